@@ -1,0 +1,261 @@
+"""The nouns: what travels, what is stored and what is shown, as frozen values.
+
+Every organ speaks in these. They hold no behaviour beyond their own identity, know no
+clock and no file, and cost nothing to import: the agent loads this room, so no numpy.
+Times named `at` are whole milliseconds since the Unix epoch, UTC.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:  # for type checkers alone: the agent must not load numpy (11 MiB)
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kind = Literal["counter", "gauge", "untyped", "info"]
+Labels = tuple[tuple[str, str], ...]
+
+
+class Family(msgspec.Struct, frozen=True, array_like=True):
+    """What all series of one metric name share: its kind and its sentence (Prometheus' TYPE and HELP)."""
+
+    name: str
+    kind: Kind
+    help: str
+
+
+class Series(msgspec.Struct, frozen=True, array_like=True):
+    """One line of figures over time. `labels` are sorted by name and never hold `__name__`."""
+
+    name: str
+    labels: Labels = ()
+
+    def text(self) -> str:
+        """The series as people write it: ``node_load1{machine="a"}``."""
+        inside = ",".join(f'{key}="{value}"' for key, value in self.labels)
+        return f"{self.name}{{{inside}}}" if inside else self.name
+
+    def label(self, name: str, default: str = "") -> str:
+        """One label's value, or `default`; the absent label is the empty string, as in Prometheus."""
+        for key, value in self.labels:
+            if key == name:
+                return value
+        return default
+
+    def labelled(self, extra: dict[str, str]) -> Series:
+        """This series with `extra` labels added where it does not have them yet."""
+        return Series(self.name, tuple(sorted((extra | dict(self.labels)).items())))
+
+
+class Dictionary(msgspec.Struct, frozen=True):
+    """The meaning of a frame's columns: column i of each frame is `series[i]`.
+
+    `id` is a digest of the content, so the same layout has the same id on every run
+    and on every machine, and sending a dictionary twice is harmless.
+    """
+
+    id: int
+    series: tuple[Series, ...]
+    families: tuple[Family, ...] = ()
+
+
+def dictionary(series: tuple[Series, ...], families: tuple[Family, ...] = ()) -> Dictionary:
+    """Make a dictionary and its id: 63 bits of BLAKE2b over the series, so that it fits SQLite's signed integer."""
+    digest = hashlib.blake2b(msgspec.msgpack.encode(series), digest_size=8).digest()
+    return Dictionary(int.from_bytes(digest, "little") >> 1, series, families)
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """What one round of collectors read on one machine at one instant: the unit of work.
+
+    `stream` names the rounds of one period on that machine (``5s``); frames of a stream are in
+    time order. `values` is little-endian float64, one per series of the dictionary; NaN = no value.
+    """
+
+    stream: str
+    dictionary: int
+    at: int
+    values: bytes
+
+
+Matching = Literal["=", "!=", "=~", "!~"]
+
+
+class Matcher(msgspec.Struct, frozen=True):
+    """One condition on a label; ``__name__`` is the metric's name. Regular expressions are anchored, as in Prometheus."""
+
+    label: str
+    op: Matching
+    value: str
+
+
+class Block(NamedTuple):
+    """Some series that share one time axis, as aligned columns.
+
+    `times`: int64[ticks], milliseconds, rising; `values`: float64[ticks, series], NaN = no value.
+    """
+
+    series: tuple[Series, ...]
+    times: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+class Rollup(NamedTuple):
+    """A block summed up over windows of `step` ms; `times` are the windows' starts.
+
+    `least`, `most`, `total` and `seen`: float64[windows, series]; `seen` counts the samples, 0 = none.
+    """
+
+    series: tuple[Series, ...]
+    times: NDArray[np.int64]
+    step: int
+    least: NDArray[np.float64]
+    most: NDArray[np.float64]
+    total: NDArray[np.float64]
+    seen: NDArray[np.float64]
+
+
+class EventKind(enum.StrEnum):
+    """Everything that can happen to a server or to ourselves and is worth a line in the journal."""
+
+    SERVER_STARTING = "server_starting"
+    SERVER_STARTED = "server_started"
+    SERVER_ADOPTED = "server_adopted"
+    SERVER_EXITED = "server_exited"
+    SERVER_START_FAILED = "server_start_failed"
+    SERVER_STOPPING = "server_stopping"
+    SERVER_STOPPED = "server_stopped"
+    SERVER_RESTART_PLANNED = "server_restart_planned"
+    PROBE_FAILED = "probe_failed"
+    PROBE_RECOVERED = "probe_recovered"
+    AGENT_STARTED = "agent_started"
+    AGENT_STOPPED = "agent_stopped"
+    MACHINE_CONNECTED = "machine_connected"
+    MACHINE_LOST = "machine_lost"
+    SPOOL_OVERFLOWED = "spool_overflowed"
+    CONFIG_REJECTED = "config_rejected"
+    CONFIG_RELOADED = "config_reloaded"
+    ACTION_REQUESTED = "action_requested"
+    ACTION_ENDED = "action_ended"
+    HUB_STARTED = "hub_started"
+    HUB_STOPPED = "hub_stopped"
+    STORE_REPAIRED = "store_repaired"
+    STORE_FULL = "store_full"
+
+
+Severity = Literal["info", "warning", "critical"]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened once, at an instant. `id` is unique, so telling it twice is harmless.
+
+    `text` is one sentence for a person; `facts` are the same things for a program
+    (``{"exit_code": "-9", "pid": "4711"}``).
+    """
+
+    id: str
+    at: int
+    kind: EventKind
+    text: str
+    machine: str = ""
+    server: str = ""
+    severity: Severity = "info"
+    facts: dict[str, str] = {}
+
+
+class ServerState(enum.StrEnum):
+    """Where a supervised server stands in its life cycle (`control/lifecycle.py` owns the transitions)."""
+
+    STOPPED = "stopped"
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    EXITED = "exited"
+
+
+Health = Literal["up", "down", "unknown"]
+
+
+class ProbeResult(msgspec.Struct, frozen=True):
+    """The last attempt of one probe. `why` is empty on success; `at` is 0 before the first attempt."""
+
+    name: str
+    kind: str
+    ok: bool
+    at: int = 0
+    duration: float = 0.0
+    why: str = ""
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """Where one server stands now, as its agent sees it.
+
+    `since` is when `state` was entered, `started_at` when the present process was spawned (0: none),
+    `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words.
+    """
+
+    name: str
+    driver: str
+    state: ServerState
+    health: Health
+    since: int
+    reason: str = ""
+    pid: int = 0
+    started_at: int = 0
+    restarts: int = 0
+    last_exit: str = ""
+    next_attempt_at: int = 0
+    probes: tuple[ProbeResult, ...] = ()
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """A watched computer, as its agent introduces it. `boot_at` is 0 where the system does not tell."""
+
+    name: str
+    os: str
+    kernel: str
+    architecture: str
+    cpus: int
+    memory_bytes: int
+    boot_at: int
+    agent_version: str
+    agent_started_at: int
+
+
+Verb = Literal["start", "stop", "restart"]
+
+
+class Action(msgspec.Struct, frozen=True):
+    """An operator's order to one server: a journal row before it is a message."""
+
+    id: str
+    at: int
+    machine: str
+    server: str
+    verb: Verb
+    by: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an action ended. `text` is one sentence for a person."""
+
+    action: str
+    at: int
+    ok: bool
+    text: str
+
+
+class LogLines(msgspec.Struct, frozen=True):
+    """Some lines of a server's captured output, oldest first. `end` says that no more will come for `ask`."""
+
+    ask: str
+    lines: tuple[str, ...]
+    end: bool
+    why: str = ""

@@ -1,0 +1,143 @@
+"""The verbs: what each kind of part must be able to do, as small protocols.
+
+A leaf is a frozen, tagged msgspec struct (its own configuration) that satisfies one of
+these; the frames run any of them alike. No protocol here mentions a concrete part.
+Importing this room loads no numpy: the store's arrays are named for type checkers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from watchkeeper.model import Block, Dictionary, Family, Frame, Matcher, Rollup, Series
+
+
+class Reader(Protocol):
+    """A collector at work: kept file descriptors and a fixed layout.
+
+    `series` is the layout; a *new tuple object* says that it changed (the round compares by
+    identity, so an unchanged layout must keep its object). Reading is synchronous, quick and
+    bounded; a fault is an OSError or `Failed`, and the round turns it into absence.
+    """
+
+    series: tuple[Series, ...]
+
+    def read(self) -> Sequence[float]:
+        """One value per series of the layout, in its order, as of now; may replace `series` first."""
+        ...
+
+    def close(self) -> None:
+        """Give the descriptors back; the reader is not used again."""
+        ...
+
+
+class Collector(Protocol):
+    """A leaf of `collect/`: what one aspect of this machine is doing."""
+
+    def families(self) -> tuple[Family, ...]:
+        """The metrics it may produce, each with kind and sentence: the source of HELP, TYPE and the docs."""
+        ...
+
+    def open(self, root: Path) -> Reader:
+        """Start reading below `root` (``/`` on a real machine, a captured tree in tests).
+
+        Raises `Failed(retry=False)` where this system does not have what the collector reads.
+        """
+        ...
+
+
+class Probe(Protocol):
+    """A leaf of `probe/`: one question to a server, answered or not.
+
+    The frame measures the time, bounds it and isolates faults: the leaf only looks.
+    """
+
+    async def attempt(self) -> dict[str, float]:
+        """Ask once. Return further figures by metric name (``probe_http_status_code``), or nothing.
+
+        Raises `Failed(why)` when the answer is not what was asked for, or there is none.
+        """
+        ...
+
+
+class Driver(Protocol):
+    """A leaf of `control/`: how one kind of server is started, found again, signalled and watched."""
+
+    async def start(self, server: str) -> Running:
+        """Start one and return its identity; raises `Failed` with the reason when it cannot be started."""
+        ...
+
+    async def adopt(self, server: str) -> Running | None:
+        """Find the one that an earlier agent started and that still runs, by identity and never by pid alone."""
+        ...
+
+
+class Running(Protocol):
+    """A server's process, or what stands for it, while it lives."""
+
+    pid: int
+    started_at: int
+
+    async def ended(self) -> str:
+        """Wait until it has ended; return how, in words (``exit status 1``, ``killed by SIGKILL``)."""
+        ...
+
+    def ask_to_stop(self) -> None:
+        """Ask the whole group to end (SIGTERM)."""
+        ...
+
+    def kill(self) -> None:
+        """End the whole group at once (SIGKILL)."""
+        ...
+
+
+class LogSource(Protocol):
+    """Where a server's output can be read back from."""
+
+    def tail(self, lines: int, *, follow: bool) -> AsyncIterator[tuple[str, ...]]:
+        """Yield the last `lines` lines and, when following, those that come after; bounded batches."""
+        ...
+
+
+class Store(Protocol):
+    """Where figures are kept: frames in, aligned columns out.
+
+    One writer. A frame counts as durable only once `commit` has returned after it was taken.
+    Series come out with the hub's labels (``machine``) already on them.
+    """
+
+    def define(self, machine: str, stream: str, layout: Dictionary) -> None:
+        """Make a layout known before frames refer to it; doing it again is harmless. `series` carry all labels."""
+        ...
+
+    def take(self, machine: str, frame: Frame) -> bool:
+        """Put one frame into the head. False: its instant is not after the stream's last one (a resend), so it was dropped.
+
+        Raises `Refused` when its dictionary is not defined or its length does not fit.
+        """
+        ...
+
+    async def commit(self) -> None:
+        """Make every frame taken so far durable. Raises `Failed` (disk full): then none of them may be acknowledged."""
+        ...
+
+    def latest(self, matchers: Sequence[Matcher]) -> list[tuple[Series, int, float]]:
+        """The newest value of each matching series that has one: series, time in ms, value."""
+        ...
+
+    def series(self, matchers: Sequence[Matcher], start: int = 0, end: int = 0) -> list[Series]:
+        """The matching series; with a range, those that had a column in it."""
+        ...
+
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """The raw samples with start <= time <= end (ms) of all matching series, a block per time axis.
+
+        Raises `Refused` with the estimated number of samples when it would read too much.
+        """
+        ...
+
+    def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
+        """Windows of `step` ms with least, most, total and how many seen, from the coarsest tier that serves, else from raw."""
+        ...

@@ -1,0 +1,217 @@
+"""The shapes of the API: what each route takes and gives, and the TypeScript types' source.
+
+All times are milliseconds since the epoch, all figures in base units (bytes, seconds, ratios 0 to 1);
+formatting is the browser's. A figure that is not known is null, never 0.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from watchkeeper.model import Event, Health, Machine, Outcome, ServerStatus, Verb
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Who is signed in. GET /api/session."""
+
+    name: str
+    role: str
+
+
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A one-time sign-in token, from the link printed at first start. POST /api/sign-in."""
+
+    token: str
+
+
+class MachineFigures(msgspec.Struct, frozen=True):
+    """A machine's headline figures, newest values."""
+
+    cpu_ratio: float | None = None
+    memory_ratio: float | None = None
+    memory_used_bytes: float | None = None
+    memory_total_bytes: float | None = None
+    disk_ratio: float | None = None
+    disk_mountpoint: str | None = None
+    disk_free_bytes: float | None = None
+    load1: float | None = None
+    network_receive_bytes_per_second: float | None = None
+    network_transmit_bytes_per_second: float | None = None
+    uptime_seconds: float | None = None
+
+
+class MachineView(msgspec.Struct, frozen=True):
+    """A machine as the page shows it. `health` is unknown while its agent is away; `seen_at` is its last word."""
+
+    machine: Machine
+    health: Health
+    connected: bool
+    seen_at: int
+    period_seconds: float
+    figures: MachineFigures
+
+
+class ServerFigures(msgspec.Struct, frozen=True):
+    """A server's headline figures, newest values, its children counted in. `cpu_ratio` 1.0 is one core."""
+
+    cpu_ratio: float | None = None
+    memory_bytes: float | None = None
+    threads: float | None = None
+    open_fds: float | None = None
+    max_fds: float | None = None
+    processes: float | None = None
+
+
+class ServerView(msgspec.Struct, frozen=True):
+    """A server as the page shows it: the agent's word, with `health` unknown where the agent is away."""
+
+    machine: str
+    status: ServerStatus
+    health: Health
+    figures: ServerFigures
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """The first screen: the sentence that answers "is anything wrong", then everything, worst first. GET /api/overview."""
+
+    at: int
+    sentence: str
+    wrong: int
+    machines: tuple[MachineView, ...]
+    servers: tuple[ServerView, ...]
+    events: tuple[Event, ...]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a chart: `average`, with the `least` and `most` of each step where a step holds several samples."""
+
+    name: str
+    average: list[float | None]
+    least: list[float | None] | None = None
+    most: list[float | None] | None = None
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """A chart's data over a range. `unit` is one of ratio, bytes, bytes_per_second, seconds, count, per_second.
+
+    GET /api/charts/{panel}?machine=&server=&start=&end=&points=.
+    """
+
+    panel: str
+    title: str
+    unit: str
+    about: str
+    start: int
+    end: int
+    step: int
+    times: list[int]
+    lines: list[Line]
+
+
+class PanelView(msgspec.Struct, frozen=True):
+    """A chart that can be asked for: `scope` is machine or server. GET /api/panels."""
+
+    name: str
+    title: str
+    unit: str
+    about: str
+    scope: str
+
+
+class ActionAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do with a server. POST /api/machines/{machine}/servers/{server}/actions."""
+
+    verb: Verb
+
+
+class ActionView(msgspec.Struct, frozen=True):
+    """An action and, once it has ended, its outcome. GET /api/actions/{id}."""
+
+    id: str
+    at: int
+    machine: str
+    server: str
+    verb: Verb
+    by: str
+    state: str
+    outcome: Outcome | None = None
+
+
+class LogsView(msgspec.Struct, frozen=True):
+    """The last lines of a server's output. GET /api/machines/{machine}/servers/{server}/logs?lines=."""
+
+    lines: tuple[str, ...]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Every answer that is not a success: a stable `code`, a sentence, and what to do where we know it."""
+
+    code: str
+    why: str
+    hint: str = ""
+
+
+class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="subscribe"):
+    """Browser to hub on /live: from now on send these panels' newest points (at most 32); replaces the last one."""
+
+    panels: tuple[str, ...] = ()
+    machine: str = ""
+    server: str = ""
+
+
+class LogsFollow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="logs"):
+    """Browser to hub on /live: follow one server's output (an empty server: stop)."""
+
+    machine: str = ""
+    server: str = ""
+    lines: int = 200
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The newest point of one panel: one value per line, by the line's name."""
+
+    panel: str
+    at: int
+    values: dict[str, float | None]
+
+
+class Tick(msgspec.Struct, frozen=True, tag_field="type", tag="tick"):
+    """Hub to browser on /live, when frames come in and at least every 2 s: everything small that may have changed."""
+
+    at: int
+    sentence: str
+    wrong: int
+    machines: tuple[MachineView, ...]
+    servers: tuple[ServerView, ...]
+    points: tuple[Point, ...]
+
+
+class News(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
+    """Hub to browser on /live, at once: an event came in."""
+
+    event: Event
+
+
+class ActionNews(msgspec.Struct, frozen=True, tag_field="type", tag="action"):
+    """Hub to browser on /live, at once: an action was asked for or has ended."""
+
+    action: ActionView
+
+
+class LogNews(msgspec.Struct, frozen=True, tag_field="type", tag="logs"):
+    """Hub to browser on /live: more lines of the followed server."""
+
+    machine: str
+    server: str
+    lines: tuple[str, ...]
+    why: str = ""
+
+
+class Farewell(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
+    """Hub to browser on /live: the last message before the hub closes on purpose."""
+
+    reason: str
+
+
+FromBrowser = Subscribe | LogsFollow
+ToBrowser = Tick | News | ActionNews | LogNews | Farewell

@@ -1,0 +1,1 @@
+"""The link between agent and hub: packets, session (sans-I/O) and spool (store and forward)."""
