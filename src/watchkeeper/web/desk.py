@@ -1,0 +1,106 @@
+"""The desk: all that the web may ask of the hub, and nothing more.
+
+The web stands below the hub, so the hub hands an object of this shape to `web.app.build`; tests hand
+one of their own. Every method is called on the hub's event loop. Nothing here does work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from watchkeeper.clock import Clock
+from watchkeeper.journal import Journal
+from watchkeeper.model import Action, Family, Labels, LogLines, Machine, Outcome, ServerStatus
+from watchkeeper.seams import Store
+from watchkeeper.web.changes import Changes
+
+
+class Presence(NamedTuple):
+    """A machine and how it stands with the hub. `seen_at`: ms of its last packet; `period`: its agent's round, in seconds."""
+
+    machine: Machine
+    connected: bool
+    seen_at: int
+    period: float
+
+
+class Figure(NamedTuple):
+    """One of the hub's own metrics (``watchkeeper_…``): its family and a value for each label set."""
+
+    family: Family
+    values: Sequence[tuple[Labels, float]]
+
+
+class LinkSocket(Protocol):
+    """An agent's connection as the link sees it: binary messages in order, already let in by its token.
+
+    `peer` is ``address:port`` for the log; `token` is the name of the link token that it showed.
+    """
+
+    peer: str
+    token: str
+
+    async def receive(self) -> bytes | None:
+        """The next message; None once the other side has gone. A text message closes the socket (1003)."""
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Send one message, waiting while the other side is slow; after the end it does nothing."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close with a WebSocket code and a reason of at most 120 bytes; closing twice is harmless."""
+        ...
+
+
+class Desk(Protocol):
+    """What the hub lets the web see and do."""
+
+    clock: Clock
+    store: Store
+    journal: Journal
+    changes: Changes
+
+    def machines(self) -> list[Presence]:
+        """Every machine the hub knows, connected or not, in any order."""
+        ...
+
+    def statuses(self, machine: str) -> tuple[ServerStatus, ...]:
+        """The last word of that machine's agent on its servers; empty for an unknown machine."""
+        ...
+
+    def families(self) -> Mapping[str, Family]:
+        """HELP and TYPE of every metric that agents have defined, by metric name."""
+        ...
+
+    def figures(self) -> Sequence[Figure]:
+        """The hub's own figures, for ``/metrics``."""
+        ...
+
+    def ready(self) -> str:
+        """Empty when the hub can do its work; else why not, in a sentence."""
+        ...
+
+    async def order(self, action: Action) -> Outcome:
+        """Deliver an order to its agent and wait for the outcome.
+
+        The web has written the row (`journal.actions.request`) before it calls. The hub writes the rest:
+        ``sent`` before it sends, then ``done``, ``failed`` or ``unknown`` with the outcome, and tells
+        `changes.action` after each. Cancelling stops the waiting alone: an order that was sent is not
+        taken back, and its outcome is journalled whenever it comes. Raises `Refused` (``not-connected``)
+        with nothing sent and nothing written; the web then marks the row as failed.
+        """
+        ...
+
+    def logs(self, machine: str, server: str, lines: int, *, follow: bool) -> AsyncIterator[LogLines]:
+        """The last `lines` lines of a server's output, then those to come when following, until `end`.
+
+        Raises `Refused` on the first step when the machine is not connected or does not know the server.
+        Closing the iterator (``aclose``) tells the agent to stop.
+        """
+        ...
+
+    async def link(self, socket: LinkSocket) -> None:
+        """Serve one agent's connection until it ends; returning closes the socket. Raises nothing."""
+        ...
