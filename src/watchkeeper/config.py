@@ -52,8 +52,12 @@ class Timed(Part, frozen=True, kw_only=True):
 
 
 class Asked(Timed, frozen=True, kw_only=True):
-    """A part that asks something outside and may wait in vain; `misses` in a row make it count as failed."""
+    """A part that asks something outside and may wait in vain; `misses` in a row make it count as failed.
 
+    `name` tells several of one kind apart; left out, the kind is the name.
+    """
+
+    name: str = ""
     timeout: Duration = Duration(2)
     misses: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
 

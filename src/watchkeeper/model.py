@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import os
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -146,6 +147,11 @@ class EventKind(enum.StrEnum):
     HUB_STOPPED = "hub_stopped"
     STORE_REPAIRED = "store_repaired"
     STORE_FULL = "store_full"
+
+
+def new_id(at: int) -> str:
+    """An id for a thing that happened at `at` (ms): unique, and sorting by it sorts by time."""
+    return f"{at:012x}-{os.urandom(5).hex()}"
 
 
 Severity = Literal["info", "warning", "critical"]

@@ -1,9 +1,9 @@
 """Every packet of the link between an agent and the hub, and their MessagePack codec.
 
-One WebSocket message is one packet. *Numbered* packets (`Define`, `Figures`, `Happened`) carry
-facts that must not be lost: the agent numbers them from 1 on each connection, the hub answers
-`Ack(upto)` once all up to that number are durable, and the agent keeps them until then. The
-rest describes the present and is simply said again after a reconnect.
+One WebSocket message is one packet. *Numbered* packets (`Figures`, `Happened`) carry facts that
+must not be lost: the agent numbers them from 1 on each connection, the hub answers `Ack(upto)`
+once all up to that number are durable, and the agent keeps them until then. The rest describes
+the present and is said again after a reconnect; so is a layout, before the first frame that uses it.
 
 Limits: a packet is at most `PACKET_BYTES`; anything malformed closes the link with a reason.
 """
@@ -42,9 +42,8 @@ class Welcome(Packet, frozen=True, tag="welcome"):
 
 
 class Define(Packet, frozen=True, tag="define"):
-    """Agent, numbered: what the columns of coming frames mean."""
+    """Agent: what the columns of coming frames mean; once on each connection, before the first of them."""
 
-    seq: int
     layout: Dictionary
 
 
@@ -115,7 +114,7 @@ class Bye(Packet, frozen=True, tag="bye"):
     code: Literal["stopping", "refused", "malformed", "superseded"] = "stopping"
 
 
-Numbered = Define | Figures | Happened
+Numbered = Figures | Happened
 FromAgent = Hello | Define | Figures | Happened | Statuses | Done | Logs | Bye
 FromHub = Welcome | Ack | Order | LogsAsk | LogsStop | Bye
 

@@ -1,0 +1,119 @@
+"""One HTTP/1.1 exchange, bounded in time and bytes: what probes and /metrics readers need.
+
+h11 (which the link's WebSocket library brings along) knows the protocol; this room adds the
+connection and the limits. One request, one connection, no cookies, no redirects followed: a
+redirect is an answer like any other. Every fault of the network comes out as `Failed`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import h11
+
+from watchkeeper.errors import Failed
+
+USER_AGENT = "watchkeeper"
+
+
+class Answer(NamedTuple):
+    """What came back. `cert_expires_at` is seconds since the epoch, 0 without TLS."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    cert_expires_at: float
+
+
+async def fetch(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    limit: int = 1 << 20,
+    verify: bool = True,
+) -> Answer:
+    """Ask `url` once and read the whole answer, at most `limit` bytes of body.
+
+    The caller bounds the time (`asyncio.timeout`). Raises `Failed` with the reason in words.
+    """
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise Failed(f"{url!r} is not an http:// or https:// address", retry=False)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    sent = {"host": parts.netloc.rpartition("@")[2], "user-agent": USER_AGENT, "accept": "*/*", "connection": "close"}
+    sent |= {name.lower(): value for name, value in (headers or {}).items()}
+    if body:
+        sent["content-length"] = str(len(body))
+    try:
+        reader, writer = await asyncio.open_connection(
+            parts.hostname, parts.port or (443 if secure else 80), ssl=_context(verify=verify) if secure else None
+        )
+    except OSError as fault:
+        raise Failed(f"cannot connect: {_reason(fault)}") from None
+    try:
+        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=65536)
+        request = h11.Request(method=method, target=target, headers=list(sent.items()))
+        writer.write((connection.send(request) or b"") + (connection.send(h11.Data(data=body)) or b"" if body else b""))
+        writer.write(connection.send(h11.EndOfMessage()) or b"")
+        return await _answer(reader, writer, connection, limit)
+    except OSError as fault:
+        raise Failed(f"the connection broke: {_reason(fault)}") from None
+    except h11.RemoteProtocolError as fault:
+        raise Failed(f"the answer is not HTTP: {fault}") from None
+    except h11.LocalProtocolError as fault:
+        raise Failed(f"the request cannot be sent: {fault}", retry=False) from None
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: h11.Connection, limit: int) -> Answer:
+    head: h11.Response | None = None
+    body = bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(65536))
+        elif isinstance(event, h11.Response):
+            head = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > limit:
+                raise Failed(f"the answer is longer than {limit} bytes", retry=False)
+        elif isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
+            break
+    if head is None:
+        raise Failed("the connection was closed before an answer came")
+    found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head.headers}
+    return Answer(head.status_code, found, bytes(body), _expiry(writer))
+
+
+def _context(*, verify: bool) -> object:
+    import ssl  # noqa: PLC0415  # most servers are asked over loopback, without TLS
+
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _expiry(writer: asyncio.StreamWriter) -> float:
+    certificate = writer.get_extra_info("peercert")
+    if not certificate or "notAfter" not in certificate:
+        return 0.0
+    import ssl  # noqa: PLC0415  # only reached over TLS
+
+    return float(ssl.cert_time_to_seconds(certificate["notAfter"]))
+
+
+def _reason(fault: OSError) -> str:
+    verify_message = getattr(fault, "verify_message", "")
+    return verify_message or fault.strerror or str(fault) or type(fault).__name__

@@ -1,0 +1,228 @@
+"""The frame of the probes: asks each one in its turn, measures, bounds, isolates and counts misses.
+
+The agent hands over what to ask (`Asking`), is told of every attempt that changed the verdict,
+and reads the newest figures as one more reader of its rounds. One slow probe delays no other.
+A verdict is made by `judge`, which is pure; a miss or two is not yet "down".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from watchkeeper.clock import Clock, milliseconds
+from watchkeeper.errors import Failed
+from watchkeeper.model import Event, EventKind, Family, Health, ProbeResult, Series, new_id
+from watchkeeper.probe import Leaf
+
+logger = logging.getLogger(__name__)
+
+EAGER_SECONDS = 0.5
+"""How often a server that has not answered since its start is asked: readiness should not wait a whole period."""
+
+FAMILIES = (
+    Family("probe_success", "gauge", "Whether the last attempt of the probe succeeded (1) or not (0)."),
+    Family("probe_duration_seconds", "gauge", "How long the last attempt of the probe took."),
+    Family("probe_http_status_code", "gauge", "Status code of the last HTTP answer."),
+    Family("probe_http_content_length", "gauge", "Length of the last HTTP answer's body in bytes."),
+    Family("probe_ssl_earliest_cert_expiry", "gauge", "When the server's certificate ends, in Unix time."),
+    Family("probe_command_exit_status", "gauge", "Exit status of the probe's command."),
+)
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """One probe to be asked: whose it is (`server`, empty for a probe of its own), its name, the leaf and the period."""
+
+    server: str
+    name: str
+    leaf: Leaf
+    period: float
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What is held of a server after some attempts: `health`, misses in a row, and the reason for the last change."""
+
+    health: Health = "unknown"
+    misses: int = 0
+    reason: str = "not asked yet"
+
+
+def judge(before: Verdict, *, ok: bool, why: str, tolerated: int) -> Verdict:
+    """Weigh one more attempt: a success is up at once, `tolerated` misses in a row are down, fewer change nothing."""
+    if ok:
+        return Verdict("up", 0, "answered")
+    misses = before.misses + 1
+    if misses >= tolerated:
+        return Verdict("down", misses, why)
+    return Verdict(before.health, misses, before.reason)
+
+
+class Probing:
+    """Asks all probes of one agent; also a reader of its rounds (`series`, `read`)."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        wanted: Callable[[str], bool],
+        changed: Callable[[str, Health, str], None],
+        emit: Callable[[Event], None],
+    ) -> None:
+        """`wanted(server)`: does it make sense to ask now; `changed(server, health, why)` is called at each new verdict."""
+        self.series: tuple[Series, ...] = ()
+        self._clock = clock
+        self._wanted = wanted
+        self._changed = changed
+        self._emit = emit
+        self._askings: dict[tuple[str, str], Asking] = {}
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._results: dict[tuple[str, str], ProbeResult] = {}
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
+        self._figures: dict[Series, float] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    def families(self) -> tuple[Family, ...]:
+        """Kind and sentence of everything that `read` may give."""
+        return FAMILIES
+
+    def results(self, server: str) -> tuple[ProbeResult, ...]:
+        """The last attempt of each of a server's probes."""
+        return tuple(result for (of, _), result in self._results.items() if of == server)
+
+    def health(self, server: str) -> tuple[Health, str]:
+        """Down if any of its probes says so, else up if any is, else unknown; with the reason."""
+        verdicts = [verdict for (of, _), verdict in self._verdicts.items() if of == server]
+        for health in ("down", "up"):
+            for verdict in verdicts:
+                if verdict.health == health:
+                    return verdict.health, verdict.reason
+        return "unknown", "not asked yet"
+
+    def replace(self, askings: Iterable[Asking]) -> None:
+        """Ask these from now on: gone ones end, new ones start, unchanged ones go on undisturbed."""
+        wanted = {(asking.server, asking.name): asking for asking in askings}
+        for key, asking in list(self._askings.items()):
+            if wanted.get(key) != asking:
+                self._forget(key)
+        self._askings = wanted
+        if self._group is not None:
+            self._start_missing(self._group)
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self._start_missing(group)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._group = None
+
+    def read(self) -> Sequence[float]:
+        """The newest figures in the order of `series`."""
+        if len(self.series) != len(self._figures):
+            self.series = tuple(self._figures)
+        return list(self._figures.values())
+
+    def close(self) -> None:
+        """Nothing is held open between attempts."""
+
+    def _start_missing(self, group: asyncio.TaskGroup) -> None:
+        for key, asking in self._askings.items():
+            if key not in self._tasks:
+                self._tasks[key] = group.create_task(self._ask(asking), name=f"probe {asking.server}/{asking.name}")
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        if task := self._tasks.pop(key, None):
+            task.cancel()
+        self._results.pop(key, None)
+        self._verdicts.pop(key, None)
+        self._clear_figures(self._askings[key])
+
+    async def _ask(self, asking: Asking) -> None:
+        """Ask one probe for as long as the agent runs, on a grid of its period that a slow answer does not shift."""
+        key = (asking.server, asking.name)
+        due = self._clock.monotonic()
+        while True:
+            if asking.server and not self._wanted(asking.server):
+                self._verdicts.pop(key, None)
+                self._results.pop(key, None)
+                self._clear_figures(asking)
+            else:
+                await self._attempt(asking)
+            eager = self._verdicts.get(key, Verdict()).health == "unknown"
+            period = min(asking.period, EAGER_SECONDS) if eager else asking.period
+            now = self._clock.monotonic()
+            due = max(due + period, now)
+            await asyncio.sleep(due - now)
+
+    async def _attempt(self, asking: Asking) -> None:
+        began = self._clock.monotonic()
+        figures: dict[str, float] = {}
+        why = ""
+        try:
+            async with asyncio.timeout(asking.leaf.timeout):
+                figures = await asking.leaf.attempt()
+        except TimeoutError:
+            why = f"no answer within {asking.leaf.timeout}"
+        except Failed as fault:
+            why = fault.why
+        except Exception:  # the leaf's own bug must not end the agent: it is a miss, told with its traceback
+            logger.exception("the probe %s of %s broke", asking.name, asking.server or "this machine")
+            why = "the probe itself broke; see the agent's log"
+        took = self._clock.monotonic() - began
+        at = milliseconds(self._clock.wall())
+        key = (asking.server, asking.name)
+        if self._askings.get(key) is not asking:
+            return
+        self._results[key] = ProbeResult(asking.name, type(asking.leaf).__name__.lower(), not why, at, took, why)
+        self._keep({"probe_success": float(not why), "probe_duration_seconds": took} | figures, asking)
+        before = self._verdicts.get(key, Verdict())
+        after = judge(before, ok=not why, why=why, tolerated=asking.leaf.misses)
+        self._verdicts[key] = after
+        if after.health != before.health:
+            self._tell(asking, before, after, at)
+
+    def _tell(self, asking: Asking, before: Verdict, after: Verdict, at: int) -> None:
+        whose = f"{asking.server}'s probe {asking.name}" if asking.server else f"The probe {asking.name}"
+        if after.health == "down":
+            text = f"{whose} failed {after.misses} times in a row: {after.reason}"
+            self._emit(Event(new_id(at), at, EventKind.PROBE_FAILED, text, server=asking.server, severity="critical"))
+        elif before.health == "down":
+            self._emit(Event(new_id(at), at, EventKind.PROBE_RECOVERED, f"{whose} answers again", server=asking.server))
+        self._changed(asking.server, *self.health(asking.server))
+
+    def _keep(self, figures: dict[str, float], asking: Asking) -> None:
+        labels = _labels(asking)
+        for series in self._figures:
+            if series.labels == labels and series.name not in figures:
+                self._figures[series] = math.nan
+        for name, value in figures.items():
+            self._figures[Series(name, labels)] = value
+
+    def _clear_figures(self, asking: Asking) -> None:
+        self._keep({}, asking)
+
+
+def _labels(asking: Asking) -> tuple[tuple[str, str], ...]:
+    labels = (("probe", asking.name),)
+    return (*labels, ("server", asking.server)) if asking.server else labels
+
+
+def name_probes(server: str, leaves: Sequence[Leaf], period: float) -> list[Asking]:
+    """Give each probe of a server its name: its own, else its kind, numbered from the second on."""
+    askings: list[Asking] = []
+    for leaf in leaves:
+        wanted = leaf.name or type(leaf).__name__.lower()
+        taken = {asking.name for asking in askings}
+        name = wanted
+        number = 2
+        while name in taken:
+            name = f"{wanted}-{number}"
+            number += 1
+        askings.append(Asking(server, name, leaf, float(leaf.period or period)))
+    return askings

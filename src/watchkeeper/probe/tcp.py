@@ -1,0 +1,43 @@
+"""Ask a server over TCP: does it accept a connection and, if told to, greet as it should?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from watchkeeper.config import Asked
+from watchkeeper.errors import Failed
+
+
+class Tcp(Asked, frozen=True, tag_field="kind", tag="tcp"):
+    """``kind = "tcp"``: connect to `host`:`port`; with `send`, say it; with `expect`, the first bytes back must hold it."""
+
+    port: int
+    host: str = "127.0.0.1"
+    send: str = ""
+    expect: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a port that does not exist."""
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"expected a port from 1 to 65535, got {self.port}")
+
+    async def attempt(self) -> dict[str, float]:
+        """Connect once."""
+        try:
+            reader, writer = await asyncio.open_connection(self.host, self.port)
+        except OSError as fault:
+            raise Failed(f"cannot connect to {self.host}:{self.port}: {fault.strerror or fault}") from None
+        try:
+            if self.send:
+                writer.write(self.send.encode())
+                await writer.drain()
+            if self.expect and self.expect.encode() not in (greeting := await reader.read(4096)):
+                raise Failed(f"expected {self.expect!r}, got {greeting[:80]!r}")
+        except OSError as fault:
+            raise Failed(f"the connection broke: {fault.strerror or fault}") from None
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        return {}
