@@ -1,7 +1,58 @@
-"""What happened and what was decided, in SQLite: events, actions, access, audit."""
+"""The journal: what happened and what was decided, in one SQLite file that survives kill -9.
+
+Rooms: `events` (what happened), `actions` (orders and outcomes), `access` (people, sessions, tokens, links), `audit`
+(who did what), on `tables` (schema and migrations) and `ledger` (the file and its threads). The hub opens it; the web
+and the hub come in through `Journal`. A change of state is a row here before it is a message anywhere.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from watchkeeper.config import Duration, Part
+from watchkeeper.journal.access import Access
+from watchkeeper.journal.actions import Actions
+from watchkeeper.journal.audit import Audit
+from watchkeeper.journal.events import Events
+from watchkeeper.journal.ledger import Ledger, open_ledger
+
+__all__ = ["Journal", "JournalSettings", "open_journal"]
+
+
+class JournalSettings(Part, frozen=True, kw_only=True):
+    """``[journal]``: how long events and the audit are kept."""
+
+    keep: Duration = Duration(365 * 86400)
+
 
 class Journal:
-    """The door of the journal."""
+    """An open journal, by rooms. Made by `open_journal`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.events = Events(ledger)
+        self.actions = Actions(ledger)
+        self.access = Access(ledger)
+        self.audit = Audit(ledger)
+
+    async def prune(self, settings: JournalSettings, now: int) -> int:
+        """Forget what is older than the retention, and what has ended; for once an hour or so. Returns the events dropped."""
+        oldest = now - round(settings.keep * 1000)
+        await self.access.drop_ended(now)
+        await self.audit.drop_older(oldest)
+        return await self.events.drop_older(oldest)
+
+
+@asynccontextmanager
+async def open_journal(path: Path) -> AsyncIterator[Journal]:
+    """The journal in this file (made if absent) for the length of an ``async with``; its end writes all that was asked for.
+
+    Raises `Failed` when the file cannot be used (damaged, locked, full disk), ConfigError when a newer Watchkeeper wrote it.
+    """
+    ledger = await asyncio.to_thread(open_ledger, path)
+    try:
+        yield Journal(ledger)
+    finally:
+        await asyncio.to_thread(ledger.close)

@@ -215,3 +215,40 @@ class Farewell(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
 
 FromBrowser = Subscribe | LogsFollow
 ToBrowser = Tick | News | ActionNews | LogNews | Farewell
+
+
+class EventsView(msgspec.Struct, frozen=True):
+    """Events, newest first. `next` is the cursor of the page after (``before=``), empty on the last. GET /api/events."""
+
+    events: tuple[Event, ...]
+    next: str = ""
+
+
+class ActionsView(msgspec.Struct, frozen=True):
+    """Actions, newest first, paged as events are. GET /api/actions."""
+
+    actions: tuple[ActionView, ...]
+    next: str = ""
+
+
+class SeriesView(msgspec.Struct, frozen=True):
+    """One series and its newest value, if it has one. GET /api/series?match=."""
+
+    name: str
+    labels: dict[str, str]
+    at: int
+    value: float | None
+
+
+class VersionView(msgspec.Struct, frozen=True):
+    """What runs here. GET /api/version."""
+
+    version: str
+    python: str
+
+
+class SignInLink(msgspec.Struct, frozen=True):
+    """A fresh one-time sign-in link: open it in a browser within the hour. POST /api/sign-in-links."""
+
+    url: str
+    expires_at: int
