@@ -1,0 +1,18 @@
+"""What the exit codes mean: the promise that scripts rely on, and nothing else.
+
+`status` follows the Linux Standard Base, where 3 is "not running" and 4 "not known".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OK: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+DOWN: Final = 3
+UNKNOWN: Final = 4
+INTERRUPTED: Final = 130
+"""128 + SIGINT, what a shell says of a program ended by Ctrl-C."""
+BROKEN_PIPE: Final = 141
+"""128 + SIGPIPE, what a shell says of a program whose reader went away."""
