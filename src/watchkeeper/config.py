@@ -31,7 +31,6 @@ __all__ = [
     "encode_hook",
     "load",
     "parse",
-    "schema_hook",
 ]
 
 T = TypeVar("T")
@@ -80,15 +79,6 @@ def encode_hook(value: Any) -> Any:
     if isinstance(value, (Duration, Size, Path)):
         return str(value)
     raise NotImplementedError(type(value))
-
-
-def schema_hook(wanted: type) -> dict[str, Any]:
-    """Describe our quantities in JSON Schema."""
-    if wanted is Duration or wanted is Size:
-        return dict(wanted.schema)
-    if wanted is Path:
-        return {"type": "string"}
-    raise NotImplementedError(wanted)
 
 
 class Document:

@@ -68,7 +68,8 @@ class Size(int):
         if isinstance(written, int) and not isinstance(written, bool) and written >= 0:
             return cls(written)
         if isinstance(written, str) and (found := _SIZE.fullmatch(written)):
-            return cls(round(float(found[1]) * _BYTES[found[2] or "B"]))
+            unit = _BYTES[found[2] or "B"]
+            return cls(round(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit)
         raise ValueError(f'expected a size such as "10MiB" or "2GiB", got {written!r}')
 
     def __str__(self) -> str:

@@ -57,9 +57,15 @@ class Uplink:
     """Keeps one agent joined to its hub."""
 
     def __init__(
-        self, url: str, token: Callable[[], str], machine: Callable[[], Machine], spool: Spool, duty: Duty, clock: Clock
+        self,
+        url: Callable[[], str],
+        token: Callable[[], str],
+        machine: Callable[[], Machine],
+        spool: Spool,
+        duty: Duty,
+        clock: Clock,
     ) -> None:
-        """`token` and `machine` are asked at each connection, so that a changed token file takes effect."""
+        """`url`, `token` and `machine` are asked at each connection, so that a moved hub or a changed token takes effect."""
         self._url = url
         self._token = token
         self._machine = machine
@@ -92,7 +98,7 @@ class Uplink:
             said = ""
             while True:
                 try:
-                    why = await self._serve(await dial(self._url, self._token()))
+                    why = await self._serve(await dial(self._url(), self._token()))
                     attempt = 0
                     said = ""
                 except (ConfigError, Failed, Refused) as fault:

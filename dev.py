@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""The project's commands, for anyone with Python 3.11 or newer and nothing else.
+
+    python3 dev.py up [arguments of `watchkeeper up`]   install into .venv and run the quick start
+    python3 dev.py test [arguments of pytest]           install what tests need and run the suite
+    python3 dev.py check                                lint, format, types, the law of the house, drift
+    python3 dev.py bench [NAME …]                       print measured tables, rivals beside ours
+    python3 dev.py docs                                 write the generated pages of docs/
+    python3 dev.py test-all                             the suite and the long batteries
+
+Standard library only: this file runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent
+VENV = HOME / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+QUICKSTART = HOME / "examples" / "quickstart.toml"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb; returns its exit code."""
+    if sys.version_info < (3, 11):
+        print(f"Watchkeeper needs Python 3.11 or newer; this is {sys.version.split()[0]}.", file=sys.stderr)
+        return 2
+    verbs = {"up": up, "test": test, "check": check, "bench": bench, "docs": docs, "test-all": test_all}
+    verb = verbs.get(arguments[0]) if arguments else None
+    if verb is None:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    try:
+        return verb(arguments[1:])
+    except KeyboardInterrupt:
+        return 130
+
+
+def up(arguments: list[str]) -> int:
+    """Install what the product needs and run it on the quick start."""
+    install("")
+    chosen = [] if any(word == "--config" or word.startswith("--config=") for word in arguments) else ["--config", str(QUICKSTART)]
+    return run(PYTHON, "-m", "watchkeeper", "up", *chosen, *arguments)
+
+
+def test(arguments: list[str]) -> int:
+    """Run the suite without the long batteries."""
+    install("dev")
+    return run(PYTHON, "-m", "pytest", "-m", "not long", *arguments)
+
+
+def test_all(arguments: list[str]) -> int:
+    """Run everything."""
+    install("dev")
+    return run(PYTHON, "-m", "pytest", "--timeout", "1200", *arguments)
+
+
+def check(arguments: list[str]) -> int:
+    """Run every check that needs no server, all of them even if one fails."""
+    install("dev")
+    failed = [
+        name
+        for name, command in {
+            "lint": (PYTHON, "-m", "ruff", "check", "."),
+            "format": (PYTHON, "-m", "ruff", "format", "--check", "."),
+            "types": (PYTHON, "-m", "mypy"),
+            "law of the house": (BIN / "lint-imports",),
+            "generated docs": (PYTHON, "docs/generate.py", "--check"),
+            "page": (PYTHON, "frontend/check.py"),
+        }.items()
+        if report(name, command) != 0
+    ]
+    print(f"checks failed: {', '.join(failed)}" if failed else "all checks passed")
+    return 1 if failed else 0
+
+
+def bench(arguments: list[str]) -> int:
+    """Run the named benches, or all of them."""
+    install("dev")
+    found = sorted(path.stem for path in (HOME / "bench").glob("*.py") if not path.stem.startswith("_"))
+    runnable = [name for name in found if "def main(" in (HOME / "bench" / f"{name}.py").read_text(encoding="utf-8")]
+    unknown = [name for name in arguments if name not in runnable]
+    if unknown:
+        print(f"no such bench: {', '.join(unknown)}; there are {', '.join(runnable)}", file=sys.stderr)
+        return 2
+    return max((report(name, (PYTHON, f"bench/{name}.py")) for name in arguments or runnable), default=0)
+
+
+def docs(arguments: list[str]) -> int:
+    """Write the pages that are made from the code."""
+    install("dev")
+    return run(PYTHON, "docs/generate.py", *arguments)
+
+
+def install(extra: str) -> None:
+    """Make .venv hold this project, editable, with exactly the locked versions; quick when nothing changed."""
+    inputs = ("pyproject.toml", "requirements.lock", "hatch_build.py")
+    sources = sorted((HOME / "frontend").glob("src/**/*")) + sorted((HOME / "frontend").glob("*.*"))
+    digest = hashlib.sha256(sys.version.encode())
+    for path in [HOME / name for name in inputs] + [path for path in sources if path.is_file()]:
+        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    stamp = VENV / f".installed-{extra or 'up'}"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == digest.hexdigest():
+        return
+    if not PYTHON.exists():
+        print("making .venv …", file=sys.stderr)
+        made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False)
+        if made.returncode != 0:
+            raise SystemExit("Python's venv module does not work here; on Debian and Ubuntu: apt install python3-venv")
+    print("installing (a minute or two the first time) …", file=sys.stderr)
+    target = f"{HOME}[{extra}]" if extra else str(HOME)
+    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", HOME / "requirements.lock", "-e", target]
+    if subprocess.run([str(part) for part in command], check=False, cwd=HOME).returncode != 0:
+        raise SystemExit("the installation failed; the lines above say why")
+    stamp.write_text(digest.hexdigest(), encoding="utf-8")
+
+
+def report(name: str, command: tuple[object, ...]) -> int:
+    """Run one step under its name."""
+    print(f"── {name}", flush=True)
+    return run(*command)
+
+
+def run(*command: object) -> int:
+    """Run a command of the project's own and wait for it, also through Ctrl-C, which it gets too."""
+    process = subprocess.Popen([str(part) for part in command], cwd=HOME)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

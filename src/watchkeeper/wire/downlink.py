@@ -1,0 +1,173 @@
+"""The hub's side of one agent's connection: greet, take in, acknowledge, order, show logs.
+
+`serve` runs the connection until it ends and hands every fact to the `Intake` (the hub),
+synchronously and in order. What is durable is the hub's to say (`acknowledge`). Orders are sent at
+most once; whoever waits for logs gets what comes, bounded, and an end when the agent goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from watchkeeper.clock import Clock, milliseconds
+from watchkeeper.errors import Refused
+from watchkeeper.model import Action, LogLines, Machine, new_id
+from watchkeeper.wire import packets
+from watchkeeper.wire.packets import Bye, Define, Done, Figures, Happened, Hello, Logs, Statuses
+from watchkeeper.wire.session import GREETING_SECONDS, HubSession
+
+logger = logging.getLogger(__name__)
+
+SILENCE_SECONDS = 90.0
+"""An agent that has said nothing for so long is taken for gone: it speaks at least every 20 s."""
+
+LOG_PARTS = 256
+"""How many parts of a log may wait for a slow reader before the oldest go."""
+
+
+class Wire(Protocol):
+    """The socket underneath, already let in by its token."""
+
+    peer: str
+
+    async def receive(self) -> bytes | None:
+        """The next message; None once the other side has gone."""
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Send one message."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close; twice is harmless."""
+        ...
+
+
+class Intake(Protocol):
+    """What the hub does with what agents say; synchronous, so nothing overtakes anything."""
+
+    def greet(self, link: Downlink, machine: Machine) -> None:
+        """An agent has introduced itself; raises Refused to turn it away."""
+        ...
+
+    def take(self, link: Downlink, packet: Define | Figures | Happened | Statuses | Done) -> None:
+        """A fact from a greeted agent; raises Refused when it is malformed, which closes the link."""
+        ...
+
+    def part(self, link: Downlink) -> None:
+        """The connection has ended."""
+        ...
+
+
+class Downlink:
+    """One agent's connection."""
+
+    def __init__(self, socket: Wire, intake: Intake, clock: Clock) -> None:
+        """Wrap an open socket; `serve` does the work."""
+        self._socket = socket
+        self._intake = intake
+        self._clock = clock
+        self._session = HubSession(clock.monotonic())
+        self._asks: dict[str, asyncio.Queue[LogLines]] = {}
+        self._task: asyncio.Task[object] | None = None
+        self._leaving = ""
+        self.machine = ""
+        self.peer = socket.peer
+
+    @property
+    def taken(self) -> int:
+        """The number of the last numbered packet that the intake has."""
+        return self._session.taken
+
+    async def serve(self) -> str:
+        """Run the connection until it ends; returns why. Raises nothing but cancellation."""
+        task = self._task = asyncio.current_task()
+        why, code, farewell = "the agent closed the link", 1000, None
+        try:
+            await self._take_all()
+        except Refused as fault:
+            why, code = fault.why, 1008
+            farewell = Bye(why, "malformed" if fault.code == "malformed-packet" else "refused")
+            logger.warning("closing the link with %s (%s): %s", self.machine or "an agent", self.peer, why)
+        except asyncio.CancelledError:
+            if not self._leaving or task is None:
+                raise
+            task.uncancel()
+            why, code, farewell = self._leaving, 1001, Bye(self._leaving)
+        finally:
+            if self.machine:
+                self._intake.part(self)
+            for ask, queue in self._asks.items():
+                _put(queue, LogLines(ask, (), end=True, why="the agent's link has ended"))
+        if farewell is not None:
+            await self._socket.send(packets.encode(farewell))
+        await self._socket.close(code, why)
+        return why
+
+    async def _take_all(self) -> None:
+        while True:
+            limit = SILENCE_SECONDS if self.machine else GREETING_SECONDS
+            try:
+                async with asyncio.timeout(limit):
+                    message = await self._socket.receive()
+            except TimeoutError:
+                raise Refused(f"silent for {limit:.0f} s", code="silent") from None
+            if message is None:
+                return
+            await self._take(message)
+
+    async def _take(self, message: bytes) -> None:
+        packet = self._session.receive(message)
+        match packet:
+            case Hello(machine=machine):
+                self._intake.greet(self, machine)
+                self.machine = machine.name
+                await self._socket.send(self._session.welcome(milliseconds(self._clock.wall())))
+            case Logs(part=part):
+                if queue := self._asks.get(part.ask):
+                    _put(queue, part)
+            case Bye(reason=reason):
+                raise Refused(f"the agent said goodbye: {reason}", code="bye")
+            case _:
+                self._intake.take(self, packet)
+
+    async def acknowledge(self, upto: int) -> None:
+        """Tell the agent that all up to `upto` are durable."""
+        if message := self._session.acknowledge(upto):
+            await self._socket.send(message)
+
+    async def order(self, action: Action) -> None:
+        """Send an order; its outcome comes through the intake."""
+        await self._socket.send(packets.encode(packets.Order(action)))
+
+    async def logs(self, server: str, lines: int, *, follow: bool) -> AsyncIterator[LogLines]:
+        """A server's output as its agent sends it, until the end or until the reader goes."""
+        ask = new_id(milliseconds(self._clock.wall()))
+        queue = self._asks[ask] = asyncio.Queue(LOG_PARTS)
+        ended = False
+        try:
+            await self._socket.send(packets.encode(packets.LogsAsk(ask, server, lines, follow)))
+            while not ended:
+                part = await queue.get()
+                ended = part.end
+                yield part
+        finally:
+            del self._asks[ask]
+            if not ended:
+                await self._socket.send(packets.encode(packets.LogsStop(ask)))
+
+    def leave(self, reason: str) -> None:
+        """Have `serve` close this connection, saying why; synchronous, and what was taken stays taken."""
+        if not self._leaving and self._task is not None:
+            self._leaving = reason
+            self._task.cancel()
+
+
+def _put(queue: asyncio.Queue[LogLines], part: LogLines) -> None:
+    """Queue a part; a reader that is too slow loses the oldest, never the end."""
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(part)
