@@ -80,7 +80,10 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, co
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(65536))
+            data = await reader.read(65536)
+            if not data and head is None:
+                raise Failed("the connection was closed before an answer came")
+            connection.receive_data(data)
         elif isinstance(event, h11.Response):
             head = event
         elif isinstance(event, h11.Data):
@@ -89,8 +92,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, co
                 raise Failed(f"the answer is longer than {limit} bytes", retry=False)
         elif isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
             break
-    if head is None:
-        raise Failed("the connection was closed before an answer came")
+    assert head is not None, "h11 gives the head before the end"
     found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head.headers}
     return Answer(head.status_code, found, bytes(body), _expiry(writer))
 

@@ -1,0 +1,142 @@
+"""Each probe tells a server that answers from one that does not, and says why in words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from watchkeeper.errors import Failed
+from watchkeeper.fetch import fetch
+from watchkeeper.probe import Command, Http, Tcp
+
+
+@asynccontextmanager
+async def answering(answer: bytes, *, keep_open: bool = False) -> AsyncIterator[int]:
+    """A server on a loopback port that gives every connection the same answer after its first bytes."""
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(answer)
+        try:
+            await writer.drain()
+            if keep_open:
+                await reader.read()
+        except ConnectionError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+
+
+async def test_http_is_up_when_status_and_text_are_right() -> None:
+    """Figures tell the status and the length; a chunked answer counts the same."""
+    chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    for answer in (OK, chunked):
+        async with answering(answer) as port:
+            figures = await Http(url=f"http://127.0.0.1:{port}/x?y=1", contains="h.llo").attempt()
+        assert figures == {"probe_http_status_code": 200.0, "probe_http_content_length": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n", "HTTP status 503, expected 200-399"),
+        (OK, "does not contain 'bye'"),
+        (b"SSH-2.0-x\r\n\r\n", "not HTTP"),
+        (b"", "closed before an answer"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhi", "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n" + b"x" * 2_000_000, "longer than"),
+    ],
+)
+async def test_http_says_what_was_wrong(answer: bytes, said: str) -> None:
+    """A wrong status, text, protocol, an early end and too much are each told apart."""
+    async with answering(answer) as port:
+        with pytest.raises(Failed, match=said):
+            await Http(url=f"http://127.0.0.1:{port}/", contains="bye").attempt()
+
+
+async def test_a_refused_connection_is_a_reason() -> None:
+    """No listener: the reason is the system's."""
+    with pytest.raises(Failed, match="cannot connect"):
+        await fetch("http://127.0.0.1:1/")
+    with pytest.raises(Failed, match="cannot connect"):
+        await Tcp(port=1).attempt()
+
+
+async def test_tcp_connects_and_may_expect_a_greeting() -> None:
+    """A connection is enough, unless a greeting is asked for."""
+    async with answering(b"+PONG\r\n") as port:
+        assert await Tcp(port=port).attempt() == {}
+        assert await Tcp(port=port, send="PING\r\n", expect="+PONG").attempt() == {}
+        with pytest.raises(Failed, match=r"expected '\+OK'"):
+            await Tcp(port=port, send="PING\r\n", expect="+OK").attempt()
+
+
+async def test_a_command_is_up_when_it_exits_zero() -> None:
+    """Exit 0 is up; otherwise its last line is the reason; a missing command is said so."""
+    assert await Command(command=(sys.executable, "-c", "pass")).attempt() == {"probe_command_exit_status": 0.0}
+    with pytest.raises(Failed, match="exit status 3: too full"):
+        await Command(command=(sys.executable, "-c", "print('x'); print('too full'); exit(3)")).attempt()
+    with pytest.raises(Failed, match="cannot run"):
+        await Command(command=("/nowhere/at-all",)).attempt()
+
+
+async def test_a_command_that_hangs_is_killed_with_its_children() -> None:
+    """After a time-out neither the command nor what it started is left."""
+    code = "import subprocess, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
+    read, write = os.pipe()
+    wrapped = f"import os; os.dup2({write}, 1); " + code
+    os.set_inheritable(write, True)
+    task = asyncio.create_task(_attempt_with_fd(wrapped, write))
+    child = int(await asyncio.to_thread(os.read, read, 100))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    os.close(read)
+    async with asyncio.timeout(10):
+        while _alive(child):
+            await asyncio.sleep(0.01)
+
+
+async def _attempt_with_fd(code: str, write: int) -> None:
+    path = f"/proc/{os.getpid()}/fd/{write}"
+    code = code.replace(f"os.dup2({write}, 1)", f"os.dup2(os.open({path!r}, os.O_WRONLY), 1)")
+    try:
+        await Command(command=(sys.executable, "-c", code)).attempt()
+    finally:
+        os.close(write)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Http(url="ftp://x"), "http://"),
+        (lambda: Http(url="http://x", contains="("), "regular expression"),
+        (lambda: Http(url="http://x", status=("2xx",)), "200-399"),
+        (lambda: Tcp(port=0), "1 to 65535"),
+    ],
+)
+def test_what_could_never_work_is_refused_while_it_is_read(make: object, said: str) -> None:
+    """A leaf checks itself as it is decoded, so that file and line can be named."""
+    with pytest.raises(ValueError, match=said):
+        make()  # type: ignore[operator]  # any callable

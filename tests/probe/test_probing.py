@@ -1,0 +1,156 @@
+"""The probes' frame: verdicts need enough misses, figures stay aligned, faults stay inside."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watchkeeper.clock import SystemClock
+from watchkeeper.config import Asked
+from watchkeeper.errors import Failed
+from watchkeeper.model import Event, EventKind
+from watchkeeper.probe import Http, Tcp
+from watchkeeper.probe.probing import Asking, Probing, Verdict, judge, name_probes
+from watchkeeper.quantities import Duration
+
+
+class Scripted(Asked, frozen=True, tag_field="kind", tag="scripted"):
+    """A leaf that answers as its script says, and then as its last word said."""
+
+    script: list[object] = []
+
+    async def attempt(self) -> dict[str, float]:
+        """Take the next word: figures, a fault, or a number of seconds to hang."""
+        word = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(word, BaseException):
+            raise word
+        if isinstance(word, float):
+            await asyncio.sleep(word)
+            return {}
+        return dict(word)
+
+
+@given(st.lists(st.booleans(), max_size=30), st.integers(1, 5))
+def test_a_verdict_follows_the_run_of_attempts(attempts: list[bool], tolerated: int) -> None:
+    """Up after any success, down exactly after `tolerated` misses in a row, unknown before either."""
+    verdict = Verdict()
+    run = 0
+    expected = "unknown"
+    for ok in attempts:
+        verdict = judge(verdict, ok=ok, why="x", tolerated=tolerated)
+        run = 0 if ok else run + 1
+        expected = "up" if ok else "down" if run >= tolerated else expected
+        assert verdict.health == expected
+        assert verdict.misses == run
+
+
+class Told:
+    """Remembers what the frame told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.verdicts: list[tuple[str, str, str]] = []
+        self.wanted = True
+
+    def changed(self, server: str, health: str, why: str) -> None:
+        """A new verdict."""
+        self.verdicts.append((server, health, why))
+
+
+@asynccontextmanager
+async def probing(told: Told, *leaves: object, period: float = 0.01) -> AsyncIterator[Probing]:
+    """A running frame that asks these leaves of the server ``web``."""
+    frame = Probing(SystemClock(), wanted=lambda _: told.wanted, changed=told.changed, emit=told.events.append)
+    frame.replace([Asking("web", f"p{n}", leaf, period) for n, leaf in enumerate(leaves)])  # type: ignore[arg-type]
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(frame.run())
+        yield frame
+        task.cancel()
+
+
+async def until(condition: object) -> None:
+    """Wait until a condition holds, at most 20 s."""
+    async with asyncio.timeout(20):
+        while not condition():  # type: ignore[operator]  # any callable
+            await asyncio.sleep(0.005)
+
+
+async def test_failures_and_recovery_are_told_once() -> None:
+    """Three misses make one event with the reason, the next success one more; single misses make none."""
+    told = Told()
+    bad = Failed("HTTP status 500")
+    script = [{}, bad, {}, bad, bad, bad, bad, {}]
+    async with probing(told, Scripted(script=script)) as frame:
+        await until(lambda: len(told.events) == 2)
+        assert [event.kind for event in told.events] == [EventKind.PROBE_FAILED, EventKind.PROBE_RECOVERED]
+        assert "HTTP status 500" in told.events[0].text
+        assert [health for _, health, _ in told.verdicts] == ["up", "down", "up"]
+        assert frame.health("web") == ("up", "answered")
+
+
+async def test_a_hanging_and_a_broken_probe_are_misses_and_hold_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """A time-out and a bug inside a leaf count as misses with a reason, while another probe goes on."""
+    told = Told()
+    slow = Scripted(script=[9.0], timeout=Duration(0.02))
+    broken = Scripted(script=[ZeroDivisionError("bug")])
+    async with probing(told, slow, broken, Scripted(script=[{"probe_http_status_code": 200.0}])) as frame:
+        await until(lambda: len(frame.results("web")) == 3)
+        why = {result.name: result.why for result in frame.results("web")}
+        assert why == {"p0": "no answer within 20ms", "p1": "the probe itself broke; see the agent's log", "p2": ""}
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_figures_keep_their_columns() -> None:
+    """A figure that is gone is NaN in its old column, and the layout object stays the same while nothing is new."""
+    told = Told()
+    frame = Probing(SystemClock(), wanted=lambda _: told.wanted, changed=told.changed, emit=told.events.append)
+    leaf = Scripted(script=[{"probe_http_status_code": 200.0}, Failed("x"), Failed("x")])
+    asking = Asking("web", "p", leaf, 1)
+    frame.replace([asking])
+    await frame._attempt(asking)
+    first = frame.read()
+    layout = frame.series
+    assert dict(zip((s.name for s in layout), first, strict=True))["probe_http_status_code"] == 200
+    await frame._attempt(asking)
+    second = dict(zip((s.name for s in layout), frame.read(), strict=True))
+    assert frame.series is layout
+    assert second["probe_success"] == 0
+    assert math.isnan(second["probe_http_status_code"])
+    assert {series.label("server") for series in layout} == {"web"}
+
+
+async def test_a_server_that_should_not_run_is_not_asked() -> None:
+    """While it is not wanted there is no verdict, and none of its figures has a value."""
+    told = Told()
+    async with probing(told, Scripted(script=[{}])) as frame:
+        await until(lambda: frame.health("web")[0] == "up")
+        told.wanted = False
+        await until(lambda: frame.health("web")[0] == "unknown")
+        assert all(math.isnan(value) for value in frame.read())
+        assert frame.results("web") == ()
+
+
+async def test_replacing_ends_the_gone_and_keeps_the_unchanged() -> None:
+    """After a reload only the changed probes start anew."""
+    told = Told()
+    async with probing(told, Scripted(script=[{}])) as frame:
+        await until(lambda: frame.results("web"))
+        kept = frame._askings["web", "p0"]
+        task = frame._tasks["web", "p0"]
+        frame.replace([kept, Asking("db", "p", Scripted(script=[{}]), 0.01)])  # type: ignore[arg-type]
+        assert frame._tasks["web", "p0"] is task
+        await until(lambda: frame.results("db"))
+        frame.replace([])
+        assert frame.results("web") == ()
+
+
+def test_probes_are_named_by_kind_unless_they_have_names() -> None:
+    """Two of one kind are told apart by number; a name of its own wins; the agent's period is the default."""
+    askings = name_probes("web", [Http(url="http://x"), Http(url="http://y"), Tcp(port=1, name="door", period=Duration(1))], 5)
+    assert [(asking.name, asking.period) for asking in askings] == [("http", 5.0), ("http-2", 5.0), ("door", 1.0)]
