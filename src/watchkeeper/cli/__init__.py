@@ -29,7 +29,13 @@ class Verb(NamedTuple):
     about: str
 
 
-VERBS = (Verb("version", "version", "say which version this is, and what it runs on"),)
+VERBS = (
+    Verb("status", "status", "tell whether everything is up: exit 0 all up, 3 something down, 4 not known"),
+    Verb("start", "act", "start servers and wait until they run"),
+    Verb("stop", "act", "stop servers and wait until they have ended"),
+    Verb("restart", "act", "stop servers and start them again"),
+    Verb("version", "version", "say which version this is, and what it runs on"),
+)
 
 EPILOGUE = """\
 exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration;

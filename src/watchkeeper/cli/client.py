@@ -1,0 +1,138 @@
+"""The CLI's way to a hub: find it, show the token, ask, decode; the standard library's HTTP alone.
+
+Verbs call `connect` and get typed answers. A hub that is away is `Failed`, a question it turns down is
+`Refused`, each with what to do next. The token leaves this machine over TLS alone, and the local
+token is shown to no other host.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from watchkeeper import __version__
+from watchkeeper.cli.options import Reach
+from watchkeeper.cli.signpost import Found, look_up
+from watchkeeper.errors import Failed, Refused
+from watchkeeper.web.shapes import ActionView, LogsView, Overview, Problem
+
+T = TypeVar("T")
+
+ANSWER_BYTES = 64 << 20
+"""The longest answer that is read: far above a fleet's overview, far below what would hurt."""
+ANSWER_SECONDS = 15.0
+
+
+class Hub:
+    """A hub that can be asked; each call is one request on a connection of its own, so nothing is left open."""
+
+    def __init__(self, found: Found) -> None:
+        """Take over what `look_up` found; nothing is sent yet."""
+        self.found = found
+        self._parts = urlsplit(found.url)
+
+    def overview(self) -> Overview:
+        """Everything, worst first."""
+        return self.ask("GET", "/api/overview", Overview)
+
+    def act(self, machine: str, server: str, verb: str) -> ActionView:
+        """Ask for an action; it may still be under way when this returns."""
+        path = f"/api/machines/{quote(machine, safe='')}/servers/{quote(server, safe='')}/actions"
+        return self.ask("POST", path, ActionView, {"verb": verb}, seconds=120)
+
+    def action(self, identity: str) -> ActionView:
+        """How an action stands."""
+        return self.ask("GET", f"/api/actions/{quote(identity, safe='')}", ActionView)
+
+    def logs(self, machine: str, server: str, lines: int) -> LogsView:
+        """The last lines of a server's output."""
+        path = f"/api/machines/{quote(machine, safe='')}/servers/{quote(server, safe='')}/logs"
+        return self.ask("GET", f"{path}?{urlencode({'lines': lines})}", LogsView)
+
+    def live(self) -> tuple[str, dict[str, str]]:
+        """Address and headers of the live stream, for a WebSocket client."""
+        scheme = "wss" if self._parts.scheme == "https" else "ws"
+        path = self._parts.path.rstrip("/")
+        return f"{scheme}://{self._parts.netloc}{path}/live", self._headers()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        wanted: type[T],
+        body: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = ANSWER_SECONDS,
+    ) -> T:
+        """One request; the answer as `wanted`.
+
+        Raises `Refused` for what the hub turns down, `Failed` when it is away, too busy or not a hub.
+        """
+        status, content = self._exchange(method, path, body, seconds)
+        if status >= 400:
+            raise self._fault(status, content)
+        try:
+            return msgspec.json.decode(content, type=wanted)
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+            raise Failed(self._strange(f"its answer cannot be read ({fault})"), retry=False) from None
+
+    def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float) -> tuple[int, bytes]:
+        secure = self._parts.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=seconds)
+        headers = self._headers()
+        sent = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            sent = json.dumps(body).encode()
+        try:
+            connection.request(method, self._parts.path.rstrip("/") + path, sent, headers)
+            answer = connection.getresponse()
+            content = answer.read(ANSWER_BYTES + 1)
+        except TimeoutError:
+            raise Failed(f"the hub at {self.found.url} did not answer within {seconds:.0f} s") from None
+        except ConnectionRefusedError:
+            raise Failed(f"no hub answers at {self.found.url}{self.found.if_silent()}") from None
+        except (OSError, http.client.HTTPException) as fault:
+            reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+            raise Failed(f"cannot talk to the hub at {self.found.url}: {reason}") from None
+        finally:
+            connection.close()
+        if len(content) > ANSWER_BYTES:
+            raise Failed(self._strange("its answer is too long"), retry=False)
+        return answer.status, content
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.found.token}",
+            "Accept": "application/json",
+            "User-Agent": f"watchkeeper/{__version__} ({socket.gethostname()})",
+        }
+
+    def _fault(self, status: int, content: bytes) -> Refused | Failed:
+        if status == 401:
+            return Refused(
+                f"the hub at {self.found.url} does not know the token in {self.found.token_file}; "
+                "name its own with --token-file FILE, or its data folder with --data DIR",
+                code="bad-token",
+            )
+        try:
+            problem = msgspec.json.decode(content, type=Problem)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Failed(self._strange(f"it answered {status} {http.client.responses.get(status, '')}".rstrip()), retry=False)
+        told = problem.why + (f"; {problem.hint}" if problem.hint else "")
+        return Refused(told, code=problem.code) if status < 500 else Failed(told)
+
+    def _strange(self, seen: str) -> str:
+        return f"what answers at {self.found.url} is no hub of this version: {seen}"
+
+
+def connect(reach: Reach) -> Hub:
+    """The hub that `reach` leads to; nothing is sent yet. Raises `Refused` or `Failed` with what to do."""
+    return Hub(look_up(reach))
