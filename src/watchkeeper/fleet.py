@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 import msgspec
 
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.config import NAME, Duration
 from watchkeeper.errors import Failed, Refused
+from watchkeeper.journal.machines import KnownMachine
 from watchkeeper.model import (
     Dictionary,
     Event,
@@ -46,18 +46,10 @@ FUTURE_SECONDS = 600
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
-class Known(NamedTuple):
-    """What is remembered of a machine across the hub's restarts."""
-
-    machine: Machine
-    seen_at: int
-    period: float
-
-
 class _Member:
     """One machine's place in the fleet."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: KnownMachine) -> None:
         self.machine = known.machine
         self.seen_at = known.seen_at
         self.period = known.period
@@ -80,7 +72,7 @@ class Tally(msgspec.Struct):
 class Fleet:
     """All machines, as the hub sees them; the `Intake` of every link."""
 
-    def __init__(self, store: Store, clock: Clock, known: Iterable[Known], changed: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, clock: Clock, known: Iterable[KnownMachine], changed: Callable[[str], None]) -> None:
         """`known` are the machines of earlier runs; `changed(machine)` is called at each frame, status, coming and going."""
         self._store = store
         self._clock = clock
@@ -100,7 +92,7 @@ class Fleet:
             raise Refused(f"{machine.name[:80]!r} is not a name for a machine", code="bad-name")
         member = self._members.get(machine.name)
         if member is None:
-            member = self._members[machine.name] = _Member(Known(machine, 0, 5.0))
+            member = self._members[machine.name] = _Member(KnownMachine(machine, 0, 5.0))
         if member.link is not None:
             logger.warning("%s connected again from %s; its older link from %s ends", machine.name, link.peer, member.link.peer)
             member.link.leave("another agent with this machine's name has connected")
@@ -149,9 +141,9 @@ class Fleet:
 
     # -- what the hub and its web ask -----------------------------------------------------------
 
-    def known(self) -> list[Known]:
+    def known(self) -> list[KnownMachine]:
         """What to remember of each machine."""
-        return [Known(member.machine, member.seen_at, member.period) for member in self._members.values()]
+        return [KnownMachine(member.machine, member.seen_at, member.period) for member in self._members.values()]
 
     def link(self, machine: str) -> Downlink | None:
         """The machine's connection, if there is one."""

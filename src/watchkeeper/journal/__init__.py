@@ -1,8 +1,8 @@
 """The journal: what happened and what was decided, in one SQLite file that survives kill -9.
 
 Rooms: `events` (what happened), `actions` (orders and outcomes), `access` (people, sessions, tokens, links), `audit`
-(who did what), on `tables` (schema and migrations) and `ledger` (the file and its threads). The hub opens it; the web
-and the hub come in through `Journal`. A change of state is a row here before it is a message anywhere.
+(who did what), `machines` (who has ever been there), on `tables` (schema and migrations) and `ledger` (the file and its
+threads). The hub opens it; the web and the hub come in through `Journal`. A change of state is a row here before it is a message anywhere.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from watchkeeper.journal.actions import Actions
 from watchkeeper.journal.audit import Audit
 from watchkeeper.journal.events import Events
 from watchkeeper.journal.ledger import Ledger, open_ledger
+from watchkeeper.journal.machines import Machines
 
 __all__ = ["Journal", "JournalSettings", "open_journal"]
 
@@ -36,6 +37,7 @@ class Journal:
         self.actions = Actions(ledger)
         self.access = Access(ledger)
         self.audit = Audit(ledger)
+        self.machines = Machines(ledger)
 
     async def prune(self, settings: JournalSettings, now: int) -> int:
         """Forget what is older than the retention, and what has ended; for once an hour or so. Returns the events dropped."""

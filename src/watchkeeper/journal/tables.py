@@ -7,7 +7,21 @@ milliseconds since the epoch; secrets are kept as SHA-256 digests alone.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Integer, MetaData, Table, Text, inspect, select, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    inspect,
+    select,
+    text,
+)
 
 from watchkeeper.errors import ConfigError
 
@@ -99,6 +113,15 @@ audit = Table(
     Index("audit_by_time", "at", "id"),
 )
 
+machines = Table(
+    "machines",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("machine", Text, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("period", Float, nullable=False),
+)
+
 MIGRATIONS = (
     """
     CREATE TABLE events (
@@ -127,6 +150,10 @@ MIGRATIONS = (
         id TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, "by" TEXT NOT NULL, peer TEXT NOT NULL,
         what TEXT NOT NULL, about TEXT NOT NULL);
     CREATE INDEX audit_by_time ON audit (at, id)
+    """,
+    """
+    CREATE TABLE machines (
+        name TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, seen_at BIGINT NOT NULL, period FLOAT NOT NULL)
     """,
 )
 
