@@ -1,0 +1,202 @@
+// The frame around every page: where one can go, how fresh the page is, and which page it shows.
+import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { hub } from "./api/ask.ts";
+import iconUnknown from "./art/icon-unknown.svg";
+import iconUp from "./art/icon-up.svg";
+import iconWrong from "./art/icon-wrong.svg";
+import { EventsPage } from "./pages/events.tsx";
+import { MachinePage } from "./pages/machine.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
+import { ServerPage } from "./pages/server.tsx";
+import { isAtDoor, SignInPage } from "./pages/sign-in.tsx";
+import { Freshness } from "./parts/freshness.tsx";
+import { Logo } from "./parts/logo.tsx";
+import { MachineTable } from "./parts/machine-table.tsx";
+import { machineStanding, Mark, serverStanding } from "./parts/state.tsx";
+import { machinePath, place, serverPath } from "./route.ts";
+import { findServer, machines, person, sentence, servers, verdict } from "./store.ts";
+import { frame, lost, overview, PRODUCT } from "./strings.ts";
+import { theme, turn } from "./theme.ts";
+
+const ICONS = { up: iconUp, wrong: iconWrong, unknown: iconUnknown };
+const SIGNS = { up: "●", wrong: "✕", unknown: "◌" };
+
+export function App() {
+  useTitle();
+  if (isAtDoor()) return <SignInPage />;
+  return (
+    <>
+      <a class="skip" href="#content">
+        {frame.skip}
+      </a>
+      <Side />
+      <div class="stage">
+        <header class="bar-top">
+          <a class="brand" href="/">
+            <Logo />
+            {PRODUCT}
+          </a>
+          <Freshness />
+          <ThemeButton />
+        </header>
+        <main id="content">
+          <Page />
+        </main>
+      </div>
+      <nav class="tabs" aria-label={frame.nav}>
+        <Links />
+      </nav>
+    </>
+  );
+}
+
+function Page() {
+  if (machines.value === null) return <Skeleton />;
+  const here = place.value;
+  switch (here.page) {
+    case "machine":
+      return <MachinePage key={here.machine} name={here.machine} />;
+    case "server":
+      return <ServerPage key={`${here.machine}/${here.server}`} machine={here.machine} name={here.server} />;
+    case "machines":
+      return (
+        <>
+          <h1>{frame.machines}</h1>
+          <MachineTable list={machines.value ?? []} />
+        </>
+      );
+    case "events":
+      return <EventsPage />;
+    case "lost":
+      return (
+        <>
+          <h1>{lost.title}</h1>
+          <p>
+            <a href="/">{lost.back}</a>
+          </p>
+        </>
+      );
+    default:
+      return <OverviewPage />;
+  }
+}
+
+/** What stands there until the first answer, as high as what follows, so that nothing jumps. */
+function Skeleton() {
+  return (
+    <div class="skeleton" aria-busy="true">
+      <h1>{overview.first}</h1>
+      <div class="sheet waiting rows" />
+      <div class="sheet waiting rows" />
+      <div class="sheet waiting rows tall" />
+    </div>
+  );
+}
+
+function Side() {
+  return (
+    <aside class="side">
+      <a class="brand" href="/">
+        <Logo />
+        {PRODUCT}
+      </a>
+      <nav aria-label={frame.nav}>
+        <Links />
+      </nav>
+      <nav aria-label={frame.machines} class="tree">
+        {machines.value?.map((view) => (
+          <Branch key={view.machine.name} name={view.machine.name}>
+            <Mark {...machineStanding(view.health)} />
+          </Branch>
+        ))}
+      </nav>
+      <button
+        type="button"
+        class="link sign-out"
+        onClick={() => {
+          void hub.signOut().finally(() => {
+            person.value = null;
+          });
+        }}
+      >
+        {frame.signOut}
+      </button>
+    </aside>
+  );
+}
+
+/** A machine and its servers, as places to go. */
+function Branch({ name, children }: { name: string; children: ComponentChildren }) {
+  const kept = servers.value?.filter((view) => view.machine === name) ?? [];
+  return (
+    <ul>
+      <li>
+        <Link to={machinePath(name)}>
+          {children}
+          {name}
+        </Link>
+      </li>
+      {kept.map((view) => (
+        <li key={view.status.name} class="leaf">
+          <Link to={serverPath(name, view.status.name)}>
+            <Mark {...serverStanding(view)} />
+            {view.status.name}
+          </Link>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Links() {
+  return (
+    <>
+      <Link to="/">{frame.overview}</Link>
+      <Link to="/machines">{frame.machines}</Link>
+      <Link to="/events">{frame.events}</Link>
+    </>
+  );
+}
+
+function Link({ to, children }: { to: string; children: ComponentChildren }) {
+  const here = place.value;
+  const path =
+    here.page === "machine"
+      ? machinePath(here.machine)
+      : here.page === "server"
+        ? serverPath(here.machine, here.server)
+        : here.page === "overview"
+          ? "/"
+          : `/${here.page}`;
+  return (
+    <a href={to} {...(to === path ? { "aria-current": "page" as const } : {})}>
+      {children}
+    </a>
+  );
+}
+
+function ThemeButton() {
+  const word = frame.themes[theme.value];
+  return (
+    <button type="button" class="theme" onClick={turn} aria-label={word} title={word} data-theme-choice={theme.value}>
+      <svg viewBox="0 0 20 20" aria-hidden="true">
+        <circle cx="10" cy="10" r="6.5" />
+        {theme.value === "light" ? null : <path d={theme.value === "dark" ? "M10 3.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13z" : "M10 3.5a6.5 6.5 0 0 1 0 13z"} />}
+      </svg>
+    </button>
+  );
+}
+
+/** The tab says what the page would: state first, then the thing, so that a row of tabs can be read. */
+function useTitle(): void {
+  const here = place.value;
+  const view = here.page === "server" ? findServer(here.machine, here.server) : undefined;
+  const thing = here.page === "server" ? `${here.server}${view ? `: ${serverStanding(view).word}` : ""}` : here.page === "machine" ? here.machine : sentence.value;
+  const sign = verdict.value;
+  const who = person.value;
+  useEffect(() => {
+    document.title = who ? `${SIGNS[sign]} ${thing ? `${thing} · ` : ""}${PRODUCT}` : PRODUCT;
+    document.querySelector("link[rel=icon]")?.setAttribute("href", ICONS[sign]);
+  }, [sign, thing, who]);
+}

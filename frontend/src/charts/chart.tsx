@@ -1,0 +1,185 @@
+// One chart: its name, the figures under the cursor or the newest, the drawing, and the same as a table.
+// Drawing follows the data once a frame, only while in view, and starts anew when the palette changes.
+import { useSignal } from "@preact/signals";
+import { useEffect, useId, useMemo, useRef } from "preact/hooks";
+import type uPlot from "uplot";
+import type { PanelView } from "../api/types.ts";
+import { clock, day, figure, minute, utc } from "../format.ts";
+import { type Range, seconds } from "../route.ts";
+import { charts, ranges } from "../strings.ts";
+import { palette } from "../theme.ts";
+import { Feed } from "./feed.ts";
+import { colour, content, draw } from "./plot.ts";
+
+const ROWS = 24;
+
+type Props = { panel: PanelView; machine: string; server: string; range: Range };
+
+export function ChartCard({ panel, machine, server, range }: Props) {
+  const feed = useMemo(() => new Feed(panel.name, machine, server, range), [panel.name, machine, server, range]);
+  const under = useSignal<number | null>(null);
+  const asTable = useSignal(false);
+  const id = useId();
+  useEffect(() => feed.start(), [feed]);
+  return (
+    <figure class="chart" data-panel={panel.name}>
+      <figcaption>
+        <h3>{panel.title}</h3>
+        <button type="button" class="about" popovertarget={id} aria-label={`${panel.title}: ?`}>
+          ?
+        </button>
+        <p popover id={id} class="about-text">
+          {panel.about}
+        </p>
+        <button
+          type="button"
+          class="as-table"
+          aria-pressed={asTable.value}
+          title={asTable.value ? charts.asChart : charts.asTable}
+          aria-label={`${panel.title}: ${charts.asTable}`}
+          onClick={() => {
+            asTable.value = !asTable.value;
+          }}
+        >
+          <svg viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M2 3.5h12M2 8h12M2 12.5h12M6 3.5v9" />
+          </svg>
+        </button>
+      </figcaption>
+      <Readouts feed={feed} under={under.value} />
+      {asTable.value ? <Table feed={feed} title={panel.title} /> : <Drawing feed={feed} title={panel.title} point={(index) => (under.value = index)} />}
+    </figure>
+  );
+}
+
+function Readouts({ feed, under }: { feed: Feed; under: number | null }) {
+  void feed.beat.value;
+  const lines = feed.chart?.lines ?? [];
+  const at = under === null ? null : (feed.window.instants()[under] ?? null);
+  const unit = feed.chart?.unit ?? "";
+  return (
+    <div class="readouts">
+      <ul>
+        {lines.map((line, index) => (
+          <li key={line.name}>
+            <span class="key" style={{ background: colour(index) }} aria-hidden="true" />
+            {lines.length > 1 && <span class="name">{line.name}</span>}
+            <b>{figure(feed.window.at(index, under ?? -1), unit)}</b>
+          </li>
+        ))}
+      </ul>
+      {at !== null && (
+        <time title={utc(at)} class="at">
+          {charts.at(label(at, feed.range))}
+        </time>
+      )}
+    </div>
+  );
+}
+
+function label(at: number, range: Range): string {
+  return seconds(range) <= 3600 ? clock(at) : `${day(at)}, ${minute(at)}`;
+}
+
+function Drawing({ feed, title, point }: { feed: Feed; title: string; point: (index: number | null) => void }) {
+  const root = useRef<HTMLDivElement>(null);
+  const state = feed.state.value;
+  useEffect(() => {
+    const holder = root.current;
+    if (!holder || state !== "ready") return undefined;
+    return paintWhileSeen(holder, feed, title, point);
+  }, [feed, state]);
+  return (
+    <div class="drawing" ref={root} role="img">
+      {state === "loading" && <div class="waiting" aria-hidden="true" />}
+      {state === "failed" && (
+        <p class="empty">
+          {charts.failed}{" "}
+          <button type="button" class="link" onClick={() => void feed.load()}>
+            {charts.again}
+          </button>
+        </p>
+      )}
+      {state === "ready" && feed.chart?.lines.length === 0 && <p class="empty">{charts.none}</p>}
+    </div>
+  );
+}
+
+/** Keep the drawing true until stopped. */
+function paintWhileSeen(holder: HTMLElement, feed: Feed, title: string, point: (index: number | null) => void): () => void {
+  let plot: uPlot | null = null;
+  let drawn = ""; // what the plot was made for: lines and palette
+  let seen = false;
+  let frame = 0;
+  const paint = () => {
+    frame = 0;
+    if (!seen || (feed.chart?.lines.length ?? 0) === 0) return;
+    const wanted = `${palette.peek()} ${feed.chart?.lines.map((line) => line.name).join()} ${feed.banded.join()}`;
+    if (plot && drawn === wanted) {
+      plot.setData(content(feed));
+      return;
+    }
+    plot?.destroy();
+    plot = draw(holder, feed, point);
+    drawn = wanted;
+    const newest = feed.chart?.lines.map((line, index) => `${line.name} ${figure(feed.window.at(index, -1), feed.chart?.unit ?? "")}`);
+    holder.setAttribute("aria-label", charts.summary(title, ranges[feed.range].name, newest?.join(", ") ?? ""));
+  };
+  const soon = () => {
+    frame ||= requestAnimationFrame(paint);
+  };
+  const sight = new IntersectionObserver((entries) => {
+    seen = entries.at(-1)?.isIntersecting ?? false;
+    if (seen) soon();
+  });
+  const size = new ResizeObserver(() => {
+    if (plot) plot.setSize({ width: Math.max(120, holder.clientWidth), height: holder.clientHeight });
+  });
+  sight.observe(holder);
+  size.observe(holder);
+  const stops = [feed.beat.subscribe(soon), palette.subscribe(soon)];
+  return () => {
+    for (const stop of stops) stop();
+    cancelAnimationFrame(frame);
+    sight.disconnect();
+    size.disconnect();
+    plot?.destroy();
+  };
+}
+
+function Table({ feed, title }: { feed: Feed; title: string }) {
+  void feed.beat.value;
+  const instants = feed.window.instants();
+  const lines = feed.chart?.lines ?? [];
+  const every = Math.max(1, Math.ceil(instants.length / ROWS));
+  const rows: number[] = [];
+  for (let index = instants.length - 1; index >= 0; index -= every) rows.push(index);
+  return (
+    // The table scrolls inside the chart's place, so it can be focused to be scrolled by keys.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div class="drawing figures" tabIndex={0} role="region" aria-label={title}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{charts.time}</th>
+            {lines.map((line) => (
+              <th key={line.name} scope="col">
+                {line.name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((index) => (
+            <tr key={instants[index]}>
+              <th scope="row">{label(instants[index] ?? 0, feed.range)}</th>
+              {lines.map((line, place) => (
+                <td key={line.name}>{figure(feed.window.at(place, index), feed.chart?.unit ?? "")}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,106 @@
+// How our charts look: one uPlot with our axes, colours from the style sheet, and one cursor for all of them.
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { day, figure, minute } from "../format.ts";
+import { seconds } from "../route.ts";
+import type { Feed } from "./feed.ts";
+import { top } from "./scale.ts";
+
+const WHOLE = new Set(["memory", "filesystem"]); // how full something is reads best against all of it
+const COLOURS = 6;
+const HOUR = 3600;
+const FILLED = 2; // up to so many lines carry a fill or a band; more would cover each other
+
+/** The colour of a line as the style sheet has it now. */
+export function colour(line: number): string {
+  return `var(--line-${(line % COLOURS) + 1})`;
+}
+
+function token(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function clear(paint: string, share: number): string {
+  return `color-mix(in srgb, ${paint} ${share * 100}%, transparent)`;
+}
+
+/** Make the plot of a feed inside `root`; `point` hears the index under the cursor, null when it has left. */
+export function draw(root: HTMLElement, feed: Feed, point: (index: number | null) => void): uPlot {
+  const unit = feed.chart?.unit ?? "count";
+  const lines = feed.chart?.lines ?? [];
+  const font = "11px 'Inter Variable', system-ui, sans-serif";
+  const quiet = token("--ink-3");
+  const rule = token("--rule");
+  const axis = { font, stroke: quiet, ticks: { show: false }, border: { show: false } };
+  const banded = lines.length <= FILLED ? feed.banded : [];
+  const options: uPlot.Options = {
+    width: Math.max(120, root.clientWidth),
+    height: root.clientHeight,
+    ms: 1,
+    padding: [8, 0, 0, 0],
+    legend: { show: false },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false },
+      points: { size: 7, width: 2, fill: token("--sheet"), stroke: (plot, series) => paintOf(plot, series) },
+      sync: { key: "watchkeeper", setSeries: false, scales: ["x", null] },
+    },
+    scales: {
+      x: { time: true, range: () => feed.shown },
+      y: { range: () => [0, top(feed.window.greatest(), unit, WHOLE.has(feed.panel))] },
+    },
+    axes: [
+      {
+        ...axis,
+        size: 22,
+        gap: 4,
+        space: 64,
+        grid: { show: false },
+        values: (_plot, splits) => splits.map((at) => label(at, seconds(feed.range))),
+      },
+      {
+        ...axis,
+        size: 58,
+        gap: 6,
+        grid: { stroke: rule, width: 1 },
+        splits: (_plot, _axis, low, high) => [low, high / 2, high],
+        values: (_plot, splits) => splits.map((value) => figure(value, unit)),
+      },
+    ],
+    series: [
+      {},
+      ...lines.map((_line, index) => {
+        const paint = token(`--line-${(index % COLOURS) + 1}`);
+        const fill = lines.length <= FILLED && banded.length === 0 ? { fill: clear(paint, 0.1) } : {};
+        return { stroke: paint, width: 1.5, points: { show: false }, ...fill };
+      }),
+      ...feed.banded.flatMap(() => [
+        { width: 0, points: { show: false } },
+        { width: 0, points: { show: false } },
+      ]),
+    ],
+    bands: banded.map((line, place) => {
+      const first = 1 + lines.length + place * 2;
+      return { series: [first + 1, first], fill: clear(token(`--line-${(line % COLOURS) + 1}`), 0.18) };
+    }),
+    hooks: { setCursor: [(plot) => point(plot.cursor.idx ?? null)] },
+  };
+  return new uPlot(options, content(feed), root);
+}
+
+/** The feed's data as uPlot takes them. */
+export function content(feed: Feed): uPlot.AlignedData {
+  const columns = (feed.chart?.lines.length ?? 0) + 2 * feed.banded.length;
+  return [feed.window.instants(), ...Array.from({ length: columns }, (_, line) => feed.window.column(line))] as uPlot.AlignedData;
+}
+
+function paintOf(plot: uPlot, series: number): string {
+  const paint = plot.series[series]?.stroke;
+  return typeof paint === "function" ? String(paint(plot, series)) : String(paint ?? "");
+}
+
+function label(at: number, span: number): string {
+  if (span <= HOUR) return minute(at);
+  if (span <= 24 * HOUR) return minute(at) === "00:00" ? day(at) : minute(at);
+  return day(at);
+}

@@ -1,0 +1,25 @@
+// Where the page begins: theme, links, who is signed in, the stream; then the first paint.
+import { render } from "preact";
+import "./styles/tokens.css";
+import "./styles/frame.css";
+import "./styles/parts.css";
+import "./styles/charts.css";
+import { App } from "./app.tsx";
+import { keepLive } from "./live.ts";
+import { followLinks, place } from "./route.ts";
+import { askPerson, person } from "./store.ts";
+import { keepTheme } from "./theme.ts";
+
+const ASK_AGAIN = 2000; // ms between questions to a hub that does not answer yet
+
+async function settlePerson(): Promise<void> {
+  await askPerson();
+  if (person.value === undefined) setTimeout(() => void settlePerson(), ASK_AGAIN);
+}
+
+keepTheme();
+followLinks();
+keepLive();
+if (place.value.page !== "sign-in") void settlePerson();
+const root = document.getElementById("page");
+if (root) render(<App />, root);

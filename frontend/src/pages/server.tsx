@@ -1,0 +1,115 @@
+// One server: how it stands and why, what can be done, what it answers, how it does, what it writes, what happened to it.
+import type { ComponentChildren } from "preact";
+import type { ProbeResult, ServerView } from "../api/types.ts";
+import { Charts } from "../charts/section.tsx";
+import { figure } from "../format.ts";
+import { machinePath } from "../route.ts";
+import { findServer, now } from "../store.ts";
+import { overview, server as words } from "../strings.ts";
+import { Actions } from "../parts/actions.tsx";
+import { Logs } from "../parts/logs.tsx";
+import { Mark, serverStanding, State } from "../parts/state.tsx";
+import { Age, Moment } from "../parts/time.tsx";
+import { History } from "./machine.tsx";
+
+export function ServerPage({ machine, name }: { machine: string; name: string }) {
+  const view = findServer(machine, name);
+  if (!view) return <p class="empty">{words.unknown(name, machine)}</p>;
+  return (
+    <>
+      <div class="title">
+        <h1>
+          {name}
+          <a class="on" href={machinePath(machine)}>
+            {machine}
+          </a>
+        </h1>
+        <Actions view={view} />
+      </div>
+      <Standing view={view} />
+      <Charts title={words.figures} scope="server" machine={machine} server={name} />
+      <div class="columns">
+        <Logs machine={machine} server={name} />
+        <div>
+          <Probes view={view} />
+          <History machine={machine} server={name} title={words.events} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Standing({ view }: { view: ServerView }) {
+  const { status, figures } = view;
+  const alive = status.pid > 0 && view.health !== "unknown";
+  return (
+    <div class="sheet standing" data-state={status.state} data-pid={status.pid}>
+      <p class="state-line">
+        <State standing={serverStanding(view)} />
+        <span class="reason">
+          {[status.reason, status.next_attempt_at > 0 ? overview.nextTry((status.next_attempt_at - now.value) / 1000) : ""].filter(Boolean).join(" · ")}
+        </span>
+      </p>
+      <dl class="facts-grid">
+        <Fact name={alive ? words.facts.uptime : words.facts.since}>
+          <Age since={alive ? status.started_at : status.since} />
+        </Fact>
+        <Fact name={words.facts.pid}>{alive ? String(status.pid) : "–"}</Fact>
+        <Fact name={words.facts.restarts}>{String(status.restarts)}</Fact>
+        <Fact name={words.facts.exit}>{status.last_exit || words.never}</Fact>
+        <Fact name={overview.headings.cpu}>{figure(alive ? figures.cpu_ratio : null, "ratio")}</Fact>
+        <Fact name={overview.headings.memory}>{figure(alive ? figures.memory_bytes : null, "bytes")}</Fact>
+        <Fact name={words.facts.fds}>{files(view, alive)}</Fact>
+      </dl>
+    </div>
+  );
+}
+
+function files(view: ServerView, alive: boolean): string {
+  const { open_fds: open, max_fds: most } = view.figures;
+  const opened = figure(alive ? open : null, "count");
+  return alive && open !== null && most !== null ? `${opened} / ${figure(most, "count")}` : opened;
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Probes({ view }: { view: ServerView }) {
+  return (
+    <section class="block">
+      <header class="block-head">
+        <h2>{words.probes}</h2>
+      </header>
+      <ul class="sheet plain-list">
+        {view.status.probes.length === 0 && <li class="empty">{words.noProbes}</li>}
+        {view.status.probes.map((probe) => (
+          <ProbeRow key={probe.name} probe={probe} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function ProbeRow({ probe }: { probe: ProbeResult }) {
+  const tone = probe.at === 0 ? "quiet" : probe.ok ? "good" : "bad";
+  return (
+    <li class="probe" data-probe={probe.name}>
+      <span class={`state ${tone}`}>
+        <Mark shape={probe.at === 0 ? "ring" : probe.ok ? "disc" : "square"} tone={tone} />
+        {probe.name}
+      </span>
+      <span>
+        {words.probeWord(probe)}
+        {probe.at > 0 && probe.ok && <b> {figure(probe.duration, "seconds")}</b>}
+      </span>
+      <Moment at={probe.at} />
+      {probe.why && <small class="why">{probe.why}</small>}
+    </li>
+  );
+}

@@ -1,0 +1,94 @@
+// A server's output, live: it follows the end, holds still while somebody reads above it, and keeps a bounded number of lines.
+// Lines are appended to the document by hand: a busy server writes more than a diff of all of them would bear.
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { followLogs, hearLogs } from "../live.ts";
+import { logs } from "../strings.ts";
+
+const TAIL = 200;
+const KEPT = 2000;
+const NEAR = 24; // px from the end that still count as the end
+// Colours and cursor moves that programs write for terminals (ECMA-48), which mean nothing here.
+// oxlint-disable-next-line no-control-regex
+const ESCAPES = /\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)|[@-Z\\-_])/g;
+
+export function Logs({ machine, server }: { machine: string; server: string }) {
+  const box = useRef<HTMLDivElement>(null);
+  const wrap = useSignal(true);
+  const held = useSignal<number | null>(null); // new lines below while reading above; null follows the end
+  const state = useSignal<"waiting" | "empty" | "lines" | string>("waiting");
+
+  useEffect(() => {
+    const holder = box.current;
+    if (!holder) return undefined;
+    holder.replaceChildren();
+    state.value = "waiting";
+    held.value = null;
+    const unhear = hearLogs((news, fresh) => {
+      if (fresh) {
+        holder.replaceChildren();
+        held.value = null;
+      }
+      append(holder, news.lines);
+      if (held.peek() === null) holder.scrollTop = holder.scrollHeight;
+      else held.value = (held.peek() ?? 0) + news.lines.length;
+      state.value = news.why || (holder.childElementCount > 0 ? "lines" : "empty");
+    });
+    followLogs(machine, server, TAIL);
+    return () => {
+      unhear();
+      followLogs("", "", TAIL);
+    };
+  }, [machine, server]);
+
+  function scrolled(): void {
+    const holder = box.current;
+    if (!holder) return;
+    const away = holder.scrollHeight - holder.scrollTop - holder.clientHeight;
+    if (away <= NEAR) held.value = null;
+    else held.value ??= 0;
+  }
+
+  function toEnd(): void {
+    held.value = null;
+    if (box.current) box.current.scrollTop = box.current.scrollHeight;
+  }
+
+  const said = state.value === "waiting" ? logs.waiting : state.value === "empty" ? logs.empty : state.value === "lines" ? "" : state.value;
+  return (
+    <section class="block logs">
+      <header class="block-head">
+        <h2>{logs.title}</h2>
+        <label class="check">
+          <input type="checkbox" checked={wrap.value} onChange={(change) => (wrap.value = change.currentTarget.checked)} />
+          {logs.wrap}
+        </label>
+      </header>
+      <div class="sheet log-frame">
+        {/* It scrolls on its own, so keys must be able to reach it. */}
+        {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+        <div ref={box} class={`log ${wrap.value ? "wrap" : ""}`} role="log" aria-label={logs.title} aria-live="off" tabIndex={0} onScroll={scrolled} />
+        {said && <p class="empty">{said}</p>}
+        {held.value !== null && (
+          <p class="held">
+            {logs.held(held.value)}
+            <button type="button" class="link" onClick={toEnd}>
+              {logs.toEnd}
+            </button>
+          </p>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function append(holder: HTMLElement, lines: string[]): void {
+  const added = document.createDocumentFragment();
+  for (const line of lines.slice(-KEPT)) {
+    const row = document.createElement("div");
+    row.textContent = line.replace(ESCAPES, "") || "\u00a0";
+    added.append(row);
+  }
+  holder.append(added);
+  while (holder.childElementCount > KEPT) holder.firstElementChild?.remove();
+}

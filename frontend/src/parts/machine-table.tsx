@@ -1,0 +1,85 @@
+// Machines with their headline figures as plain bars.
+import type { MachineView } from "../api/types.ts";
+import { duration, figure } from "../format.ts";
+import { machinePath } from "../route.ts";
+import { overview } from "../strings.ts";
+import { Bar } from "./bar.tsx";
+import { machineStanding, State } from "./state.tsx";
+
+export function MachineTable({ list }: { list: MachineView[] }) {
+  const words = overview.machineHeadings;
+  return (
+    <section class="block">
+      <header class="block-head">
+        <h2>{overview.machines}</h2>
+      </header>
+      <div class="sheet">
+          <table class="list machines">
+            <thead>
+              <tr>
+                <th scope="col">{words.machine}</th>
+                <th scope="col" class="roomy">
+                  {overview.headings.state}
+                </th>
+                <th scope="col">{words.cpu}</th>
+                <th scope="col">{words.memory}</th>
+                <th scope="col" class="roomy">
+                  {words.disk}
+                </th>
+                <th scope="col" class="number roomy">
+                  {words.load}
+                </th>
+                <th scope="col" class="number roomy">
+                  {words.network}
+                </th>
+                <th scope="col" class="number roomy">
+                  {words.uptime}
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {list.map((view) => (
+                <MachineRow key={view.machine.name} view={view} />
+              ))}
+            </tbody>
+          </table>
+      </div>
+    </section>
+  );
+}
+
+function MachineRow({ view }: { view: MachineView }) {
+  const { machine } = view;
+  const figures = view.health === "up" ? view.figures : null; // a silent machine has a dash, not its last figure
+  return (
+    <tr data-machine={machine.name}>
+      <th scope="row">
+        <a href={machinePath(machine.name)}>{machine.name}</a>
+        <small>{machine.os}</small>
+      </th>
+      <td class="roomy">
+        <State standing={machineStanding(view.health)} />
+      </td>
+      <td>
+        <Bar ratio={figures?.cpu_ratio} label={words(figures?.cpu_ratio, machine.cpus)} />
+      </td>
+      <td>
+        <Bar ratio={figures?.memory_ratio} label={figure(figures?.memory_used_bytes, "bytes")} limits />
+      </td>
+      <td class="roomy">
+        <Bar ratio={figures?.disk_ratio} label={figures?.disk_mountpoint ?? ""} limits />
+        <small class="beside">{figures?.disk_mountpoint}</small>
+      </td>
+      <td class="number roomy">{figure(figures?.load1, "count")}</td>
+      <td class="number roomy pair">
+        <span>↓ {figure(figures?.network_receive_bytes_per_second, "bytes_per_second")}</span>
+        <span>↑ {figure(figures?.network_transmit_bytes_per_second, "bytes_per_second")}</span>
+      </td>
+      <td class="number roomy">{duration(figures?.uptime_seconds)}</td>
+    </tr>
+  );
+}
+
+function words(ratio: number | null | undefined, cpus: number): string {
+  return ratio === null || ratio === undefined ? "" : `${figure(ratio * cpus, "count")} / ${cpus}`;
+}

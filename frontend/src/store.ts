@@ -1,0 +1,110 @@
+// What the page knows, as signals: filled by the first answer and kept true by the live stream.
+// Components read; only `live.ts` and the functions here write.
+import { computed, signal } from "@preact/signals";
+import { hub, Refusal } from "./api/ask.ts";
+import type { ActionView, Event, MachineView, Overview, PanelView, Person, ServerView, Tick } from "./api/types.ts";
+
+export type Freshness = "connecting" | "live" | "reconnecting";
+
+const EVENTS_KEPT = 300;
+
+/** Who is signed in; null is nobody, undefined "not asked yet". */
+export const person = signal<Person | null | undefined>(undefined);
+export const freshness = signal<Freshness>("connecting");
+/** Counts connections, so that charts and lists know when to fetch again. */
+export const connection = signal(0);
+/** The hub's time of the newest message, ms; 0 before the first. */
+export const heardAt = signal(0);
+export const sentence = signal("");
+export const wrong = signal(0);
+export const machines = signal<MachineView[] | null>(null);
+export const servers = signal<ServerView[] | null>(null);
+export const events = signal<Event[] | null>(null);
+export const panels = signal<PanelView[] | null>(null);
+/** The newest action of each server, by `key`. */
+export const actions = signal<Record<string, ActionView>>({});
+/** A second hand for ages and uptimes, in the hub's time. */
+export const now = signal(Date.now());
+
+let skew = 0; // the hub's clock minus this device's, ms
+
+/** The hub's clock, as far as we can tell. */
+export function hubNow(): number {
+  return Date.now() + skew;
+}
+
+export function key(machine: string, server: string): string {
+  return `${machine}/${server}`;
+}
+
+export function findMachine(name: string): MachineView | undefined {
+  return machines.value?.find((view) => view.machine.name === name);
+}
+
+export function findServer(machine: string, name: string): ServerView | undefined {
+  return servers.value?.find((view) => view.machine === machine && view.status.name === name);
+}
+
+/** "up", "wrong" or "unknown": what title and icon show. */
+export const verdict = computed(() => {
+  if (freshness.value === "reconnecting" || machines.value === null) return "unknown" as const;
+  return wrong.value > 0 ? ("wrong" as const) : ("up" as const);
+});
+
+function clockAt(at: number): void {
+  skew = at - Date.now();
+  heardAt.value = at;
+  now.value = at;
+}
+
+export function takeOverview(view: Overview): void {
+  clockAt(view.at);
+  sentence.value = view.sentence;
+  wrong.value = view.wrong;
+  machines.value = view.machines;
+  servers.value = view.servers;
+  events.value = view.events;
+}
+
+export function takeTick(tick: Tick): void {
+  clockAt(tick.at);
+  sentence.value = tick.sentence;
+  wrong.value = tick.wrong;
+  machines.value = tick.machines;
+  servers.value = tick.servers;
+}
+
+/** Put an event into a list, newest first, once. */
+export function withEvent(list: Event[], event: Event): Event[] {
+  if (list.some((known) => known.id === event.id)) return list;
+  return [event, ...list].toSorted((one, other) => other.at - one.at || (one.id < other.id ? 1 : -1)).slice(0, EVENTS_KEPT);
+}
+
+export function takeEvent(event: Event): void {
+  if (events.value) events.value = withEvent(events.value, event);
+}
+
+export function takeAction(action: ActionView): void {
+  const at = key(action.machine, action.server);
+  const known = actions.value[at];
+  if (known && known.id !== action.id && known.at > action.at) return;
+  if (known?.id === action.id && known.outcome && !action.outcome) return; // the answer to the click may come after its outcome
+  actions.value = { ...actions.value, [at]: action };
+}
+
+/** Ask who is signed in; a refusal means nobody, silence changes nothing. */
+export async function askPerson(): Promise<void> {
+  try {
+    person.value = await hub.session();
+  } catch (fault) {
+    if (fault instanceof Refusal && fault.status === 401) person.value = null;
+    else if (person.value === undefined) freshness.value = "reconnecting";
+  }
+}
+
+/** Fetch all that the stream does not repeat: done at first and after every gap. */
+export async function refresh(): Promise<void> {
+  const [view, known] = await Promise.all([hub.overview(), panels.value ?? hub.panels()]);
+  panels.value = known;
+  takeOverview(view);
+}
