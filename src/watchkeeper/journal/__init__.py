@@ -2,7 +2,8 @@
 
 Rooms: `events` (what happened), `actions` (orders and outcomes), `access` (people, sessions, tokens, links), `audit`
 (who did what), `machines` (who has ever been there), on `tables` (schema and migrations) and `ledger` (the file and its
-threads). The hub opens it; the web and the hub come in through `Journal`. A change of state is a row here before it is a message anywhere.
+threads). The hub opens it; the web and the hub come in through `Journal`. A change of state is a row here before it is
+a message anywhere.
 """
 
 from __future__ import annotations
