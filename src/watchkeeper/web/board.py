@@ -53,6 +53,7 @@ class Board:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._reading: Reading | None = None
+        self._turn = 0
         self._points: dict[tuple[str, str, str], Point | None] = {}
         self._points_at = 0
 
@@ -63,14 +64,11 @@ class Board:
     def reading(self) -> Reading:
         """The first screen, at most `FRESH_FOR` ms old."""
         now = self.now()
-        if self._reading is None or not 0 <= now - self._reading.at < FRESH_FOR:
+        turn = self._desk.changes.turns
+        if self._reading is None or turn != self._turn or not 0 <= now - self._reading.at < FRESH_FOR:
+            self._turn = turn
             self._reading = self._read(now)
         return self._reading
-
-    def stale(self) -> None:
-        """Something changed that must show at once: read afresh next time."""
-        self._reading = None
-        self._points.clear()
 
     def machine(self, name: str) -> MachineView:
         """One machine; raises `Refused` (``unknown-machine``) with the nearest name."""

@@ -22,11 +22,12 @@ WAITING = 500
 
 @dataclass(frozen=True)
 class Batch:
-    """All that changed since the last batch. `missed` counts news dropped because the listener was slow."""
+    """All that changed since the last batch. `urgent`: more than figures; `missed`: news dropped for a slow listener."""
 
     machines: frozenset[str]
     events: tuple[Event, ...]
     actions: tuple[ActionRow, ...]
+    urgent: bool = False
     missed: int = 0
 
 
@@ -37,6 +38,7 @@ class Listener:
         self._machines: set[str] = set()
         self._events: deque[Event] = deque(maxlen=WAITING)
         self._actions: deque[ActionRow] = deque(maxlen=WAITING)
+        self._urgent = False
         self._missed = 0
         self._rung = asyncio.Event()
         self.farewell = ""
@@ -48,27 +50,31 @@ class Listener:
         Cancelling loses nothing: what was not returned stays for the next call.
         """
         await self._rung.wait()
-        batch = Batch(frozenset(self._machines), tuple(self._events), tuple(self._actions), self._missed)
+        batch = Batch(frozenset(self._machines), tuple(self._events), tuple(self._actions), self._urgent, self._missed)
         self._machines.clear()
         self._events.clear()
         self._actions.clear()
+        self._urgent = False
         self._missed = 0
         if not self.farewell:
             self._rung.clear()
         return batch
 
-    def _touch(self, machine: str) -> None:
+    def _touch(self, machine: str, *, urgent: bool) -> None:
         self._machines.add(machine)
+        self._urgent |= urgent
         self._rung.set()
 
     def _event(self, event: Event) -> None:
         self._missed += len(self._events) == WAITING
         self._events.append(event)
+        self._urgent = True
         self._rung.set()
 
     def _action(self, row: ActionRow) -> None:
         self._missed += len(self._actions) == WAITING
         self._actions.append(row)
+        self._urgent = True
         self._rung.set()
 
     def _close(self, reason: str) -> None:
@@ -82,23 +88,29 @@ class Changes:
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
         self._farewell = ""
+        self.turns = 0
+        """How often something other than figures changed: what was read before a turn is out of date."""
 
     def frame(self, machine: str) -> None:
         """A frame of this machine was taken by the store."""
         for listener in self._listeners:
-            listener._touch(machine)  # noqa: SLF001  # listener and teller are one mechanism in one room
+            listener._touch(machine, urgent=False)  # noqa: SLF001  # listener and teller are one mechanism in one room
 
     def status(self, machine: str) -> None:
         """A machine came or went, or one of its servers changed."""
-        self.frame(machine)
+        self.turns += 1
+        for listener in self._listeners:
+            listener._touch(machine, urgent=True)  # noqa: SLF001  # as above
 
     def event(self, event: Event) -> None:
         """An event is in the journal (a row before it is a message: call this after it was added)."""
+        self.turns += 1
         for listener in self._listeners:
             listener._event(event)  # noqa: SLF001  # as above
 
     def action(self, row: ActionRow) -> None:
         """An action's row was written or has changed."""
+        self.turns += 1
         for listener in self._listeners:
             listener._action(row)  # noqa: SLF001  # as above
 

@@ -1,0 +1,90 @@
+"""The web's composition: routes, guards, faults and the document that describes them, behind the gate.
+
+The hub calls `build` with its desk and serves the result; it is plain ASGI. Nothing is started here.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.config.compression import CompressionConfig
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from watchkeeper import __version__
+from watchkeeper.errors import Failed, Refused
+from watchkeeper.web import access, problems
+from watchkeeper.web.board import Board
+from watchkeeper.web.desk import Desk
+from watchkeeper.web.gate import BODY_BYTES, SAFE, Gate
+from watchkeeper.web.hall import Connection, Hall
+from watchkeeper.web.link import link
+from watchkeeper.web.listen import address
+from watchkeeper.web.live import live
+from watchkeeper.web.page import Asset, assets, page_routes
+from watchkeeper.web.routes import history, machines, session, system
+from watchkeeper.web.settings import WebSettings
+
+
+def build(desk: Desk, settings: WebSettings, bound: socket.socket, *, files: dict[str, Asset] | None = None) -> Gate:
+    """The whole web as one ASGI app, for the socket that it will be served on; `files` default to the built page."""
+    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}")
+    return Gate(application(hall, assets() if files is None else files), desk, settings, bound.getsockname()[0])
+
+
+def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
+    """The app without its gate."""
+    return Litestar(
+        route_handlers=[
+            *session.ROUTES,
+            *machines.ROUTES,
+            *history.ROUTES,
+            *system.ROUTES,
+            live,
+            link,
+            *page_routes(files),
+        ],
+        dependencies={"hall": Provide(lambda: hall, sync_to_thread=False)},
+        guards=[signed_in],
+        exception_handlers={
+            Refused: problems.refused,
+            Failed: problems.failed,
+            HTTPException: problems.rejected,
+            Exception: problems.broken,
+        },
+        compression_config=CompressionConfig(
+            backend="gzip", minimum_size=1000, gzip_compress_level=5, exclude_opt_key="packed"
+        ),
+        openapi_config=OpenAPIConfig(
+            title="Watchkeeper",
+            version=__version__,
+            description="Sees, acts, tells and proves. All times are milliseconds since the epoch, all figures in base units.",
+            path="/api",
+            render_plugins=[JsonRenderPlugin()],
+            openapi_router=Router("/api", route_handlers=[], opt={"open": True}, include_in_schema=False),
+            use_handler_docstrings=True,
+            components=Components(
+                security_schemes={
+                    "token": SecurityScheme(type="http", scheme="bearer", description="A token, as in DATA/token."),
+                    "session": SecurityScheme(type="apiKey", name=access.COOKIE, security_scheme_in="cookie"),
+                }
+            ),
+            security=[{"token": []}, {"session": []}],
+        ),
+        request_max_body_size=BODY_BYTES,
+        debug=False,
+        logging_config=None,
+    )
+
+
+def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
+    """The guard of every route that is not open: who asks, and may this one? WebSockets were judged by the gate."""
+    scope: dict[str, Any] = dict(connection.scope)
+    if not handler.opt.get("open") and scope["type"] == "http":
+        access.permit(scope.get("bearer"), acts=scope["method"] not in SAFE, admin=bool(handler.opt.get("admin")))

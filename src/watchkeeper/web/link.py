@@ -1,0 +1,64 @@
+"""The agents' door: hands an accepted binary WebSocket to the hub's link. Knows nothing of packets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import WebSocket, websocket
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
+from litestar.exceptions import WebSocketDisconnect
+
+from watchkeeper.web.hall import Hall
+
+
+class AgentSocket:
+    """A `desk.LinkSocket` over an accepted WebSocket."""
+
+    def __init__(self, socket: WebSocket[Any, Any, Any], peer: str, token: str) -> None:
+        self.peer = peer
+        self.token = token
+        self._socket = socket
+        self._open = True
+
+    async def receive(self) -> bytes | None:
+        """The next message; None once the agent has gone."""
+        if not self._open:
+            return None
+        message = await self._socket.receive()
+        if message["type"] != "websocket.receive":
+            self._open = False
+            return None
+        data = message.get("bytes")
+        if data is None:
+            await self.close(1003, "packets are binary")
+            return None
+        return bytes(data)
+
+    async def send(self, message: bytes) -> None:
+        """Send one message; nothing after the end."""
+        if self._open:
+            try:
+                await self._socket.send_data(message, "binary")
+            except WebSocketDisconnect:
+                self._open = False
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close; nothing when it is closed."""
+        if self._open:
+            self._open = False
+            await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
+
+
+@websocket("/link")
+async def link(socket: WebSocket[Any, Any, Any], hall: NamedDependency[Hall]) -> None:
+    """Serve one agent, which the gate has let in by its token, until it goes."""
+    await socket.accept()
+    agent = AgentSocket(socket, _place(socket), socket.scope["bearer"].name)  # type: ignore[typeddict-item]  # from the gate
+    await hall.desk.link(agent)
+    await agent.close(1000, "")
+
+
+def _place(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    client = connection.client
+    return f"{client.host}:{client.port}" if client else ""

@@ -1,0 +1,116 @@
+"""Machines and servers: how they stand now, their output, and orders to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import Parameter
+
+from watchkeeper.errors import Refused
+from watchkeeper.journal.actions import ActionRow
+from watchkeeper.journal.events import Sought
+from watchkeeper.model import Action, LogLines, Outcome
+from watchkeeper.web.hall import Hall, bearer, peer
+from watchkeeper.web.shapes import ActionAsk, ActionView, LogsView, MachineView, Overview, ServerView
+
+PATIENCE = 30.0
+"""How long, in seconds, an order's outcome is waited for before the answer is "still running"."""
+LOGS_PATIENCE = 10.0
+FEW_EVENTS = 20
+
+
+@get("/api/overview", operation_id="overview")
+async def overview(hall: NamedDependency[Hall]) -> Overview:
+    """The first screen: is anything wrong, and everything, worst first."""
+    events = await hall.desk.journal.events.page(Sought(), FEW_EVENTS)
+    reading = hall.board.reading()
+    return Overview(reading.at, reading.sentence, reading.wrong, reading.machines, reading.servers, events)
+
+
+@get("/api/machines", operation_id="machines", sync_to_thread=False)
+def machines(hall: NamedDependency[Hall]) -> tuple[MachineView, ...]:
+    """All machines, those out of touch first."""
+    return hall.board.reading().machines
+
+
+@get("/api/machines/{machine:str}", operation_id="machine", sync_to_thread=False)
+def machine_(hall: NamedDependency[Hall], machine: str) -> MachineView:
+    """One machine."""
+    return hall.board.machine(machine)
+
+
+@get("/api/machines/{machine:str}/servers", operation_id="servers", sync_to_thread=False)
+def servers(hall: NamedDependency[Hall], machine: str) -> tuple[ServerView, ...]:
+    """A machine's servers, worst first."""
+    return hall.board.servers(machine)
+
+
+@get("/api/machines/{machine:str}/servers/{server:str}", operation_id="server", sync_to_thread=False)
+def server_(hall: NamedDependency[Hall], machine: str, server: str) -> ServerView:
+    """One server."""
+    return hall.board.server(machine, server)
+
+
+@post("/api/machines/{machine:str}/servers/{server:str}/actions", operation_id="act", status_code=200)
+async def act(
+    request: Request[Any, Any, Any], hall: NamedDependency[Hall], machine: str, server: str, data: ActionAsk
+) -> Response[ActionView]:
+    """Order a start, stop or restart and wait for the outcome: 200 with it, 202 when it is still running after 30 s."""
+    hall.board.server(machine, server)
+    action = Action(secrets.token_hex(8), hall.now(), machine, server, data.verb, bearer(request).name)
+    hall.desk.changes.action(await hall.desk.journal.actions.request(action, peer(request)))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await hall.desk.order(action)
+    except TimeoutError:
+        return Response(action_view(await hall.desk.journal.actions.one(action.id)), status_code=202)
+    except Refused as fault:
+        failed = await hall.desk.journal.actions.end(Outcome(action.id, hall.now(), ok=False, text=fault.why))
+        hall.desk.changes.action(failed)
+        raise
+    return Response(action_view(await hall.desk.journal.actions.one(action.id)))
+
+
+@get("/api/machines/{machine:str}/servers/{server:str}/logs", operation_id="logs")
+async def logs(
+    hall: NamedDependency[Hall], machine: str, server: str, lines: Annotated[int, Parameter(ge=1, le=5000)] = 200
+) -> LogsView:
+    """The last lines of a server's output."""
+    hall.board.server(machine, server)
+    found: list[str] = []
+    try:
+        async with asyncio.timeout(LOGS_PATIENCE), closing(hall.desk.logs(machine, server, lines, follow=False)) as parts:
+            async for part in parts:
+                if part.end and part.why and not found and not part.lines:
+                    raise Refused(part.why, code="no-logs")
+                found.extend(part.lines)
+                if part.end:
+                    break
+    except TimeoutError:
+        raise Refused(f"the agent on {machine} did not send them within {LOGS_PATIENCE:.0f} s", code="not-connected") from None
+    return LogsView(tuple(found[-lines:]))
+
+
+@contextlib.asynccontextmanager
+async def closing(parts: AsyncIterator[LogLines]) -> AsyncIterator[AsyncIterator[LogLines]]:
+    """Close an iterator that can be closed, so that the agent hears that nobody reads any more."""
+    try:
+        yield parts
+    finally:
+        if close := getattr(parts, "aclose", None):
+            await close()
+
+
+def action_view(row: ActionRow) -> ActionView:
+    """A journal's row as the API shows it."""
+    one = row.action
+    return ActionView(one.id, one.at, one.machine, one.server, one.verb, one.by, row.state, row.outcome)
+
+
+ROUTES = [overview, machines, machine_, servers, server_, act, logs]
