@@ -25,6 +25,7 @@ from watchkeeper.cli import main
 from watchkeeper.model import Event, EventKind, Machine, Outcome, ProbeResult, ServerState, ServerStatus
 from watchkeeper.web.shapes import (
     ActionView,
+    EventsView,
     FromBrowser,
     LogNews,
     LogsFollow,
@@ -35,6 +36,7 @@ from watchkeeper.web.shapes import (
     Problem,
     ServerFigures,
     ServerView,
+    SignInLink,
     Tick,
 )
 
@@ -181,7 +183,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif path == "/api/overview":
             self._answer(200, self.hub.overview())
         elif path == "/api/events":
-            self._answer(200, self.hub.events)
+            self._answer(200, EventsView(tuple(reversed(self.hub.events))))
         elif path == "/live" and self.hub.has_live:
             self._live()
         elif steps[:2] == ["api", "actions"]:
@@ -206,7 +208,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             else:
                 self._answer(202, self.hub.act(machine, server, verb))
         elif self.path == "/api/sign-in-links":
-            self._answer(201, {"url": f"{self.hub.url}/sign-in#token=once", "token": "once", "expires_at": NOW})
+            self._answer(201, SignInLink(f"{self.hub.url}/sign-in#once", NOW))
         else:
             self._answer(404, Problem("no-such-route", "there is nothing at this address"))
 
@@ -301,7 +303,7 @@ def run(environ: dict[str, str], tmp_path: Path) -> Run:
     def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
         extra = more.pop("env", {})
         return subprocess.run(
-            [sys.executable, "-m", "watchkeeper.cli", *words],
+            [sys.executable, "-m", "watchkeeper", *words],
             env=environ | extra,
             cwd=tmp_path,
             capture_output=True,

@@ -103,7 +103,7 @@ def test_a_reader_that_leaves_makes_no_noise(environ: dict[str, str], tmp_path: 
     read, write = os.pipe()
     os.close(read)
     process = subprocess.Popen(
-        [sys.executable, "-m", "watchkeeper.cli", "version"], stdout=write, stderr=subprocess.PIPE, env=environ, cwd=tmp_path
+        [sys.executable, "-m", "watchkeeper", "version"], stdout=write, stderr=subprocess.PIPE, env=environ, cwd=tmp_path
     )
     os.close(write)
     _, told = process.communicate(timeout=60)

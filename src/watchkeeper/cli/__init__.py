@@ -34,6 +34,10 @@ VERBS = (
     Verb("start", "act", "start servers and wait until they run"),
     Verb("stop", "act", "stop servers and wait until they have ended"),
     Verb("restart", "act", "stop servers and start them again"),
+    Verb("logs", "logs", "print the end of a server's output, and follow it with -f"),
+    Verb("events", "events", "list what happened, newest last, and follow it with -f"),
+    Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
+    Verb("completion", "completion", "print the completion script of a shell"),
     Verb("version", "version", "say which version this is, and what it runs on"),
 )
 

@@ -7,8 +7,10 @@ stops the waiting, not the action.
 from __future__ import annotations
 
 import argparse
+import queue
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from watchkeeper.cli.client import Hub, connect
 from watchkeeper.cli.console import agree, is_person, note, print_json, say
@@ -16,18 +18,23 @@ from watchkeeper.cli.exits import FAILED, OK
 from watchkeeper.cli.options import reach
 from watchkeeper.cli.targets import resolve, title
 from watchkeeper.config import Duration
-from watchkeeper.errors import Refused
+from watchkeeper.errors import Failed, Refused
 from watchkeeper.web.shapes import ActionView
 
 ENDED = frozenset({"done", "failed", "unknown"})
 POLL_SECONDS = 0.2
+AT_ONCE = 16
+"""How many actions are under way at the same time."""
+
+Place = tuple[str, str]
+"""Machine and server."""
+Answer = ActionView | Refused | Failed
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """They take the servers, and how long to wait."""
     parser.add_argument("names", nargs="+", metavar="NAME", help="servers, also MACHINE/NAME or globs")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask before stopping several")
-    parser.add_argument("--no-wait", action="store_true", help="ask for it and leave; do not wait for the outcome")
     parser.add_argument("--timeout", type=_duration, default=Duration(120), metavar="TIME", help="how long to wait (2m)")
 
 
@@ -40,47 +47,62 @@ def run(args: argparse.Namespace) -> int:
     if ask_first and not agree(f"{args.verb} {len(servers)} servers ({', '.join(titles.values())})?"):
         note("nothing was done")
         return FAILED
-    asked: list[ActionView] = []
-    for (machine, server), name in titles.items():
-        try:
-            asked.append(hub.act(machine, server, args.verb))
-        except Refused as fault:
-            note(f"{name}: {fault.why}")
     told = []
-    for action in asked if args.no_wait else _outcomes(hub, asked, float(args.timeout)):
-        told.append(action)
-        if not args.json:
-            _tell(args, titles[action.machine, action.server], action)
+    for (machine, server), answer in _each(hub, titles, args.verb, float(args.timeout)):
+        if isinstance(answer, ActionView):
+            told.append(answer)
+        if not args.json or not isinstance(answer, ActionView):
+            _tell(args, titles[machine, server], answer)
     if args.json:
         print_json(told)
-    well = len(told) == len(servers) and all(args.no_wait or action.state == "done" for action in told)
+    well = len(told) == len(servers) and all(action.state == "done" for action in told)
     return OK if well else FAILED
 
 
-def _outcomes(hub: Hub, asked: Sequence[ActionView], seconds: float) -> Iterator[ActionView]:
-    """Each action once it has ended; those that have not ended in time come last, as they then stand."""
+def _each(hub: Hub, servers: Collection[Place], verb: str, seconds: float) -> Iterator[tuple[Place, Answer]]:
+    """All at once, each as soon as its answer is there.
+
+    The hub holds a request until the action has ended, so each has a thread of its own; they are daemons, because
+    Ctrl-C must end the waiting at once.
+    """
+    answers: queue.SimpleQueue[tuple[Place, Answer]] = queue.SimpleQueue()
+    free = threading.Semaphore(AT_ONCE)
+
+    def one(place: Place) -> None:
+        answer: Answer = Failed("a mistake of ours; its traceback stands above")
+        with free:
+            try:
+                answer = _outcome(hub, *place, verb, seconds)
+            except (Refused, Failed) as fault:
+                answer = fault
+            finally:
+                answers.put((place, answer))
+
+    for place in servers:
+        threading.Thread(target=one, args=(place,), name=f"act-{place[1]}", daemon=True).start()
+    for _ in servers:
+        yield answers.get()
+
+
+def _outcome(hub: Hub, machine: str, server: str, verb: str, seconds: float) -> ActionView:
+    """The action once it has ended, or as it stands when the time is over."""
     deadline = time.monotonic() + seconds
-    open_still = list(asked)
-    while open_still:
-        yield from (action for action in open_still if action.state in ENDED)
-        open_still = [action for action in open_still if action.state not in ENDED]
-        if time.monotonic() > deadline:
-            yield from open_still
-            return
-        if open_still:
-            time.sleep(POLL_SECONDS)
-            open_still = [hub.action(action.id) for action in open_still]
+    action = hub.act(machine, server, verb)
+    while action.state not in ENDED and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        action = hub.action(action.id)
+    return action
 
 
-def _tell(args: argparse.Namespace, name: str, action: ActionView) -> None:
-    if args.no_wait:
-        say(args, f"{name}: {args.verb} asked for ({action.id})")
-    elif action.state == "done":
-        say(args, f"{name}: {action.outcome.text if action.outcome else 'done'}")
-    elif action.outcome:
-        note(f"{name}: {action.outcome.text}")
+def _tell(args: argparse.Namespace, name: str, answer: Answer) -> None:
+    if not isinstance(answer, ActionView):
+        note(f"{name}: {answer.why}")
+    elif answer.state == "done":
+        say(args, f"{name}: {answer.outcome.text if answer.outcome else 'done'}")
+    elif answer.outcome:
+        note(f"{name}: {answer.outcome.text}")
     else:
-        note(f"{name}: no outcome yet, the action is {action.state}; it goes on, see: watchkeeper events {name}")
+        note(f"{name}: no outcome yet, the action is {answer.state}; it goes on, see: watchkeeper events {name}")
 
 
 def _duration(written: str) -> Duration:

@@ -20,13 +20,15 @@ from watchkeeper import __version__
 from watchkeeper.cli.options import Reach
 from watchkeeper.cli.signpost import Found, look_up
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.web.shapes import ActionView, LogsView, Overview, Problem
+from watchkeeper.web.shapes import ActionView, EventsView, LogsView, Overview, Problem, SignInLink
 
 T = TypeVar("T")
 
 ANSWER_BYTES = 64 << 20
 """The longest answer that is read: far above a fleet's overview, far below what would hurt."""
 ANSWER_SECONDS = 15.0
+ACTION_SECONDS = 60.0
+"""The hub holds the answer to an order for up to 30 s, until its outcome is there."""
 
 
 class Hub:
@@ -44,7 +46,7 @@ class Hub:
     def act(self, machine: str, server: str, verb: str) -> ActionView:
         """Ask for an action; it may still be under way when this returns."""
         path = f"/api/machines/{quote(machine, safe='')}/servers/{quote(server, safe='')}/actions"
-        return self.ask("POST", path, ActionView, {"verb": verb}, seconds=120)
+        return self.ask("POST", path, ActionView, {"verb": verb}, seconds=ACTION_SECONDS)
 
     def action(self, identity: str) -> ActionView:
         """How an action stands."""
@@ -54,6 +56,14 @@ class Hub:
         """The last lines of a server's output."""
         path = f"/api/machines/{quote(machine, safe='')}/servers/{quote(server, safe='')}/logs"
         return self.ask("GET", f"{path}?{urlencode({'lines': lines})}", LogsView)
+
+    def events(self, **sought: str | int) -> EventsView:
+        """A page of events, newest first; what is sought is the route's own (`machine`, `server`, `severity`, `limit`)."""
+        return self.ask("GET", f"/api/events?{urlencode({name: value for name, value in sought.items() if value})}", EventsView)
+
+    def sign_in_link(self) -> SignInLink:
+        """A fresh one-time link for a browser."""
+        return self.ask("POST", "/api/sign-in-links", SignInLink)
 
     def live(self) -> tuple[str, dict[str, str]]:
         """Address and headers of the live stream, for a WebSocket client."""
@@ -76,11 +86,11 @@ class Hub:
         """
         status, content = self._exchange(method, path, body, seconds)
         if status >= 400:
-            raise self._fault(status, content)
+            raise turned_away(self.found, status, content)
         try:
             return msgspec.json.decode(content, type=wanted)
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-            raise Failed(self._strange(f"its answer cannot be read ({fault})"), retry=False) from None
+            raise Failed(_strange(self.found, f"its answer cannot be read ({fault})"), retry=False) from None
 
     def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float) -> tuple[int, bytes]:
         secure = self._parts.scheme == "https"
@@ -105,7 +115,7 @@ class Hub:
         finally:
             connection.close()
         if len(content) > ANSWER_BYTES:
-            raise Failed(self._strange("its answer is too long"), retry=False)
+            raise Failed(_strange(self.found, "its answer is too long"), retry=False)
         return answer.status, content
 
     def _headers(self) -> dict[str, str]:
@@ -115,24 +125,28 @@ class Hub:
             "User-Agent": f"watchkeeper/{__version__} ({socket.gethostname()})",
         }
 
-    def _fault(self, status: int, content: bytes) -> Refused | Failed:
-        if status == 401:
-            return Refused(
-                f"the hub at {self.found.url} does not know the token in {self.found.token_file}; "
-                "name its own with --token-file FILE, or its data folder with --data DIR",
-                code="bad-token",
-            )
-        try:
-            problem = msgspec.json.decode(content, type=Problem)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return Failed(self._strange(f"it answered {status} {http.client.responses.get(status, '')}".rstrip()), retry=False)
-        told = problem.why + (f"; {problem.hint}" if problem.hint else "")
-        return Refused(told, code=problem.code) if status < 500 else Failed(told)
-
-    def _strange(self, seen: str) -> str:
-        return f"what answers at {self.found.url} is no hub of this version: {seen}"
-
 
 def connect(reach: Reach) -> Hub:
     """The hub that `reach` leads to; nothing is sent yet. Raises `Refused` or `Failed` with what to do."""
     return Hub(look_up(reach))
+
+
+def turned_away(found: Found, status: int, content: bytes) -> Refused | Failed:
+    """What an answer of 400 and above means to the caller: act differently, or wait."""
+    if status == 401:
+        return Refused(
+            f"the hub at {found.url} does not know the token in {found.token_file}; "
+            "name its own with --token-file FILE, or its data folder with --data DIR",
+            code="bad-token",
+        )
+    try:
+        problem = msgspec.json.decode(content, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        seen = f"it answered {status} {http.client.responses.get(status, '')}".rstrip()
+        return Failed(_strange(found, seen), retry=False)
+    told = problem.why + (f"; {problem.hint}" if problem.hint else "")
+    return Refused(told, code=problem.code) if status < 500 else Failed(told)
+
+
+def _strange(found: Found, seen: str) -> str:
+    return f"what answers at {found.url} is no hub of this version: {seen}"
