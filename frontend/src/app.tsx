@@ -105,7 +105,7 @@ function Side() {
         <Links />
       </nav>
       <nav aria-label={frame.machines} class="tree">
-        {machines.value?.map((view) => (
+        {machines.value?.toSorted((one, other) => one.machine.name.localeCompare(other.machine.name)).map((view) => (
           <Branch key={view.machine.name} name={view.machine.name}>
             <Mark {...machineStanding(view.health)} />
           </Branch>
@@ -128,7 +128,8 @@ function Side() {
 
 /** A machine and its servers, as places to go. */
 function Branch({ name, children }: { name: string; children: ComponentChildren }) {
-  const kept = servers.value?.filter((view) => view.machine === name) ?? [];
+  // By name, not worst first: a place to go must not move under the finger.
+  const kept = (servers.value ?? []).filter((view) => view.machine === name).toSorted((one, other) => one.status.name.localeCompare(other.status.name));
   return (
     <ul>
       <li>

@@ -2,7 +2,7 @@
 // Times are shown in the viewer's zone; `utc` is what stands behind them on hover.
 
 export const NONE = "–";
-const GAP = "\u202f"; // narrow and unbreakable, between a number and its unit
+const GAP = "\u00a0"; // unbreakable, between a number and its unit
 
 export type Unit = "ratio" | "bytes" | "bytes_per_second" | "seconds" | "count" | "per_second";
 export type Known = number | null | undefined;
@@ -27,6 +27,11 @@ export function figure(value: Known, unit: string): string {
     default:
       return plain(value);
   }
+}
+
+/** A figure beside an axis: the same, without zeros that say nothing. */
+export function mark(value: number, unit: string): string {
+  return figure(value, unit).replace(/\.(\d*?)0+(?=\D|$)/, (_whole, rest: string) => (rest ? `.${rest}` : ""));
 }
 
 /** A whole number with its thousands apart, or a small one with what matters behind the point. */

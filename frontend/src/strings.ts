@@ -14,16 +14,16 @@ export const ranges: Record<Range, { label: string; name: string }> = {
 };
 
 export const states = {
-  running: "Running",
   starting: "Starting",
   stopping: "Stopping",
   waiting: "Waiting",
-  failing: "Not answering",
+  failing: "Failing",
   down: "Down",
+  exited: "Exited",
   stopped: "Stopped",
   unknown: "Unknown",
   up: "Up",
-  away: "Silent",
+  away: "Out of touch",
 } as const;
 
 export const severities = { info: "For your information", warning: "Warning", critical: "Critical" } as const;
@@ -66,12 +66,14 @@ export const machine = {
   upFor: (text: string) => `up ${text}`,
   silent: (text: string) => `Its agent has been silent for ${text}: figures below are the last ones.`,
   filesystems: "Filesystems",
-  free: (size: string) => `${size} free`,
+  noFilesystems: "No figures of filesystems yet.",
+  events: "Events here",
   unknown: (name: string) => `No machine is called “${name}”.`,
   charts: "Figures",
 };
 
 export const server = {
+  on: (machine: string) => `on ${machine}`,
   unknown: (name: string, machine: string) => `No server is called “${name}” on ${machine}.`,
   facts: { uptime: "Up for", pid: "Process", restarts: "Restarts", exit: "Last exit", since: "In this state for", fds: "Open files", driver: "Kept by" },
   never: "none yet",
@@ -116,8 +118,12 @@ export const charts = {
   asChart: "Show as a chart",
   time: "Time",
   range: "Time shown",
+  more: (lines: number) => `+${lines}`,
+  upShare: (share: string, span: string) => `${share} of the known time, ${span}`,
+  upTitle: "Up",
+  nowWord: "now",
+  partWords: { up: "up", down: "down", unknown: "not known" },
   summary: (title: string, span: string, now: string) => `${title}, ${span}. Now: ${now}.`,
-  at: (text: string) => `at ${text}`,
 };
 
 export const signIn = {

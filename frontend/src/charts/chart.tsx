@@ -9,14 +9,16 @@ import { type Range, seconds } from "../route.ts";
 import { charts, ranges } from "../strings.ts";
 import { palette } from "../theme.ts";
 import { Feed } from "./feed.ts";
-import { colour, content, draw } from "./plot.ts";
+import { colour, content, draw, LIMIT } from "./plot.ts";
 
 const ROWS = 24;
 
-type Props = { panel: PanelView; machine: string; server: string; range: Range };
+type Props = { panel: PanelView; machine: string; server: string; range: Range; whole: number };
 
-export function ChartCard({ panel, machine, server, range }: Props) {
-  const feed = useMemo(() => new Feed(panel.name, machine, server, range), [panel.name, machine, server, range]);
+const READ = 5; // lines whose figures have room above the chart
+
+export function ChartCard({ panel, machine, server, range, whole }: Props) {
+  const feed = useMemo(() => new Feed(panel.name, machine, server, range, whole), [panel.name, machine, server, range, whole]);
   const under = useSignal<number | null>(null);
   const asTable = useSignal(false);
   const id = useId();
@@ -31,6 +33,7 @@ export function ChartCard({ panel, machine, server, range }: Props) {
         <p popover id={id} class="about-text">
           {panel.about}
         </p>
+        <UnderCursor feed={feed} under={under.value} />
         <button
           type="button"
           class="as-table"
@@ -55,25 +58,34 @@ export function ChartCard({ panel, machine, server, range }: Props) {
 function Readouts({ feed, under }: { feed: Feed; under: number | null }) {
   void feed.beat.value;
   const lines = feed.chart?.lines ?? [];
-  const at = under === null ? null : (feed.window.instants()[under] ?? null);
   const unit = feed.chart?.unit ?? "";
+  const rest = lines.slice(READ);
   return (
-    <div class="readouts">
-      <ul>
-        {lines.map((line, index) => (
-          <li key={line.name}>
-            <span class="key" style={{ background: colour(index) }} aria-hidden="true" />
-            {lines.length > 1 && <span class="name">{line.name}</span>}
-            <b>{figure(feed.window.at(index, under ?? -1), unit)}</b>
-          </li>
-        ))}
-      </ul>
-      {at !== null && (
-        <time title={utc(at)} class="at">
-          {charts.at(label(at, feed.range))}
-        </time>
-      )}
-    </div>
+    <ul class={lines.length > 1 ? "readouts" : "readouts single"}>
+      {lines.slice(0, READ).map((line, index) => (
+        <li key={line.name}>
+          {lines.length > 1 && (
+            <span class="name" title={line.name}>
+              <span class="key" style={{ background: line.name === LIMIT ? "var(--ink-3)" : colour(index) }} aria-hidden="true" />
+              {line.name}
+            </span>
+          )}
+          <b>{figure(feed.window.at(index, under ?? -1), unit)}</b>
+        </li>
+      ))}
+      {rest.length > 0 && <li title={rest.map((line) => line.name).join(", ")}>{charts.more(rest.length)}</li>}
+    </ul>
+  );
+}
+
+/** The instant that the figures are of, while a cursor picks one. */
+function UnderCursor({ feed, under }: { feed: Feed; under: number | null }) {
+  const at = under === null ? undefined : feed.window.instants()[under];
+  if (at === undefined) return null;
+  return (
+    <time class="at" title={utc(at)}>
+      {label(at, feed.range)}
+    </time>
   );
 }
 

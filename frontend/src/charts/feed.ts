@@ -26,8 +26,12 @@ export class Feed {
   private busy = false;
   private fetchedAt = 0;
 
-  constructor(panel: string, machine: string, server: string, range: Range) {
+  /** All there is of what the chart shows (a machine's memory), for the axis; 0 where that means nothing. */
+  readonly whole: number;
+
+  constructor(panel: string, machine: string, server: string, range: Range, whole = 0) {
     this.panel = panel;
+    this.whole = whole;
     this.machine = machine;
     this.server = server;
     this.range = range;

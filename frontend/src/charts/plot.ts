@@ -1,15 +1,16 @@
 // How our charts look: one uPlot with our axes, colours from the style sheet, and one cursor for all of them.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { day, figure, minute } from "../format.ts";
+import { day, mark, minute } from "../format.ts";
 import { seconds } from "../route.ts";
 import type { Feed } from "./feed.ts";
 import { top } from "./scale.ts";
 
-const WHOLE = new Set(["memory", "filesystem"]); // how full something is reads best against all of it
+const WHOLE = new Set(["filesystem"]); // how full something is reads best against all of it
 const COLOURS = 6;
 const HOUR = 3600;
-const FILLED = 2; // up to so many lines carry a fill or a band; more would cover each other
+const BANDED = 2; // up to so many lines carry a band; more would cover each other
+export const LIMIT = "limit"; // a line of this name is drawn dashed, and stretches no axis
 
 /** The colour of a line as the style sheet has it now. */
 export function colour(line: number): string {
@@ -32,7 +33,7 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
   const quiet = token("--ink-3");
   const rule = token("--rule");
   const axis = { font, stroke: quiet, ticks: { show: false }, border: { show: false } };
-  const banded = lines.length <= FILLED ? feed.banded : [];
+  const banded = lines.length <= BANDED ? feed.banded : [];
   const options: uPlot.Options = {
     width: Math.max(120, root.clientWidth),
     height: root.clientHeight,
@@ -47,7 +48,7 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
     },
     scales: {
       x: { time: true, range: () => feed.shown },
-      y: { range: () => [0, top(feed.window.greatest(), unit, WHOLE.has(feed.panel))] },
+      y: { range: () => [0, ceiling(feed, unit)] },
     },
     axes: [
       {
@@ -64,14 +65,15 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
         gap: 6,
         grid: { stroke: rule, width: 1 },
         splits: (_plot, _axis, low, high) => [low, high / 2, high],
-        values: (_plot, splits) => splits.map((value) => figure(value, unit)),
+        values: (_plot, splits) => splits.map((value) => mark(value, unit)),
       },
     ],
     series: [
       {},
-      ...lines.map((_line, index) => {
+      ...lines.map((line, index) => {
         const paint = token(`--line-${(index % COLOURS) + 1}`);
-        const fill = lines.length <= FILLED && banded.length === 0 ? { fill: clear(paint, 0.1) } : {};
+        if (line.name === LIMIT) return { stroke: quiet, width: 1, dash: [4, 4], points: { show: false } };
+        const fill = index === 0 && banded.length === 0 ? { fill: clear(paint, 0.09) } : {};
         return { stroke: paint, width: 1.5, points: { show: false }, ...fill };
       }),
       ...feed.banded.flatMap(() => [
@@ -86,6 +88,16 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
     hooks: { setCursor: [(plot) => point(plot.cursor.idx ?? null)] },
   };
   return new uPlot(options, content(feed), root);
+}
+
+/** Where the axis ends. A limit far above everything would flatten the rest, so only the others count. */
+function ceiling(feed: Feed, unit: string): number {
+  const lines = feed.chart?.lines ?? [];
+  const others = lines.flatMap((line, index) => (line.name === LIMIT ? [] : [index]));
+  const bands = Array.from({ length: 2 * feed.banded.length }, (_, index) => lines.length + index);
+  const most = feed.window.greatest(feed.banded.length > 0 && others.length === lines.length ? [...others, ...bands] : others);
+  if (unit === "bytes" && feed.whole >= most) return feed.whole;
+  return top(most, unit, WHOLE.has(feed.panel));
 }
 
 /** The feed's data as uPlot takes them. */

@@ -1,18 +1,22 @@
 // All charts of a machine or a server under one choice of range; it tells the stream which panels are on the page.
 import { useEffect } from "preact/hooks";
-import type { PanelView } from "../api/types.ts";
 import { subscribe } from "../live.ts";
 import { type Range, RANGES, range, show } from "../route.ts";
-import { panels } from "../store.ts";
+import { findMachine, panels } from "../store.ts";
 import { charts, ranges } from "../strings.ts";
 import { ChartCard } from "./chart.tsx";
+import { UpStrip } from "./strip.tsx";
+
+const STRIP = "server_up"; // up or down is a strip, not a line
 
 type Props = { title: string; scope: "machine" | "server"; machine: string; server?: string; only?: string[]; fixed?: Range };
 
 /** `only` picks panels by name; `fixed` shows one range without a choice. */
 export function Charts({ title, scope, machine, server = "", only, fixed }: Props) {
-  const shown = panels.value?.filter((panel) => panel.scope === scope && (!only || only.includes(panel.name))) ?? null;
-  const names = shown?.map((panel) => panel.name).join() ?? "";
+  const known = panels.value?.filter((panel) => panel.scope === scope && (!only || only.includes(panel.name))) ?? [];
+  const shown = known.filter((panel) => panel.name !== STRIP);
+  const names = known.map((panel) => panel.name).join();
+  const whole = findMachine(machine)?.machine.memory_bytes ?? 0;
   const chosen = fixed ?? range.value;
   useEffect(() => {
     subscribe(names === "" ? [] : names.split(","), machine, server);
@@ -26,18 +30,25 @@ export function Charts({ title, scope, machine, server = "", only, fixed }: Prop
         </h2>
         {!fixed && <Ranges />}
       </header>
-      <div class="charts">{(shown ?? skeletons(only?.length ?? 6)).map((panel) => place(panel, machine, server, chosen))}</div>
+      {shown.length < known.length && (
+        <div class="sheet">
+          <UpStrip key={chosen} machine={machine} server={server} range={chosen} />
+        </div>
+      )}
+      <div class={shown.length % 4 === 0 ? "charts by-four" : "charts"}>
+        {shown.map((panel) => (
+          <ChartCard
+            key={`${panel.name} ${machine} ${server} ${chosen}`}
+            panel={panel}
+            machine={machine}
+            server={server}
+            range={chosen}
+            whole={panel.name === "memory" ? whole : 0}
+          />
+        ))}
+      </div>
     </section>
   );
-}
-
-function place(panel: PanelView | number, machine: string, server: string, chosen: Range) {
-  if (typeof panel === "number") return <figure key={panel} class="chart" aria-hidden="true" />;
-  return <ChartCard key={`${panel.name} ${machine} ${server} ${chosen}`} panel={panel} machine={machine} server={server} range={chosen} />;
-}
-
-function skeletons(number: number): number[] {
-  return Array.from({ length: number }, (_, index) => index);
 }
 
 function Ranges() {

@@ -60,10 +60,11 @@ export class SlidingWindow {
     return value === undefined || Number.isNaN(value) ? null : value;
   }
 
-  /** The greatest value of the first `lines` columns; 0 when there is none. */
-  greatest(lines = this.columns.length): number {
+  /** The greatest value of some columns; 0 when there is none. */
+  greatest(lines: number[]): number {
     let most = 0;
-    for (const column of this.columns.slice(0, lines)) {
+    for (const line of lines) {
+      const column = this.columns[line] ?? [];
       for (let place = this.start; place < this.end; place += 1) {
         const value = column[place] ?? 0;
         if (value > most) most = value;

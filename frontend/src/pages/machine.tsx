@@ -1,13 +1,14 @@
 // One machine: what it is, how it does over the chosen time, its servers, and what happened on it.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { hub } from "../api/ask.ts";
 import type { Event, MachineView } from "../api/types.ts";
+import { Feed } from "../charts/feed.ts";
 import { Charts } from "../charts/section.tsx";
 import { duration, figure } from "../format.ts";
 import { serverPath } from "../route.ts";
 import { connection, events, findMachine, now, servers, withEvent } from "../store.ts";
-import { frame, machine as words, overview, server as serverWords } from "../strings.ts";
+import { frame, machine as words, overview } from "../strings.ts";
 import { Bar } from "../parts/bar.tsx";
 import { Events } from "../parts/events.tsx";
 import { machineStanding, serverStanding, State } from "../parts/state.tsx";
@@ -28,10 +29,10 @@ export function MachinePage({ name }: { name: string }) {
       <Charts title={words.charts} scope="machine" machine={name} />
       <div class="columns">
         <div>
-          <Disk view={view} />
+          <Disks machine={name} />
           <Kept machine={name} />
         </div>
-        <History machine={name} server="" title={serverWords.events} />
+        <History machine={name} server="" title={words.events} />
       </div>
     </>
   );
@@ -52,21 +53,28 @@ function facts(view: MachineView): string {
     .join(" · ");
 }
 
-function Disk({ view }: { view: MachineView }) {
-  const { figures } = view;
+/** Every filesystem's last ratio, fullest first, from the same figures as its chart. */
+function Disks({ machine }: { machine: string }) {
+  const feed = useMemo(() => new Feed("filesystem", machine, "", "10m"), [machine]);
+  useEffect(() => feed.start(), [feed]);
+  void feed.beat.value;
+  const disks = (feed.chart?.lines ?? []).map((line, index) => ({ name: line.name, ratio: feed.window.at(index, -1) }));
+  const fullest = disks.toSorted((one, other) => (other.ratio ?? -1) - (one.ratio ?? -1));
   return (
     <section class="block">
       <header class="block-head">
         <h2>{words.filesystems}</h2>
       </header>
       <dl class="sheet rows-of-bars">
-        <div>
-          <dt>{figures.disk_mountpoint ?? "–"}</dt>
-          <dd>
-            <Bar ratio={figures.disk_ratio} label={figures.disk_mountpoint ?? ""} limits />
-            <small>{words.free(figure(figures.disk_free_bytes, "bytes"))}</small>
-          </dd>
-        </div>
+        {fullest.length === 0 && <p class="empty">{words.noFilesystems}</p>}
+        {fullest.map((disk) => (
+          <div key={disk.name}>
+            <dt>{disk.name}</dt>
+            <dd>
+              <Bar ratio={disk.ratio} label={disk.name} limits />
+            </dd>
+          </div>
+        ))}
       </dl>
     </section>
   );

@@ -17,15 +17,12 @@ export function ServerPage({ machine, name }: { machine: string; name: string })
   if (!view) return <p class="empty">{words.unknown(name, machine)}</p>;
   return (
     <>
-      <div class="title">
-        <h1>
-          {name}
-          <a class="on" href={machinePath(machine)}>
-            {machine}
-          </a>
-        </h1>
-        <Actions view={view} />
-      </div>
+      <h1>
+        {name}
+        <a class="on" href={machinePath(machine)}>
+          {words.on(machine)}
+        </a>
+      </h1>
       <Standing view={view} />
       <Charts title={words.figures} scope="server" machine={machine} server={name} />
       <div class="columns">
@@ -44,6 +41,7 @@ function Standing({ view }: { view: ServerView }) {
   const alive = status.pid > 0 && view.health !== "unknown";
   return (
     <div class="sheet standing" data-state={status.state} data-pid={status.pid}>
+      <Actions view={view} />
       <p class="state-line">
         <State standing={serverStanding(view)} />
         <span class="reason">

@@ -5,7 +5,7 @@ const TIGHT = 0.85;
 const FULL = 0.95;
 
 function tone(ratio: number): string {
-  return ratio >= FULL ? "bad" : ratio >= TIGHT ? "warn" : "plain";
+  return ratio >= FULL ? "bad" : ratio >= TIGHT ? "warn" : "even";
 }
 
 /** `limits` are off where a high figure is no fault, such as a busy processor. */
@@ -14,8 +14,8 @@ export function Bar({ ratio, label, limits = false }: { ratio: Known; label: str
   const width = { transform: `scaleX(${known ? Math.min(1, Math.max(0, ratio)) : 0})` };
   return (
     <span class="bar">
-      <span class="track" aria-hidden="true">
-        <span class={`fill ${known && limits ? tone(ratio) : "plain"}`} style={width} />
+      <span class={known ? "track" : "track none"} aria-hidden="true">
+        <span class={`fill ${known && limits ? tone(ratio) : "even"}`} style={width} />
       </span>
       <span class="value" title={label}>
         {figure(ratio, "ratio")}

@@ -2,7 +2,7 @@
 import type { Health, ServerView, Event } from "../api/types.ts";
 import { severities, states } from "../strings.ts";
 
-export type Shape = "disc" | "triangle" | "square" | "hollow" | "cross" | "ring";
+export type Shape = "disc" | "triangle" | "square" | "cross" | "ring" | "dot";
 export type Tone = "good" | "warn" | "bad" | "quiet";
 export type Standing = { shape: Shape; tone: Tone; word: string };
 
@@ -10,16 +10,16 @@ const PATHS: Record<Shape, string> = {
   disc: "M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3z",
   triangle: "M8 2.6 14 13H2z",
   square: "M3.2 3.2h9.6v9.6H3.2z",
-  hollow: "M3.2 3.2h9.6v9.6H3.2zM5.2 5.2v5.6h5.6V5.2z",
   cross: "M4.3 2.9 8 6.6l3.7-3.7 1.4 1.4L9.4 8l3.7 3.7-1.4 1.4L8 9.4l-3.7 3.7-1.4-1.4L6.6 8 2.9 4.3z",
   ring: "",
+  dot: "M8 5.8a2.2 2.2 0 1 0 0 4.4 2.2 2.2 0 0 0 0-4.4z",
 };
 
-/** One of the six shapes, drawn so that no font can change it. */
+/** One of the shapes, drawn so that no font can change it. */
 export function Mark({ shape, tone }: { shape: Shape; tone: Tone }) {
   return (
     <svg class={`mark ${tone}`} viewBox="0 0 16 16" aria-hidden="true">
-      {shape === "ring" ? <circle cx="8" cy="8" r="4.6" class="dashed" /> : <path d={PATHS[shape]} fill-rule="evenodd" />}
+      {shape === "ring" ? <circle cx="8" cy="8" r="4.6" class="dashed" /> : <path d={PATHS[shape]} />}
     </svg>
   );
 }
@@ -33,25 +33,26 @@ export function State({ standing }: { standing: Standing }) {
   );
 }
 
-/** How a server stands: the agent's word, unless the agent itself is away. */
+/** How a server stands: its agent's word, and nothing where that word is old. The terminal shows the same. */
 export function serverStanding(view: ServerView): Standing {
   const { state } = view.status;
-  if (view.health === "unknown" && state === "running") return { shape: "ring", tone: "quiet", word: states.unknown };
+  const away = view.health === "unknown" && view.status.health !== "unknown";
+  if (away || (view.health === "unknown" && state === "running")) return { shape: "ring", tone: "quiet", word: states.unknown };
   switch (state) {
     case "running":
       return view.health === "down"
         ? { shape: "square", tone: "bad", word: states.failing }
-        : { shape: "disc", tone: "good", word: states.running };
+        : { shape: "disc", tone: "good", word: states.up };
+    case "waiting":
     case "starting":
     case "stopping":
       return { shape: "triangle", tone: "warn", word: states[state] };
-    case "waiting":
-      return { shape: "ring", tone: "quiet", word: states.waiting };
     case "stopped":
-      return { shape: "hollow", tone: "quiet", word: states.stopped };
+      return { shape: "cross", tone: "quiet", word: states.stopped };
     case "backoff":
-    case "exited":
       return { shape: "cross", tone: "bad", word: states.down };
+    case "exited":
+      return { shape: "cross", tone: "bad", word: states.exited };
   }
 }
 
@@ -62,7 +63,7 @@ export function machineStanding(health: Health): Standing {
 }
 
 const EVENT_MARKS: Record<Event["severity"], { shape: Shape; tone: Tone }> = {
-  info: { shape: "ring", tone: "quiet" },
+  info: { shape: "dot", tone: "quiet" },
   warning: { shape: "triangle", tone: "warn" },
   critical: { shape: "cross", tone: "bad" },
 };

@@ -30,7 +30,11 @@ class Verb(NamedTuple):
 
 
 VERBS = (
+    Verb("up", "up", "run hub and agent on this machine, and say where the dashboard is"),
+    Verb("hub", "hub", "run the hub alone: what stores, tells and shows"),
+    Verb("agent", "agent", "run the agent alone: what reads figures and keeps servers alive"),
     Verb("status", "status", "tell whether everything is up: exit 0 all up, 3 something down, 4 not known"),
+    Verb("top", "top", "watch everything live in the terminal"),
     Verb("start", "act", "start servers and wait until they run"),
     Verb("stop", "act", "stop servers and wait until they have ended"),
     Verb("restart", "act", "stop servers and start them again"),

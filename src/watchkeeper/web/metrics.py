@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from watchkeeper.model import Family, Labels
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
+TEXT = "text/plain; version=0.0.4"
+"""The framework adds the charset to all that is text."""
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 STALE = 300_000
 """Samples older than this (ms) are not shown: Prometheus' own look-back."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
 from watchkeeper.errors import Failed, Refused
@@ -54,13 +54,13 @@ def problem(code: str, why: str, hint: str = "") -> Problem:
 
 def refused(_: Request[Any, Any, Any], fault: Refused) -> Response[Problem]:
     """The caller must act."""
-    return Response(problem(fault.code, fault.why), status_code=STATUS.get(fault.code, 400))
+    return _answer(STATUS.get(fault.code, 400), problem(fault.code, fault.why))
 
 
 def failed(_: Request[Any, Any, Any], fault: Failed) -> Response[Problem]:
     """Time must act, or the operator."""
     log.error("a request failed: %s", fault.why)
-    return Response(problem("failed", fault.why), status_code=503)
+    return _answer(503, problem("failed", fault.why))
 
 
 def rejected(_: Request[Any, Any, Any], fault: HTTPException) -> Response[Problem]:
@@ -70,13 +70,16 @@ def rejected(_: Request[Any, Any, Any], fault: HTTPException) -> Response[Proble
     if status == 404:
         why = "there is nothing at this address"
     elif isinstance(fault.extra, list) and fault.extra:
-        why = "; ".join(
-            f"{entry.get('key', 'body')}: {entry.get('message', '')}" for entry in fault.extra if isinstance(entry, dict)
-        )
-    return Response(problem(CODES.get(status, "failed" if status >= 500 else "bad-request"), why), status_code=status)
+        told = [entry for entry in fault.extra if isinstance(entry, dict)]
+        why = "; ".join(f"{entry.get('key', 'body')}: {entry.get('message', '')}" for entry in told)
+    return _answer(status, problem(CODES.get(status, "failed" if status >= 500 else "bad-request"), why))
 
 
 def broken(request: Request[Any, Any, Any], fault: Exception) -> Response[Problem]:
     """Our bug."""
     log.error("a bug answered %s %s", request.method, request.url.path, exc_info=fault)
-    return Response(problem("bug", "the hub made a mistake; its log has the details"), status_code=500)
+    return _answer(500, problem("bug", "the hub made a mistake; its log has the details"))
+
+
+def _answer(status: int, told: Problem) -> Response[Problem]:
+    return Response(told, status_code=status, media_type=MediaType.JSON)  # whatever the route itself would have sent

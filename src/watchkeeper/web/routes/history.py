@@ -7,7 +7,7 @@ from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from watchkeeper.config import nearest
 from watchkeeper.errors import Refused
@@ -23,13 +23,17 @@ from watchkeeper.web.shapes import ActionsView, ActionView, Chart, EventsView, P
 HOUR = 3_600_000
 LONGEST = 20 * 365 * 24 * HOUR
 SERIES = 5000
-Limit = Annotated[int, Parameter(ge=1, le=PAGE)]
-At = Annotated[int, Parameter(ge=0, le=1 << 48)]
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE)]
+At = Annotated[int, QueryParameter(ge=0, le=1 << 48)]
 
 
 @get("/api/actions", operation_id="actions")
 async def actions(
-    hall: NamedDependency[Hall], machine: str = "", server: str = "", limit: Limit = 100, before: str = ""
+    hall: NamedDependency[Hall],
+    machine: FromQuery[str] = "",
+    server: FromQuery[str] = "",
+    limit: Limit = 100,
+    before: FromQuery[str] = "",
 ) -> ActionsView:
     """Actions, newest first."""
     rows = await hall.desk.journal.actions.page(machine, server, limit, before)
@@ -38,7 +42,7 @@ async def actions(
 
 
 @get("/api/actions/{action:str}", operation_id="action")
-async def action_(hall: NamedDependency[Hall], action: str) -> ActionView:
+async def action_(hall: NamedDependency[Hall], action: FromPath[str]) -> ActionView:
     """One action, with its outcome once it has ended."""
     return action_view(await hall.desk.journal.actions.one(action))
 
@@ -46,14 +50,14 @@ async def action_(hall: NamedDependency[Hall], action: str) -> ActionView:
 @get("/api/events", operation_id="events")
 async def events(
     hall: NamedDependency[Hall],
-    machine: str = "",
-    server: str = "",
-    kind: list[EventKind] | None = None,
-    severity: Severity = "info",
+    machine: FromQuery[str] = "",
+    server: FromQuery[str] = "",
+    kind: FromQuery[list[EventKind] | None] = None,
+    severity: FromQuery[Severity] = "info",
     since: At = 0,
     until: At = 0,
     limit: Limit = 100,
-    before: str = "",
+    before: FromQuery[str] = "",
 ) -> EventsView:
     """Events, newest first; `severity` is that one or worse, ``since <= at < until`` in ms."""
     sought = Sought(machine, server, tuple(kind or ()), severity, since, until)
@@ -63,7 +67,9 @@ async def events(
 
 @get("/api/series", operation_id="series", sync_to_thread=False)
 def series(
-    hall: NamedDependency[Hall], match: list[str], limit: Annotated[int, Parameter(ge=1, le=SERIES)] = 1000
+    hall: NamedDependency[Hall],
+    match: FromQuery[list[str]],
+    limit: Annotated[int, QueryParameter(ge=1, le=SERIES)] = 1000,
 ) -> list[SeriesView]:
     """The series that any of the selectors matches, with their newest values."""
     if len(match) > 10:
@@ -87,12 +93,12 @@ def panels() -> list[PanelView]:
 @get("/api/charts/{panel:str}", operation_id="chart", sync_to_thread=False)
 def chart(
     hall: NamedDependency[Hall],
-    panel: str,
-    machine: str,
-    server: str = "",
+    panel: FromPath[str],
+    machine: FromQuery[str],
+    server: FromQuery[str] = "",
     start: At = 0,
     end: At = 0,
-    points: Annotated[int, Parameter(ge=1, le=charts.POINTS)] = 300,
+    points: Annotated[int, QueryParameter(ge=1, le=charts.POINTS)] = 300,
 ) -> Chart:
     """A chart's lines over ``start <= t < end`` (ms; the last hour when left out)."""
     if panel not in PANELS:

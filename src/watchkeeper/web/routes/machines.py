@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from watchkeeper.errors import Refused
 from watchkeeper.journal.actions import ActionRow
@@ -40,26 +40,30 @@ def machines(hall: NamedDependency[Hall]) -> tuple[MachineView, ...]:
 
 
 @get("/api/machines/{machine:str}", operation_id="machine", sync_to_thread=False)
-def machine_(hall: NamedDependency[Hall], machine: str) -> MachineView:
+def machine_(hall: NamedDependency[Hall], machine: FromPath[str]) -> MachineView:
     """One machine."""
     return hall.board.machine(machine)
 
 
 @get("/api/machines/{machine:str}/servers", operation_id="servers", sync_to_thread=False)
-def servers(hall: NamedDependency[Hall], machine: str) -> tuple[ServerView, ...]:
+def servers(hall: NamedDependency[Hall], machine: FromPath[str]) -> tuple[ServerView, ...]:
     """A machine's servers, worst first."""
     return hall.board.servers(machine)
 
 
 @get("/api/machines/{machine:str}/servers/{server:str}", operation_id="server", sync_to_thread=False)
-def server_(hall: NamedDependency[Hall], machine: str, server: str) -> ServerView:
+def server_(hall: NamedDependency[Hall], machine: FromPath[str], server: FromPath[str]) -> ServerView:
     """One server."""
     return hall.board.server(machine, server)
 
 
 @post("/api/machines/{machine:str}/servers/{server:str}/actions", operation_id="act", status_code=200)
 async def act(
-    request: Request[Any, Any, Any], hall: NamedDependency[Hall], machine: str, server: str, data: ActionAsk
+    request: Request[Any, Any, Any],
+    hall: NamedDependency[Hall],
+    machine: FromPath[str],
+    server: FromPath[str],
+    data: JSONBody[ActionAsk],
 ) -> Response[ActionView]:
     """Order a start, stop or restart and wait for the outcome: 200 with it, 202 when it is still running after 30 s."""
     hall.board.server(machine, server)
@@ -79,7 +83,10 @@ async def act(
 
 @get("/api/machines/{machine:str}/servers/{server:str}/logs", operation_id="logs")
 async def logs(
-    hall: NamedDependency[Hall], machine: str, server: str, lines: Annotated[int, Parameter(ge=1, le=5000)] = 200
+    hall: NamedDependency[Hall],
+    machine: FromPath[str],
+    server: FromPath[str],
+    lines: Annotated[int, QueryParameter(ge=1, le=5000)] = 200,
 ) -> LogsView:
     """The last lines of a server's output."""
     hall.board.server(machine, server)

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from watchkeeper.errors import Refused
 from watchkeeper.journal.access import LINK_LIFE
@@ -23,7 +24,7 @@ def session(request: Request[Any, Any, Any]) -> Person:
 
 
 @post("/api/sign-in", operation_id="signIn", status_code=200, opt={"open": True})
-async def sign_in(request: Request[Any, Any, Any], hall: NamedDependency[Hall], data: SignIn) -> Response[Person]:
+async def sign_in(request: Request[Any, Any, Any], hall: NamedDependency[Hall], data: JSONBody[SignIn]) -> Response[Person]:
     """Turn the secret of a one-time link into a session cookie."""
     monotonic = hall.desk.clock.monotonic()
     if wait := hall.failures.wait(peer(request), monotonic):
