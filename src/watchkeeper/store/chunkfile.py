@@ -1,0 +1,158 @@
+"""One SQLite file of chunks: the sealed ticks of all streams within one day, month or year.
+
+Chunks of a stream never overlap in time and are sorted by it. Writing is one transaction with
+`synchronous=full`; reading sees one snapshot while `reading` lasts. A tier's file is removed whole,
+which is what makes retention cheap. Two connections: a long write holds up no reader.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from watchkeeper.errors import Failed
+from watchkeeper.store.codec import Read
+
+SCHEMA = """
+create table if not exists chunk(
+  id integer primary key,
+  stream integer not null, layout integer not null,
+  t0 integer not null, t1 integer not null, upto integer not null, ticks integer not null,
+  blob blob not null);
+create index if not exists chunk_time on chunk(stream, t1, t0);
+"""
+
+
+class Chunk(NamedTuple):
+    """One row but its blob. `t0`, `t1`: first and last time in it; `upto`: the raw time that it covers up to (raw: t1)."""
+
+    id: int
+    stream: int
+    layout: int
+    t0: int
+    t1: int
+    upto: int
+    ticks: int
+
+
+class NewChunk(NamedTuple):
+    """A row to be written."""
+
+    stream: int
+    layout: int
+    t0: int
+    t1: int
+    upto: int
+    ticks: int
+    blob: bytes
+
+
+class ChunkFile:
+    """An open file. One writer at a time (the store's upkeep); readers take turns."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create; raises Failed when it is damaged or cannot be made."""
+        self.path = path
+        self._reads = threading.Lock()
+        try:
+            self._writer = self._connect()
+            self._writer.executescript(SCHEMA)
+            self._reader = self._connect()
+        except sqlite3.Error as fault:
+            raise Failed(f"{path} cannot be opened: {fault}", retry=False) from None
+
+    def put(self, chunks: Sequence[NewChunk], instead_of: Sequence[int] = ()) -> None:
+        """Add chunks, and in the same transaction remove those they replace; durable on return. Raises Failed."""
+        try:
+            self._writer.execute("begin immediate")
+            self._writer.executemany("delete from chunk where id = ?", [(number,) for number in instead_of])
+            self._writer.executemany("insert into chunk values(null, ?, ?, ?, ?, ?, ?, ?)", chunks)
+            self._writer.execute("commit")
+        except sqlite3.Error as fault:
+            if self._writer.in_transaction:
+                self._writer.execute("rollback")
+            raise Failed(f"{self.path} cannot be written: {fault}") from None
+
+    @contextmanager
+    def reading(self) -> Iterator[ChunkReader]:
+        """One snapshot of the file. Raises Failed when it cannot be read."""
+        with self._reads:
+            try:
+                self._reader.execute("begin")
+                yield ChunkReader(self._reader)
+            except sqlite3.Error as fault:
+                raise Failed(f"{self.path} cannot be read: {fault}") from None
+            finally:
+                if self._reader.in_transaction:
+                    self._reader.execute("rollback")
+
+    def close(self) -> None:
+        """Close both connections, the write-ahead log of SQLite with them."""
+        with self._reads:
+            self._reader.close()
+            self._writer.close()
+
+    def remove(self) -> None:
+        """Close and delete it."""
+        self.close()
+        for ending in ("", "-wal", "-shm"):
+            Path(f"{self.path}{ending}").unlink(missing_ok=True)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=30)
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("pragma synchronous=full")
+        connection.execute("pragma journal_size_limit=4194304")
+        return connection
+
+
+class ChunkReader:
+    """What can be asked within one snapshot."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Made by `ChunkFile.reading`."""
+        self._db = connection
+
+    def between(self, stream: int, start: int, end: int) -> list[Chunk]:
+        """A stream's chunks that have a time in ``start <= t <= end``, in time order."""
+        rows = self._db.execute(
+            "select id, stream, layout, t0, t1, upto, ticks from chunk where stream = ? and t1 >= ? and t0 <= ? order by t1, id",
+            (stream, start, end),
+        )
+        return [Chunk(*row) for row in rows]
+
+    def all(self) -> list[Chunk]:
+        """Every chunk, stream by stream in time order."""
+        return [Chunk(*row) for row in self._db.execute("select id, stream, layout, t0, t1, upto, ticks from chunk order by stream, t1, id")]
+
+    def reach(self) -> list[tuple[int, int, int]]:
+        """For each stream: its number, its last time and what its chunks cover up to."""
+        return self._db.execute("select stream, max(t1), max(upto) from chunk group by stream").fetchall()
+
+    @contextmanager
+    def blob(self, number: int) -> Iterator[Read]:
+        """A way to read parts of one chunk's blob."""
+        with self._db.blobopen("chunk", "blob", number, readonly=True) as blob:
+
+            def read(offset: int, length: int) -> bytes:
+                blob.seek(offset)
+                return blob.read(length)
+
+            yield read
+
+    def whole(self, number: int) -> Read:
+        """All of one chunk's blob at once, for who wants most of it."""
+        (raw,) = self._db.execute("select blob from chunk where id = ?", (number,)).fetchone()
+        return in_memory(raw)
+
+
+def in_memory(raw: bytes) -> Read:
+    """Read parts of bytes that are at hand."""
+    return lambda offset, length: raw[offset : offset + length]
+
+
+Opener = Callable[[Path], ChunkFile]

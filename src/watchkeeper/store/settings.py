@@ -1,0 +1,35 @@
+"""What an operator may set about the store."""
+
+from __future__ import annotations
+
+from watchkeeper.config import Part
+from watchkeeper.quantities import Duration, Size
+
+
+class StoreSettings(Part, frozen=True, kw_only=True):
+    """``[store]``: how long figures are kept and how much disk they may take.
+
+    `raw`, `first` and `hourly` are the ages at which samples, the first rollup (1 to 30 minutes) and the
+    one-hour rollup go; `budget` is the most that all of it may take, `keep_free` what the disk must have left
+    (5 % of a small disk): the oldest goes first. `head` is the memory for what is not sealed yet; `most_samples`
+    is how much one question may read.
+    """
+
+    raw: Duration = Duration(90 * 86400)
+    first: Duration = Duration(365 * 86400)
+    hourly: Duration = Duration(5 * 365 * 86400)
+    budget: Size = Size(4 << 30)
+    keep_free: Size = Size(512 << 20)
+    head: Size = Size(256 << 20)
+    most_samples: int = 50_000_000
+
+    def __post_init__(self) -> None:
+        """Refuse what could never work."""
+        if self.raw < 3 * 3600:
+            raise ValueError("raw: expected at least 3h")
+        if self.budget < 64 << 20:
+            raise ValueError("budget: expected at least 64MiB")
+        if self.head < 1 << 20:
+            raise ValueError("head: expected at least 1MiB")
+        if self.most_samples < 100_000:
+            raise ValueError("most_samples: expected at least 100000")
