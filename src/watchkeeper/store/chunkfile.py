@@ -23,7 +23,7 @@ create table if not exists chunk(
   stream integer not null, layout integer not null,
   t0 integer not null, t1 integer not null, upto integer not null, ticks integer not null,
   blob blob not null);
-create index if not exists chunk_time on chunk(stream, t1, t0);
+create index if not exists chunk_time on chunk(stream, t1, t0, layout);
 """
 
 
@@ -128,6 +128,11 @@ class ChunkReader:
     def all(self) -> list[Chunk]:
         """Every chunk, stream by stream in time order."""
         return [Chunk(*row) for row in self._db.execute("select id, stream, layout, t0, t1, upto, ticks from chunk order by stream, t1, id")]
+
+    def layouts(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Each stream and layout that has a chunk in ``start <= t <= end``."""
+        query = "select distinct stream, layout from chunk where t1 >= ? and t0 <= ?"
+        return self._db.execute(query, (start, end)).fetchall()
 
     def reach(self) -> list[tuple[int, int, int]]:
         """For each stream: its number, its last time and what its chunks cover up to."""

@@ -110,6 +110,12 @@ def read_columns(read: Read, directory: Directory, wanted: Sequence[int]) -> Flo
     return result.T
 
 
+def decode(read: Read) -> tuple[NDArray[np.int64], Floats]:
+    """A whole chunk: its times and all its columns, float64[ticks, series]."""
+    directory = read_directory(read)
+    return read_times(read, directory), read_columns(read, directory, range(len(directory.columns["kind"])))
+
+
 def _encode_slice(block: Floats, start: int, columns: Table, groups: list[tuple[int, int, int, int, bytes]]) -> None:
     """Encode some columns (float64[columns, ticks]) that begin at `start`; fill in the directory, append the groups."""
     bits = block.view(np.int64)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 from watchkeeper.errors import Refused
 from watchkeeper.model import Matcher, Series
+from watchkeeper.store.catalog import Catalog
+from watchkeeper.store.head import Stream
 
 ANSWERS = 4096
 """Answers kept; all are dropped together once there are more."""
@@ -37,26 +39,38 @@ def of_machine(matchers: Sequence[Matcher]) -> Callable[[str], bool]:
 
 
 class Finder:
-    """Answers for layouts, remembered."""
+    """Which streams and which columns a question means; answers for layouts are remembered."""
 
-    def __init__(self) -> None:
-        """Nothing is known yet."""
+    def __init__(self, catalog: Catalog, streams: dict[int, Stream]) -> None:
+        """`streams` is the store's own table and grows with it."""
+        self._catalog = catalog
+        self._streams = streams
         self._names: dict[int, dict[str, list[int]]] = {}
         self._answers: dict[tuple[int, tuple[Matcher, ...]], tuple[int, ...]] = {}
 
-    def columns(self, number: int, layout: tuple[Series, ...], matchers: tuple[Matcher, ...]) -> tuple[int, ...]:
-        """The columns of a layout that all conditions hold for, rising."""
+    def streams(self, matchers: Sequence[Matcher]) -> list[Stream]:
+        """The streams of machines that can match; raises Refused where a matcher makes no sense."""
+        for matcher in matchers:
+            condition(matcher)
+        fits = of_machine(matchers)
+        return [one for number, one in list(self._streams.items()) if fits(self._catalog.streams[number].machine)]
+
+    def match(self, number: int, matchers: tuple[Matcher, ...]) -> tuple[tuple[Series, ...], tuple[int, ...]]:
+        """A layout's series and the columns of it that all conditions hold for, rising; both empty where it is not known."""
+        layout = self._catalog.layout(number)
+        if layout is None:
+            return (), ()
         key = (number, matchers)
         answer = self._answers.get(key)
         if answer is None:
             if len(self._answers) >= ANSWERS:
                 self._answers.clear()
             answer = self._answers[key] = self._look(number, layout, matchers)
-        return answer
+        return layout, answer
 
-    def forget(self, used: set[int]) -> None:
-        """Drop what is known of layouts that are no more."""
-        self._names = {number: names for number, names in self._names.items() if number in used}
+    def forget(self) -> None:
+        """Drop what is remembered, because layouts have gone."""
+        self._names.clear()
         self._answers.clear()
 
     def _look(self, number: int, layout: tuple[Series, ...], matchers: tuple[Matcher, ...]) -> tuple[int, ...]:
@@ -78,3 +92,21 @@ class Finder:
                 if all(one(layout[column].label(label)) for label, one in rest)
             )
         )
+
+
+class Allowance:
+    """How many samples one question may still read."""
+
+    def __init__(self, most: int) -> None:
+        """A whole one."""
+        self._most = most
+        self._left = most
+
+    def spend(self, samples: int) -> None:
+        """Take some of it; raises Refused (``too-much``) when it does not suffice."""
+        self._left -= samples
+        if self._left < 0:
+            raise Refused(
+                f"this would read more than {self._most:,} samples; ask for fewer series, a shorter time or a longer step",
+                code="too-much",
+            )

@@ -8,6 +8,7 @@ loop alone puts rows in; other threads read what stood when they looked.
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,14 @@ class Head:
         return self.count * self._values.shape[1]
 
 
+class Newest(NamedTuple):
+    """The last row that was sealed: what a silent stream said last."""
+
+    layout: int
+    at: int
+    values: Floats
+
+
 class Stream:
     """One stream's heads: frozen ones, oldest first, and the one being filled."""
 
@@ -66,6 +75,7 @@ class Stream:
         self.sealed = last
         self.head: Head | None = None
         self.frozen: tuple[Head, ...] = ()
+        self.newest: Newest | None = None
         self._lock = threading.Lock()
 
     def add(self, layout: int, at: int, values: Floats, capacity: int) -> Floats:
@@ -88,6 +98,7 @@ class Stream:
         """A frozen head is sealed: forget it."""
         with self._lock:
             self.sealed = int(head.times[-1])
+            self.newest = Newest(head.layout, self.sealed, head.values[-1].copy())
             self.frozen = tuple(one for one in self.frozen if one is not head)
 
     def heads(self) -> tuple[Head, ...]:

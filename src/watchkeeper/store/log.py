@@ -30,6 +30,7 @@ Bits = NDArray[np.int64]
 MAGIC = b"WKB1"
 HEADER = struct.Struct("<4sIIII")
 FRAME = np.dtype([("stream", "<u4"), ("columns", "<u4"), ("layout", "<i8"), ("at", "<i8")])
+FOREVER = 1 << 62
 SEGMENT_BYTES = 16 << 20
 SEGMENT_SECONDS = 600.0
 """A segment is closed at this size or age, so that little is held back by one frame that is not sealed yet."""
@@ -112,8 +113,8 @@ class Log:
             segment.reach[entry.stream] = entry.at
 
     def drop(self, sealed: dict[int, int]) -> int:
-        """Remove the closed segments whose frames are all sealed (stream: instant up to which); returns how many."""
-        gone = [one for one in self.closed if all(sealed.get(stream, -1) >= at for stream, at in one.reach.items())]
+        """Remove the closed segments whose frames are all sealed (stream: instant up to which), or of no stream; returns how many."""
+        gone = [one for one in self.closed if all(sealed.get(stream, FOREVER) >= at for stream, at in one.reach.items())]
         for segment in gone:
             segment.path.unlink(missing_ok=True)
             self.closed.remove(segment)
