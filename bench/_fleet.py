@@ -59,7 +59,9 @@ def layout(number: int) -> Dictionary:
     name = f"machine-{number}"
     return dictionary(
         tuple(
-            Series(f"bench_{kind}", (("machine", name), ("number", str(place)))) for kind, count in MIX.items() for place in range(count)
+            Series(f"bench_{kind}", (("machine", name), ("number", str(place))))
+            for kind, count in MIX.items()
+            for place in range(count)
         )
     )
 
@@ -69,9 +71,13 @@ def _column(
 ) -> NDArray[np.float64]:
     match kind:
         case "constant":
-            return np.full(ticks, float([0, 1, 8, 100, 33554432 * 1024, 512110190592, 1.5, 65535][place % 8] if place % 3 else 0))
+            return np.full(
+                ticks, float([0, 1, 8, 100, 33554432 * 1024, 512110190592, 1.5, 65535][place % 8] if place % 3 else 0)
+            )
         case "rare_integer":
-            return random.integers(50, 400) + np.cumsum((random.random(ticks) < 0.01) * random.integers(-3, 4, ticks)).astype(float)
+            return random.integers(50, 400) + np.cumsum((random.random(ticks) < 0.01) * random.integers(-3, 4, ticks)).astype(
+                float
+            )
         case "gauge":
             return np.round(random.uniform(20, 70) + wander(random, ticks, 0.999, random.choice([0.01, 0.03, 0.1])), 2)
         case "busy_counter" if place % 3 == 0:
@@ -80,11 +86,17 @@ def _column(
             rate = random.uniform(20, 400) * load * step * random.lognormal(0, 0.1, ticks)
             return (random.integers(0, 10**11) + np.cumsum(random.poisson(np.clip(rate, 0, 1e7)))).astype(float)
         case "slow_counter":
-            return (random.integers(0, 10**6) + np.cumsum(random.poisson(random.choice([0, 0.002, 0.02, 0.1]) * step * load))).astype(float)
+            return (
+                random.integers(0, 10**6) + np.cumsum(random.poisson(random.choice([0, 0.002, 0.02, 0.1]) * step * load))
+            ).astype(float)
         case "cpu_seconds":
-            return np.round((random.integers(0, 10**8) + np.cumsum(random.poisson(random.uniform(2, 30) * step * load))) / 100, 2)
+            return np.round(
+                (random.integers(0, 10**8) + np.cumsum(random.poisson(random.uniform(2, 30) * step * load))) / 100, 2
+            )
         case "bytes":
-            walk = random.integers(10**5, 4 * 10**6) + np.cumsum(np.round(random.standard_normal(ticks) * random.choice([3, 30, 120])))
+            walk = random.integers(10**5, 4 * 10**6) + np.cumsum(
+                np.round(random.standard_normal(ticks) * random.choice([3, 30, 120]))
+            )
             return np.abs(walk) * 4096.0
         case "percent":
             noise = random.standard_normal(ticks) * random.choice([0.3, 1.5, 5])

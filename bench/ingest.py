@@ -65,7 +65,9 @@ def ours(times: np.ndarray, values: np.ndarray, folder: Path, noise: Noise) -> l
     rows = [[f"  {name}", f"{seconds / total:.3f}", ""] for name, seconds in spent.items()]
     whole = sum(spent.values()) / total
     size = f"{_bytes(folder, 't0-*') / total / 1e6:.3f}"
-    rows.insert(0, [f"Watchkeeper, {total:.0f} M samples of {machines} machines", f"{whole:.3f} ({1 / whole:.1f} M/s a core)", size])
+    rows.insert(
+        0, [f"Watchkeeper, {total:.0f} M samples of {machines} machines", f"{whole:.3f} ({1 / whole:.1f} M/s a core)", size]
+    )
     rows.append(["  rollups (5 min and 1 h) on top", "", f"{sizes.rollup_bytes / total / 1e6:.3f}"])
     return rows
 
@@ -106,7 +108,9 @@ def main() -> None:
     noise.look()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     goal = "goal: 0.2 CPU-s a million samples, 0.70 bytes a sample, lossless"
-    table("ingest", ["store", "CPU-s / M samples", "bytes / sample"], rows, f"{goal}; peak {peak} MiB with the input\n  {noise}")
+    table(
+        "ingest", ["store", "CPU-s / M samples", "bytes / sample"], rows, f"{goal}; peak {peak} MiB with the input\n  {noise}"
+    )
 
 
 if __name__ == "__main__":

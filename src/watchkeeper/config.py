@@ -89,6 +89,11 @@ class Document:
         self.tables = tables
         self._origins = origins
 
+    @property
+    def folder(self) -> Path:
+        """Where the first file is: what relative paths in it are relative to; without a file, where we stand."""
+        return Path(next(iter(self._origins))).absolute().parent if self._origins else Path.cwd()
+
     def part(self, table: str, wanted: type[T]) -> T:
         """Decode one top-level table (or the empty one, if absent) as `wanted`."""
         decoded: T = self.decode(self.tables.get(table, {}), wanted, (table,))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from watchkeeper.cli.options import Options, add_program_arguments, program_options
-from watchkeeper.cli.settings import read, read_document
+from watchkeeper.cli.settings import read_document
 
 AGAIN_SECONDS = 1.0
 """The pause before a program that has died is started again; doubled up to `LONGEST_SECONDS` while it keeps dying soon."""
@@ -35,7 +35,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run both until Ctrl-C or SIGTERM; a second Ctrl-C ends at once."""
     options = program_options(args)
-    read(read_document(options.config))
+    read_document(options.config)  # each program reads its own tables and refuses what is wrong; this one stays small
     return Pair(options).run()
 
 
@@ -142,11 +142,11 @@ class Pair:
         return first_failure
 
     def _look_after(self) -> int | None:
-        """Start again what has ended; the exit status when the hub could never start at all."""
+        """Start again what has ended; the exit status when one of them could never start at all."""
         for program in (self._hub, self._agent):
             status = program.ended()
             if status is not None:
-                if not self._announced and program is self._hub and status in {1, 2}:
+                if not self._announced and status in {1, 2}:
                     return status
                 how = f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
                 print(f"watchkeeper: the {program.name} has ended ({how}); starting it again", file=sys.stderr)

@@ -80,11 +80,10 @@ class FilesystemReader:
     """Reads the mount table and asks each file system; the layout changes with the table."""
 
     def __init__(self, root: Path, mounts: re.Pattern[str], kinds: re.Pattern[str]) -> None:
-        """Open the mount table of the first process, or of this one where that is not ours to see."""
+        """Open the mount table of our own namespace: in another one's, statvfs would look at the wrong places."""
         self._root = root
         self._exclude = (mounts, kinds)
-        first = root / "proc/1/mounts"
-        self._table = KeptFile(first if os.access(first, os.R_OK) else root / "proc/self/mounts")
+        self._table = KeptFile(root / "proc/self/mounts")
         self._text = b""
         self._mounts: list[tuple[Mount, str | Remote]] = []
         self.series: tuple[Series, ...] = ()

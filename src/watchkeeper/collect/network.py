@@ -110,9 +110,7 @@ class NetworkReader:
             interface.close()
         self._states = [Interface(self._folder, name.decode("utf-8", "replace")) for name in names]
         self._due = 0.0
-        traffic = [
-            Series(family.name, (("device", name.decode("utf-8", "replace")),)) for name in names for family in _TRAFFIC
-        ]
+        traffic = [Series(family.name, (("device", name.decode("utf-8", "replace")),)) for name in names for family in _TRAFFIC]
         self.series = (*traffic, *(series for interface in self._states for series in interface.series))
 
 

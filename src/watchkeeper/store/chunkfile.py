@@ -127,7 +127,10 @@ class ChunkReader:
 
     def all(self) -> list[Chunk]:
         """Every chunk, stream by stream in time order."""
-        return [Chunk(*row) for row in self._db.execute("select id, stream, layout, t0, t1, upto, ticks from chunk order by stream, t1, id")]
+        return [
+            Chunk(*row)
+            for row in self._db.execute("select id, stream, layout, t0, t1, upto, ticks from chunk order by stream, t1, id")
+        ]
 
     def layouts(self, start: int, end: int) -> list[tuple[int, int]]:
         """Each stream and layout that has a chunk in ``start <= t <= end``."""

@@ -36,7 +36,17 @@ SLICE = 320
 
 CONSTANT, INTEGER, FLOAT = 0, 1, 2
 PCODEC, ZSTD = 0, 1
-_COLUMN = (("kind", "u1"), ("exponent", "u1"), ("shift", "u1"), ("order", "u1"), ("slot", "u1"), ("gap", "u1"), ("group", "<u4"), ("first", "<i8"), ("centre", "<i8"))
+_COLUMN = (
+    ("kind", "u1"),
+    ("exponent", "u1"),
+    ("shift", "u1"),
+    ("order", "u1"),
+    ("slot", "u1"),
+    ("gap", "u1"),
+    ("group", "<u4"),
+    ("first", "<i8"),
+    ("centre", "<i8"),
+)
 _GROUP = (("coder", "u1"), ("width", "u1"), ("count", "u1"), ("gaps", "<u4"), ("length", "<u4"), ("crc", "<u4"))
 _NATIVE = ChunkConfig(compression_level=8)
 _CENTRED = ChunkConfig(compression_level=8, mode_spec=ModeSpec.classic(), delta_spec=DeltaSpec.no_op(), enable_8_bit=True)
@@ -230,7 +240,9 @@ def _pack_table(table: Table, layout: tuple[tuple[str, str], ...]) -> bytes:
     parts = []
     for name, kind in layout:
         values = table[name].astype(kind)
-        parts.append(np.ascontiguousarray(values.view(np.uint8).reshape(-1, values.itemsize).T).tobytes() if len(values) else b"")
+        parts.append(
+            np.ascontiguousarray(values.view(np.uint8).reshape(-1, values.itemsize).T).tobytes() if len(values) else b""
+        )
     return b"".join(parts)
 
 
@@ -239,6 +251,8 @@ def _unpack_table(raw: bytes, offset: int, layout: tuple[tuple[str, str], ...], 
     for name, kind in layout:
         width = np.dtype(kind).itemsize
         planes = np.frombuffer(raw, np.uint8, count * width, offset)
-        table[name] = planes.view(kind) if width == 1 else np.ascontiguousarray(planes.reshape(width, count).T).view(kind).ravel()
+        table[name] = (
+            planes.view(kind) if width == 1 else np.ascontiguousarray(planes.reshape(width, count).T).view(kind).ravel()
+        )
         offset += count * width
     return table, offset

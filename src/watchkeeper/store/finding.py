@@ -33,9 +33,9 @@ def condition(matcher: Matcher) -> Callable[[str], bool]:
 
 
 def of_machine(matchers: Sequence[Matcher]) -> Callable[[str], bool]:
-    """Whether a machine can have a match at all."""
+    """Whether a machine's streams can have a match at all; those of a name that begins with ``_`` speak of any machine."""
     conditions = [condition(matcher) for matcher in matchers if matcher.label == "machine"]
-    return lambda machine: all(one(machine) for one in conditions)
+    return lambda machine: machine.startswith("_") or all(one(machine) for one in conditions)
 
 
 class Finder:

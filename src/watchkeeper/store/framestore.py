@@ -247,7 +247,9 @@ class FrameStore:
             except OSError as fault:
                 raise Failed(f"{self._folder} cannot be looked at: {fault.strerror}") from None
             if free < 0:
-                raise Failed(f"the disk of {self._folder} is nearly full: {Size(-free)} more must be free before figures are kept")
+                raise Failed(
+                    f"the disk of {self._folder} is nearly full: {Size(-free)} more must be free before figures are kept"
+                )
             self._catalog.commit()
             self._log.append(batch, now)
             self._commits += 1

@@ -109,7 +109,9 @@ class Shelf:
 
     def path(self, begin: int) -> Path:
         """Where the file whose span begins at `begin` is."""
-        return self._folder / f"{self.tier.name}-{datetime.fromtimestamp(begin / 1000, UTC).strftime(_FORMS[self.tier.span])}.db"
+        return (
+            self._folder / f"{self.tier.name}-{datetime.fromtimestamp(begin / 1000, UTC).strftime(_FORMS[self.tier.span])}.db"
+        )
 
     def close(self) -> None:
         """Close all files."""

@@ -36,12 +36,14 @@ def exposition(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> 
         access.permit(request.scope.get("bearer"), acts=False)  # type: ignore[arg-type]  # put there by the gate
     oldest = hall.now() - metrics.STALE
     families = dict(hall.desk.families())
+    own = hall.desk.figures()
+    told = {figure.family.name for figure in own}  # the store has these too, a few seconds older
     samples = [
         metrics.Sample(series.name, series.labels, value, at)
         for series, at, value in hall.desk.store.latest([Matcher("__name__", "!=", "")])
-        if at >= oldest and not math.isnan(value)
+        if at >= oldest and not math.isnan(value) and series.name not in told
     ]
-    for figure in hall.desk.figures():
+    for figure in own:
         families[figure.family.name] = figure.family
         samples += [metrics.Sample(figure.family.name, labels, value) for labels, value in figure.values]
     is_open = metrics.wants_open_metrics(request.headers.get("accept", ""))

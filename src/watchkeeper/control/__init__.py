@@ -1,0 +1,91 @@
+"""Act on servers: start, keep alive, stop. The door of the drivers and the settings of one server.
+
+`lifecycle` decides (pure), `supervisor` carries out, a driver (`process`; others will follow) knows how
+one kind of server is started, found again and signalled. One more driver is one file and one line in
+`Driver` below. No shell anywhere: a command is its argument list.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from watchkeeper.config import Part
+from watchkeeper.control.lifecycle import Policy, RestartPolicy
+from watchkeeper.quantities import Duration, Size
+
+__all__ = ["BackoffSettings", "Driver", "LogSettings", "ServerSettings"]
+
+Driver = Literal["process"]
+
+
+class BackoffSettings(Part, frozen=True, kw_only=True):
+    """``[server.NAME.backoff]``: pauses between restarts while a server keeps ending.
+
+    The first restart comes at once; then the pause is `first`, doubling up to `most`, a half of it chance;
+    a run of `stable` sets it back.
+    """
+
+    first: Duration = Duration(1)
+    most: Duration = Duration(60)
+    stable: Duration = Duration(10)
+
+    def __post_init__(self) -> None:
+        """Refuse a restart loop without any pause."""
+        if not 0.1 <= self.first <= self.most:
+            raise ValueError("first: expected at least 100ms and no more than most")
+
+
+class LogSettings(Part, frozen=True, kw_only=True):
+    """``[server.NAME.log]``: a server's output is rotated at `size`, and `keep` older files are kept."""
+
+    size: Size = Size(10 << 20)
+    keep: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5
+
+    def __post_init__(self) -> None:
+        """Refuse files so small that rotation would be all there is."""
+        if self.size < 64 << 10:
+            raise ValueError("size: expected at least 64KiB")
+
+
+class ServerSettings(Part, frozen=True, kw_only=True):
+    """``[server.NAME]``: how one server is run.
+
+    `command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts
+    with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
+    never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`.
+    """
+
+    command: tuple[str, ...]
+    driver: Driver = "process"
+    folder: Path | None = None
+    environment: dict[str, str] = {}
+    after: tuple[str, ...] = ()
+    restart: RestartPolicy = "always"
+    autostart: bool = True
+    stop_grace: Duration = Duration(10)
+    backoff: BackoffSettings = BackoffSettings()
+    log: LogSettings = LogSettings()
+
+    def __post_init__(self) -> None:
+        """Refuse what could never work while file and line are still known."""
+        if not self.command or not self.command[0]:
+            raise ValueError(
+                'command: expected a program and its arguments, such as ["/usr/bin/redis-server", "--port", "6379"]'
+            )
+        if any("\0" in word for word in self.command):
+            raise ValueError("command: a zero byte cannot be passed to a program")
+        for name, value in self.environment.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise ValueError(f"environment: {name!r} cannot be the name of a variable")
+
+    @property
+    def policy(self) -> Policy:
+        """What the life cycle needs to know."""
+        backoff = self.backoff
+        return Policy(self.restart, float(self.stop_grace), float(backoff.first), float(backoff.most), float(backoff.stable))
+
+    @property
+    def process(self) -> tuple[object, ...]:
+        """What a running process was started with: when this changes, only a restart makes it true."""
+        return (self.driver, self.command, self.folder, tuple(sorted(self.environment.items())))

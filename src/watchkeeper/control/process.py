@@ -1,0 +1,163 @@
+"""The driver `process`: a program started by us, in a session and process group of its own, without a shell.
+
+Its output goes to a file that it holds itself, so it survives our death; its end is seen through a
+pidfd at once. Signals go to the whole group, and only while the group's leader is known to be the
+process that we mean. Nothing here decides when to start or stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from watchkeeper.control.identity import Identity, identify, same
+from watchkeeper.errors import Failed
+
+POLL_SECONDS = 0.25
+"""How often a process is looked for where the system has no pidfd and it is no child of ours."""
+
+
+class Ending:
+    """How a process has ended. `clean`: with status 0."""
+
+    def __init__(self, how: str, *, clean: bool) -> None:
+        """In words, such as ``exit status 1``."""
+        self.how = how
+        self.clean = clean
+
+
+class Process:
+    """A running server: our child, or one that an earlier agent started and this one adopted."""
+
+    def __init__(self, identity: Identity, child: subprocess.Popen[bytes] | None) -> None:
+        """`child` is None for an adopted one, whose exit status nobody can tell us."""
+        self.identity = identity
+        self.pid = identity.pid
+        self._child = child
+
+    async def ended(self) -> Ending:
+        """Wait for its end, and end what is left of its group; may be cancelled and asked again."""
+        if hasattr(os, "pidfd_open"):
+            try:
+                handle = os.pidfd_open(self.pid)
+            except ProcessLookupError:
+                return self._reap()
+            try:
+                if self._child is None and not same(self.identity):
+                    return self._reap()
+                await _readable(handle)
+            finally:
+                os.close(handle)
+        elif self._child is not None:
+            await _waited(self._child)
+        else:
+            while same(self.identity):
+                await asyncio.sleep(POLL_SECONDS)
+        return self._reap()
+
+    def terminate(self) -> None:
+        """Ask the whole group to end."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the whole group at once."""
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def _reap(self) -> Ending:
+        if self._child is None:
+            return Ending("its exit status is unknown, since an earlier agent had started it", clean=False)
+        # Before it is waited for, its number cannot be given to anyone else: what is left of the group is ours.
+        self._kill_rest()
+        status = self._child.wait()
+        if status < 0:
+            return Ending(f"killed by {_name(-status)}", clean=False)
+        return Ending(f"exit status {status}", clean=status == 0)
+
+    def _kill_rest(self) -> None:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self._child is None:
+            if not same(self.identity):
+                return
+        elif self._child.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
+
+
+def spawn(command: tuple[str, ...], folder: Path | None, environment: Mapping[str, str], output: int) -> Process:
+    """Start a program; its output goes to the descriptor `output`. Raises Failed with the reason in words."""
+    if folder is not None and not folder.is_dir():
+        raise Failed(f"the folder {folder} does not exist")
+    try:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        raise Failed(f"the program {command[0]!r} was not found") from None
+    except PermissionError:
+        raise Failed(f"the program {command[0]!r} may not be executed") from None
+    except (OSError, ValueError) as fault:
+        raise Failed(f"the program {command[0]!r} cannot be started: {fault}") from None
+    try:
+        identity = identify(child.pid)
+    except Failed:
+        identity = Identity(child.pid, 0, "")  # it has ended already, and `ended` says so
+    return Process(identity, child)
+
+
+def adopt(identity: Identity) -> Process | None:
+    """A process that an earlier agent started, if it still lives."""
+    return Process(identity, None) if same(identity) else None
+
+
+async def _readable(handle: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(handle, lambda: ready.done() or ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(handle)
+
+
+async def _waited(child: subprocess.Popen[bytes]) -> None:
+    """For systems without a pidfd: a thread that waits without reaping where it can (POSIX), else polls."""
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def wait() -> None:
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            child.wait()
+        with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=wait, name=f"wait for {child.pid}", daemon=True).start()
+    await done.wait()
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

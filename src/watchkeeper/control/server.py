@@ -1,0 +1,207 @@
+"""One server under care: its life, its process, its log, and the task that joins them.
+
+Inputs (orders, ends of processes, time) go through one queue into `lifecycle.step`; what it decides is
+done here, told as an event, and shown as a status. `supervisor` makes one of these per server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from watchkeeper.clock import Clock, milliseconds
+from watchkeeper.control import ServerSettings, lifecycle
+from watchkeeper.control.lifecycle import Do, Life
+from watchkeeper.control.logfile import LogFile
+from watchkeeper.control.process import Process, spawn
+from watchkeeper.control.runfile import Entry, RunFile
+from watchkeeper.errors import Failed
+from watchkeeper.model import Event, EventKind, ServerState, ServerStatus, Severity, new_id
+
+logger = logging.getLogger(__name__)
+
+Tell = Callable[[Event], None]
+
+
+class KeptServer:
+    """A server and everything that is known of it."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServerSettings,
+        log: LogFile,
+        runfile: RunFile,
+        clock: Clock,
+        emit: Tell,
+        changed: Callable[[str], None],
+    ) -> None:
+        """Nothing runs before `live`. `changed(name)` is called at each change of its status."""
+        self.name = name
+        self.settings = settings
+        self.log = log
+        self.life = Life()
+        self.process: Process | None = None
+        self.started_at = 0
+        self.last_exit = ""
+        self.removed = False
+        self._runfile = runfile
+        self._clock = clock
+        self._emit = emit
+        self._changed = changed
+        self._since = milliseconds(clock.wall())
+        self._failure = ""
+        self._busy = False
+        self._inputs: deque[lifecycle.Input] = deque()
+        self._rung = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._watch: asyncio.Task[None] | None = None
+
+    def give(self, given: lifecycle.Input) -> None:
+        """Put in one input; it takes effect soon."""
+        self._inputs.append(given)
+        self._rung.set()
+
+    def status(self) -> ServerStatus:
+        """How it stands; health is for whoever asks probes."""
+        life = self.life
+        due = life.due - self._clock.monotonic() if life.state is ServerState.BACKOFF else 0.0
+        return ServerStatus(
+            name=self.name,
+            driver=self.settings.driver,
+            state=life.state,
+            health="unknown",
+            since=self._since,
+            reason=life.reason,
+            pid=self.process.pid if self.process else 0,
+            started_at=self.started_at if self.process else 0,
+            restarts=life.restarts,
+            last_exit=self.last_exit,
+            next_attempt_at=milliseconds(self._clock.wall() + due) if due > 0 else 0,
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Whether every input has taken effect."""
+        return not self._inputs and not self._busy
+
+    async def wait_until(self, settled: Callable[[], bool]) -> None:
+        """Wait for a state; the caller bounds the time."""
+        async with self._moved:
+            await self._moved.wait_for(settled)
+
+    def adopt(self, process: Process, entry: Entry) -> None:
+        """Take over a process that an earlier agent had started; before `live`."""
+        self.process = process
+        self.started_at = entry.started_at
+        self._since = entry.started_at
+        self.life = Life(
+            state=ServerState.RUNNING, reason="running since before this agent", spawned_at=self._clock.monotonic()
+        )
+        text = f"{self.name} was running already (pid {process.pid}) and is kept"
+        if entry.command != self.settings.command:
+            text += "; it runs with an older command until it is restarted"
+        self._tell(EventKind.SERVER_ADOPTED, text, facts={"pid": str(process.pid)})
+
+    async def live(self) -> None:
+        """Keep it until cancelled; then its process goes on without us."""
+        async with asyncio.TaskGroup() as group:
+            if self.process:
+                self._watch = group.create_task(self._see_end(self.process), name=f"watch {self.name}")
+            while True:
+                self._busy = True
+                while self._inputs:
+                    self._take(self._inputs.popleft(), group)
+                self._busy = False
+                self._rung.clear()
+                async with self._moved:
+                    self._moved.notify_all()
+                left = self.life.due - self._clock.monotonic()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if left == float("inf") else max(left, 0.0)):
+                        await self._rung.wait()
+                if self.life.due <= self._clock.monotonic():
+                    self._inputs.append(lifecycle.Tick())
+
+    def _take(self, given: lifecycle.Input, group: asyncio.TaskGroup) -> None:
+        before = self.life
+        if isinstance(given, lifecycle.Exited):
+            self.last_exit = given.how
+            self.process = None
+            self._runfile.forget(self.name)
+        self.life, do = lifecycle.step(before, given, self.settings.policy, self._clock.monotonic(), random.random())  # noqa: S311  # jitter, not a secret
+        if self.life is not before:
+            self._narrate(before, given)
+            if self.life.state is not before.state or do is Do.SPAWN:
+                self._since = milliseconds(self._clock.wall())
+        match do:
+            case Do.SPAWN:
+                self._spawn(group)
+            case Do.TERMINATE if self.process:
+                self.process.terminate()
+            case Do.KILL if self.process:
+                logger.warning("%s has not ended within its grace; killing it", self.name)
+                self.process.kill()
+        if self.life is not before:
+            self._changed(self.name)
+
+    def _spawn(self, group: asyncio.TaskGroup) -> None:
+        settings = self.settings
+        try:
+            output = self.log.open_for_writing()
+        except OSError as fault:
+            self._inputs.appendleft(lifecycle.SpawnFailed(f"its log {self.log.path} cannot be written: {fault.strerror}"))
+            return
+        try:
+            process = spawn(settings.command, settings.folder, settings.environment, output)
+        except Failed as fault:
+            self._inputs.appendleft(lifecycle.SpawnFailed(fault.why))
+            return
+        finally:
+            os.close(output)
+        self.process = process
+        self.started_at = milliseconds(self._clock.wall())
+        self._watch = group.create_task(self._see_end(process), name=f"watch {self.name}")
+        self._runfile.record(self.name, Entry(process.identity, self.started_at, settings.command))
+        self._inputs.appendleft(lifecycle.Spawned())
+
+    async def _see_end(self, process: Process) -> None:
+        ending = await process.ended()
+        self.give(lifecycle.Exited(ending.how, ending.clean))
+
+    def _narrate(self, before: Life, given: lifecycle.Input) -> None:
+        """Tell what has happened, for the journal; the same failure to start again and again is told once."""
+        after = self.life
+        pid = self.process.pid if self.process else 0
+        match given, after.state:
+            case lifecycle.Clear(), ServerState.STARTING:
+                self._tell(EventKind.SERVER_STARTING, f"{self.name} is being started: {after.reason}")
+            case lifecycle.Spawned(), ServerState.RUNNING:
+                self._tell(EventKind.SERVER_STARTED, f"{self.name} runs (pid {pid})", facts={"pid": str(pid)})
+            case lifecycle.SpawnFailed(why), _ if why != self._failure:
+                self._tell(
+                    EventKind.SERVER_START_FAILED, f"{self.name} cannot be started: {why}; it is tried again", "critical"
+                )
+            case lifecycle.Exited(how), _ if before.state is ServerState.STOPPING:
+                self._tell(EventKind.SERVER_STOPPED, f"{self.name} has stopped ({how})", facts={"how": how})
+            case lifecycle.Exited(how, clean), _:
+                severity: Severity = "info" if after.state is ServerState.EXITED and clean else "critical"
+                self._tell(EventKind.SERVER_EXITED, f"{self.name} has ended by itself: {how}", severity, {"how": how})
+                if after.state is ServerState.BACKOFF:
+                    wait = max(0.0, after.due - self._clock.monotonic())
+                    text = f"{self.name} will be started again in {wait:.1f} s"
+                    self._tell(EventKind.SERVER_RESTART_PLANNED, text, "warning")
+            case _, ServerState.STOPPING if before.state is not ServerState.STOPPING:
+                self._tell(EventKind.SERVER_STOPPING, f"{self.name} is being stopped: {after.reason}")
+        self._failure = given.why if isinstance(given, lifecycle.SpawnFailed) else self._failure
+        if isinstance(given, lifecycle.Spawned):
+            self._failure = ""
+
+    def _tell(self, kind: EventKind, text: str, severity: Severity = "info", facts: dict[str, str] | None = None) -> None:
+        at = milliseconds(self._clock.wall())
+        self._emit(Event(new_id(at), at, kind, text, server=self.name, severity=severity, facts=facts or {}))

@@ -1,0 +1,248 @@
+"""Keeps all servers of one machine: starts them in order, restarts, stops, adopts, rotates their logs.
+
+The agent's own tasks come in through `order`, `statuses`, `logs`, `reload`. What is to be done with a
+single server is `lifecycle`'s to decide and `server`'s to do; what must never happen here is waiting for
+one server while another needs care.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from pathlib import Path
+
+from watchkeeper.clock import Clock, milliseconds
+from watchkeeper.config import nearest
+from watchkeeper.control import ServerSettings, lifecycle
+from watchkeeper.control.server import KeptServer
+from watchkeeper.control.lifecycle import ALIVE
+from watchkeeper.control.logfile import LogFile
+from watchkeeper.control.order import levels
+from watchkeeper.control.process import adopt
+from watchkeeper.control.runfile import RunFile
+from watchkeeper.errors import Refused
+from watchkeeper.model import Action, Event, Outcome, ServerState, ServerStatus
+
+logger = logging.getLogger(__name__)
+
+SETTLED_SECONDS = 0.5
+"""A start has succeeded once the server has lived so long."""
+START_SECONDS = 60.0
+STOP_MARGIN_SECONDS = 5.0
+ROTATE_SECONDS = 5.0
+DOWN = frozenset({ServerState.STOPPED, ServerState.EXITED, ServerState.BACKOFF})
+
+
+class Supervisor:
+    """All servers of this machine."""
+
+    def __init__(
+        self,
+        servers: Mapping[str, ServerSettings],
+        folder: Path,
+        clock: Clock,
+        *,
+        emit: Callable[[Event], None],
+        changed: Callable[[str], None],
+        ready: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """`folder` holds run/ and logs/; `ready(server)`: of one that runs, whether those after it may start.
+
+        Raises ConfigError for a wrong `after`, Refused when another agent has the folder.
+        """
+        self._levels = levels({name: server.after for name, server in servers.items()})
+        self._clock = clock
+        self._emit = emit
+        self._tell_changed = changed
+        self._ready = ready
+        self._logs = folder / "logs"
+        self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._runfile = RunFile(folder / "run")
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._kept = {name: self._keep(name, server) for name, server in servers.items()}
+        self._adopt()
+
+    async def run(self) -> None:
+        """Keep everything until cancelled; the servers' processes then go on without us (`stop_all` ends them first)."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for name in self._kept:
+                self._tasks[name] = group.create_task(self._kept[name].live(), name=f"keep {name}")
+            for level in self._levels:
+                for name in level:
+                    if self._kept[name].settings.autostart and self._kept[name].life.state not in ALIVE:
+                        self._kept[name].give(lifecycle.Start("the agent starts"))
+            self._see_ready()
+            while True:
+                await asyncio.sleep(ROTATE_SECONDS)
+                for server in self._kept.values():
+                    server.log.rotate_if_needed()
+
+    async def order(self, action: Action) -> Outcome:
+        """Carry out an operator's order and wait until it is done; never raises for what the caller did wrong."""
+        server = self._kept.get(action.server)
+        if server is None:
+            hint = nearest(action.server, sorted(self._kept))
+            return self._outcome(action, ok=False, text=f"there is no server {action.server!r} on this machine{hint}")
+        match action.verb:
+            case "start":
+                return await self._start(action, server)
+            case "stop":
+                return await self._stop(action, server)
+            case _:
+                return await self._restart(action, server)
+
+    def statuses(self) -> tuple[ServerStatus, ...]:
+        """How all servers stand."""
+        return tuple(server.status() for server in self._kept.values())
+
+    def status(self, name: str) -> ServerStatus | None:
+        """How one stands; None for a server that is no more."""
+        server = self._kept.get(name)
+        return server.status() if server else None
+
+    def state(self, name: str) -> ServerState:
+        """One server's state."""
+        server = self._kept.get(name)
+        return server.life.state if server else ServerState.STOPPED
+
+    def supervised(self) -> list[tuple[str, int, int]]:
+        """Servers that have a process: name, pid and when it was started (ms)."""
+        return [(name, one.process.pid, one.started_at) for name, one in self._kept.items() if one.process]
+
+    def logs(self, server: str, lines: int, *, follow: bool) -> AsyncGenerator[tuple[str, ...], None]:
+        """A server's output; raises Refused for one that there is not."""
+        kept = self._kept.get(server)
+        if kept is None:
+            raise Refused(
+                f"there is no server {server!r} on this machine{nearest(server, sorted(self._kept))}", code="unknown-server"
+            )
+        return kept.log.tail(lines, follow=follow)
+
+    def see_ready(self) -> None:
+        """Something may have become ready (a probe has answered): start what has waited for it."""
+        self._see_ready()
+
+    def reload(self, servers: Mapping[str, ServerSettings]) -> None:
+        """Take new settings: gone servers stop, new ones start, changed ones restart, the others notice nothing."""
+        self._levels = levels({name: server.after for name, server in servers.items()})
+        for name in [name for name in self._kept if name not in servers]:
+            self._kept[name].removed = True
+            self._kept[name].give(lifecycle.Stop("it is no longer configured"))
+        for name, settings in servers.items():
+            kept = self._kept.get(name)
+            if kept is None or kept.removed:
+                self._add(name, settings)
+                continue
+            restart = kept.settings.process != settings.process
+            kept.settings = settings
+            kept.log.size, kept.log.keep = settings.log.size, settings.log.keep
+            if restart and kept.life.state in ALIVE:
+                kept.give(lifecycle.Restart("its configuration has changed"))
+
+    async def stop_all(self) -> None:
+        """Stop every server, those first that others do not need; each has its own grace."""
+        for level in reversed(self._levels):
+            for name in level:
+                self._kept[name].give(lifecycle.Stop("the agent stops"))
+            for name in level:
+                await self._kept[name].wait_until(lambda name=name: self._kept[name].life.state not in ALIVE)  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Let another agent have the folder; what still runs goes on and can be adopted."""
+        self._runfile.close()
+
+    # -- leaves -------------------------------------------------------------------------------------
+
+    def _keep(self, name: str, settings: ServerSettings) -> KeptServer:
+        log = LogFile(self._logs / f"{name}.log", settings.log.size, settings.log.keep)
+        return KeptServer(name, settings, log, self._runfile, self._clock, self._emit, self._changed)
+
+    def _add(self, name: str, settings: ServerSettings) -> None:
+        self._kept[name] = self._keep(name, settings)
+        if self._group is not None:
+            self._tasks[name] = self._group.create_task(self._kept[name].live(), name=f"keep {name}")
+            if settings.autostart:
+                self._kept[name].give(lifecycle.Start("it is newly configured"))
+
+    def _adopt(self) -> None:
+        """Take over what an earlier agent left running; what is not configured any more is stopped."""
+        for name, entry in self._runfile.entries().items():
+            process = adopt(entry.identity)
+            if process is None:
+                self._runfile.forget(name)
+                continue
+            if name not in self._kept:
+                self._kept[name] = self._keep(name, ServerSettings(command=entry.command or ("?",), autostart=False))
+                self._levels.append([name])
+                self._kept[name].removed = True
+                self._kept[name].give(lifecycle.Stop("it is no longer configured"))
+            self._kept[name].adopt(process, entry)
+
+    def _changed(self, name: str) -> None:
+        kept = self._kept[name]
+        if kept.removed and kept.life.state not in ALIVE:
+            del self._kept[name]
+            self._levels = [[one for one in level if one != name] for level in self._levels]
+            if task := self._tasks.pop(name, None):
+                task.cancel()
+        self._see_ready()
+        self._tell_changed(name)
+
+    def _see_ready(self) -> None:
+        for kept in self._kept.values():
+            if kept.life.state is ServerState.WAITING:
+                before = [self._kept[name] for name in kept.settings.after if name in self._kept]
+                if all(one.life.state is ServerState.RUNNING and self._ready(one.name) for one in before):
+                    kept.give(lifecycle.Clear())
+
+    async def _start(self, action: Action, server: KeptServer) -> Outcome:
+        if server.life.state is ServerState.RUNNING:
+            return self._outcome(action, ok=True, text=f"{server.name} runs already (pid {server.status().pid})")
+        server.give(lifecycle.Start(f"{action.by} asked for it"))
+        return await self._until_running(action, server)
+
+    async def _restart(self, action: Action, server: KeptServer) -> Outcome:
+        old = server.process
+        server.give(lifecycle.Restart(f"{action.by} asked for it"))
+        if old is not None:
+            await self._bounded(server, lambda: server.process is not old, server.settings.stop_grace + STOP_MARGIN_SECONDS)
+        return await self._until_running(action, server)
+
+    async def _stop(self, action: Action, server: KeptServer) -> Outcome:
+        if server.life.state is ServerState.STOPPED:
+            return self._outcome(action, ok=True, text=f"{server.name} was stopped already")
+        server.give(lifecycle.Stop(f"{action.by} asked for it"))
+        ended = await self._bounded(
+            server, lambda: server.life.state is ServerState.STOPPED, server.settings.stop_grace + STOP_MARGIN_SECONDS
+        )
+        how = f" ({server.last_exit})" if server.last_exit else ""
+        text = f"{server.name} has stopped{how}" if ended else f"{server.name} has not ended, though it was killed"
+        return self._outcome(action, ok=ended, text=text)
+
+    async def _until_running(self, action: Action, server: KeptServer) -> Outcome:
+        """Running, and still the same process a moment later; else the reason why not."""
+        await server.wait_until(lambda: server.idle)
+        await self._bounded(
+            server, lambda: server.life.state in DOWN or server.life.state is ServerState.RUNNING, START_SECONDS
+        )
+        process = server.process
+        if server.life.state is ServerState.RUNNING:
+            await self._bounded(server, lambda: server.process is not process, SETTLED_SECONDS)
+        if process is not None and server.process is process:
+            return self._outcome(action, ok=True, text=f"{server.name} runs (pid {process.pid})")
+        return self._outcome(action, ok=False, text=f"{server.name} does not run: {server.life.reason}")
+
+    @staticmethod
+    async def _bounded(server: KeptServer, settled: Callable[[], bool], seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await server.wait_until(settled)
+        except TimeoutError:
+            return False
+        return True
+
+    def _outcome(self, action: Action, *, ok: bool, text: str) -> Outcome:
+        return Outcome(action.id, milliseconds(self._clock.wall()), ok, text)
