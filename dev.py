@@ -45,7 +45,8 @@ def main(arguments: list[str]) -> int:
 def up(arguments: list[str]) -> int:
     """Install what the product needs and run it on the quick start."""
     install("")
-    chosen = [] if any(word == "--config" or word.startswith("--config=") for word in arguments) else ["--config", str(QUICKSTART)]
+    named = any(word == "--config" or word.startswith("--config=") for word in arguments)
+    chosen = [] if named else ["--config", str(QUICKSTART)]
     return run(PYTHON, "-m", "watchkeeper", "up", *chosen, *arguments)
 
 
@@ -115,7 +116,8 @@ def install(extra: str) -> None:
             raise SystemExit("Python's venv module does not work here; on Debian and Ubuntu: apt install python3-venv")
     print("installing (a minute or two the first time) …", file=sys.stderr)
     target = f"{HOME}[{extra}]" if extra else str(HOME)
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", HOME / "requirements.lock", "-e", target]
+    quietly = ["--quiet", "--disable-pip-version-check"]
+    command = [PYTHON, "-m", "pip", "install", *quietly, "-c", HOME / "requirements.lock", "-e", target]
     if subprocess.run([str(part) for part in command], check=False, cwd=HOME).returncode != 0:
         raise SystemExit("the installation failed; the lines above say why")
     stamp.write_text(digest.hexdigest(), encoding="utf-8")

@@ -66,7 +66,7 @@ def layout(number: int) -> Dictionary:
     )
 
 
-def _column(
+def _column(  # noqa: PLR0911  # a table of kinds
     random: np.random.Generator, kind: str, place: int, ticks: int, step: int, load: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     match kind:

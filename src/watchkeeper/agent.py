@@ -231,7 +231,7 @@ class Agent:
         self.happen(EventKind.AGENT_STOPPED, f"{self._name}'s agent stops")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS if self.uplink.connected else 0):
-                while self.spool.pending:
+                while self.spool.pending:  # noqa: ASYNC110  # for two seconds at the end, once
                     await asyncio.sleep(0.02)
 
     def close(self) -> None:
@@ -346,7 +346,7 @@ class _ServerFigures:
         if names != self._names:
             self._names = names
             self.series = tuple(Series(family.name, (("server", name),)) for name in names for family in FAMILIES)
-        values = []
+        values: list[float] = []
         for status in statuses:
             values += ({"up": 1.0, "down": 0.0}.get(status.health, math.nan), float(status.restarts))
         return values

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -121,7 +121,7 @@ class Hub:
         await link.order(action)
         return await asyncio.shield(waiting)
 
-    async def logs(self, machine: str, server: str, lines: int, *, follow: bool) -> AsyncIterator[LogLines]:
+    async def logs(self, machine: str, server: str, lines: int, *, follow: bool) -> AsyncGenerator[LogLines, None]:
         """A server's output, from its agent."""
         link = self.fleet.link(machine)
         if link is None:

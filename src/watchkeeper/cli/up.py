@@ -129,7 +129,8 @@ class Pair:
         self._agent.start()
         first_failure = None
         while first_failure is None:
-            for number in self._take_signals():
+            for caught in self._take_signals():
+                number = signal.Signals(caught)
                 if number == signal.SIGHUP:
                     self._hub.signal(number)
                     self._agent.signal(number)

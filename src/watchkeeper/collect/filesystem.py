@@ -23,9 +23,10 @@ STALE_SECONDS = 30.0
 """A network file system that has not answered for so long is in error."""
 _ASKING_SECONDS = 5.0
 _REMOTE = re.compile(r"(nfs|cifs|smb|fuse|9p|ceph|gluster|afs|ncpfs|lustre|davfs|virtiofs)")
+_ERROR = "Whether an error occurred while getting statistics for the given device."
 _FAMILIES = (
     Family("node_filesystem_avail_bytes", "gauge", "Filesystem space available to non-root users in bytes."),
-    Family("node_filesystem_device_error", "gauge", "Whether an error occurred while getting statistics for the given device."),
+    Family("node_filesystem_device_error", "gauge", _ERROR),
     Family("node_filesystem_files", "gauge", "Filesystem total file nodes."),
     Family("node_filesystem_files_free", "gauge", "Filesystem total free file nodes."),
     Family("node_filesystem_free_bytes", "gauge", "Filesystem free space in bytes."),
@@ -36,7 +37,7 @@ _NONE = (float("nan"), 1.0, *(float("nan"),) * 5)
 
 
 class Filesystem(Timed, frozen=True, kw_only=True):
-    """``[collect.filesystem]``: space and files of each file system; `exclude_*` are regular expressions of what is left out."""
+    """``[collect.filesystem]``: space and files of each file system; what matches the `exclude_*` expressions is left out."""
 
     enabled: bool = True
     exclude_mounts: str = r"^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)"
@@ -121,7 +122,7 @@ class FilesystemReader:
         for mount in seen.values():
             path = str(self._root / mount.point.lstrip("/"))
             remote = _REMOTE.match(mount.kind)
-            self._mounts.append((mount, (remotes.pop(mount, None) or Remote(path)) if remote else path))
+            self._mounts.append((mount, (remotes.pop(mount) if mount in remotes else Remote(path)) if remote else path))
         for gone in remotes.values():
             gone.stop()
         self.series = tuple(Series(family.name, mount.labels) for mount, _ in self._mounts for family in _FAMILIES)

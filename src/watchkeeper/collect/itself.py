@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -24,10 +25,8 @@ class Itself:
     def __init__(self) -> None:
         """Open what there is to open."""
         self._file: KeptFile | None = None
-        try:
+        with contextlib.suppress(Failed):
             self._file = KeptFile(Path("/proc/self/statm"), 128)
-        except Failed:
-            pass
         self.series = tuple(Series(family.name) for family in (FAMILIES if self._file else FAMILIES[:1]))
 
     def read(self) -> Sequence[float]:

@@ -189,7 +189,7 @@ def children(proc: Path, pid: int) -> list[int]:
     """The processes that `pid`'s threads have started and that live."""
     found: list[int] = []
     try:
-        threads = os.listdir(proc / str(pid) / "task")
+        threads = os.listdir(proc / str(pid) / "task")  # noqa: PTH208  # names suffice, and this runs all the time
     except OSError:
         return found
     for thread in threads:

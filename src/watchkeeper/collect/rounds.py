@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import operator
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -114,9 +115,9 @@ class Round:
     def _fresh(self) -> Dictionary | None:
         """Layouts are compared by identity, which costs nothing: a reader makes a new tuple when its layout changes."""
         layouts = [source.series for source in self.sources]
-        if self._dictionary is not None and len(layouts) == len(self._layouts):
-            if all(mine is known for mine, known in zip(layouts, self._layouts, strict=True)):
-                return None
+        same = len(layouts) == len(self._layouts) and all(map(operator.is_, layouts, self._layouts))
+        if self._dictionary is not None and same:
+            return None
         self._layouts = layouts
         series = [one for layout in layouts for one in layout]
         for source in self.sources:
@@ -146,7 +147,7 @@ class Rounds:
         self._added.append((Source(name, reader, families), period))
 
     def open(self, collectors: Mapping[str, Collector], periods: Mapping[str, float], default: float, root: Path) -> None:
-        """Open these collectors and close those of before; `periods` where one has its own. What this system lacks is left out."""
+        """Open these collectors, close those of before; `periods` where one has its own. What a system lacks is left out."""
         for source in self._collectors:
             source.reader.close()
         self._collectors = []

@@ -167,7 +167,7 @@ class Scraping:
 
 
 def placed(series: Series, server: str) -> Series:
-    """A page's series with the label of its server; one that it has itself is kept as ``exported_server``, as Prometheus does."""
+    """A page's series with its server's label; one that it has itself becomes ``exported_server``, as in Prometheus."""
     labels = dict(series.labels)
     if "server" in labels:
         labels["exported_server"] = labels.pop("server")

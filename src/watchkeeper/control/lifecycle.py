@@ -88,7 +88,10 @@ Input = Start | Stop | Restart | Clear | Spawned | SpawnFailed | Exited | Tick
 
 
 class Life(msgspec.Struct, frozen=True):
-    """Where a server stands. `due`: when time matters next (inf: never); `failures` in a row; `restarts`: unexpected ends so far; `again`: start after the stop."""
+    """Where a server stands. `due`: when time matters next (inf: never); `failures` in a row; `again`: start after the stop.
+
+    `restarts` counts unexpected ends so far.
+    """
 
     state: ServerState = ServerState.STOPPED
     reason: str = "not started yet"
@@ -119,7 +122,7 @@ def pause(failures: int, policy: Policy, chance: float) -> float:
     return ceiling * (0.5 + 0.5 * chance)
 
 
-def step(life: Life, given: Input, policy: Policy, now: float, chance: float) -> Step:
+def step(life: Life, given: Input, policy: Policy, now: float, chance: float) -> Step:  # noqa: PLR0911  # a table of inputs
     """What becomes of a life. `now` in monotonic seconds, `chance` in [0, 1); an input that does not fit changes nothing."""
     match given:
         case Start(by):

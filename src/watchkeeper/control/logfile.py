@@ -176,7 +176,7 @@ def _copy(source: int, target: int, length: int) -> None:
 
 
 def _can_collapse(file: int, block: int) -> bool:
-    """Ask the file system by a cut that it must refuse as wrongly aligned (EINVAL) if it knows cuts at all (else EOPNOTSUPP)."""
+    """Ask for a cut that must be refused as wrongly aligned (EINVAL) by a file system that knows cuts (else EOPNOTSUPP)."""
     if sys.platform != "linux":
         return False
     return _fallocate(file, 1, block) == errno.EINVAL

@@ -57,7 +57,7 @@ class Process:
         elif self._child is not None:
             await _waited(self._child)
         else:
-            while same(self.identity):
+            while same(self.identity):  # noqa: ASYNC110  # nothing tells us of another's child but looking
                 await asyncio.sleep(POLL_SECONDS)
         return self._reap()
 
@@ -131,8 +131,13 @@ def adopt(identity: Identity) -> Process | None:
 
 async def _readable(handle: int) -> None:
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_reader(handle, lambda: ready.done() or ready.set_result(None))
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def see() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(handle, see)
     try:
         await ready
     finally:

@@ -15,12 +15,12 @@ from pathlib import Path
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.config import nearest
 from watchkeeper.control import ServerSettings, lifecycle
-from watchkeeper.control.server import KeptServer
 from watchkeeper.control.lifecycle import ALIVE
 from watchkeeper.control.logfile import LogFile
 from watchkeeper.control.order import levels
 from watchkeeper.control.process import adopt
 from watchkeeper.control.runfile import RunFile
+from watchkeeper.control.server import KeptServer
 from watchkeeper.errors import Refused
 from watchkeeper.model import Action, Event, Outcome, ServerState, ServerStatus
 

@@ -26,6 +26,8 @@ create table if not exists chunk(
 create index if not exists chunk_time on chunk(stream, t1, t0, layout);
 """
 
+COLUMNS = "id, stream, layout, t0, t1, upto, ticks"
+
 
 class Chunk(NamedTuple):
     """One row but its blob. `t0`, `t1`: first and last time in it; `upto`: the raw time that it covers up to (raw: t1)."""
@@ -119,18 +121,12 @@ class ChunkReader:
 
     def between(self, stream: int, start: int, end: int) -> list[Chunk]:
         """A stream's chunks that have a time in ``start <= t <= end``, in time order."""
-        rows = self._db.execute(
-            "select id, stream, layout, t0, t1, upto, ticks from chunk where stream = ? and t1 >= ? and t0 <= ? order by t1, id",
-            (stream, start, end),
-        )
-        return [Chunk(*row) for row in rows]
+        query = f"select {COLUMNS} from chunk where stream = ? and t1 >= ? and t0 <= ? order by t1, id"  # noqa: S608  # ours
+        return [Chunk(*row) for row in self._db.execute(query, (stream, start, end))]
 
     def all(self) -> list[Chunk]:
         """Every chunk, stream by stream in time order."""
-        return [
-            Chunk(*row)
-            for row in self._db.execute("select id, stream, layout, t0, t1, upto, ticks from chunk order by stream, t1, id")
-        ]
+        return [Chunk(*row) for row in self._db.execute(f"select {COLUMNS} from chunk order by stream, t1, id")]  # noqa: S608  # ours
 
     def layouts(self, start: int, end: int) -> list[tuple[int, int]]:
         """Each stream and layout that has a chunk in ``start <= t <= end``."""

@@ -157,7 +157,7 @@ def _encode_slice(block: Floats, start: int, columns: Table, groups: list[tuple[
     largest = reduced.words.max(axis=1)
     widths = np.select([largest < 1 << 8, largest < 1 << 16, largest < 1 << 32], [1, 2, 4], 8)
     magnitude = np.log2(reduced.words[:, :: max(1, reduced.words.shape[1] // 64)].astype(np.float64) + 1).sum(axis=1)
-    holes = gaps[sound].any(axis=1)
+    holes: NDArray[np.bool_] = np.any(gaps[sound], axis=1)
     columns["gap"][at] = holes
     for width in (1, 2, 4, 8):
         of_width = np.flatnonzero(widths == width)
@@ -166,7 +166,7 @@ def _encode_slice(block: Floats, start: int, columns: Table, groups: list[tuple[
             members = of_width[cut : cut + GROUP]
             columns["group"][at[members]] = len(groups)
             columns["slot"][at[members]] = np.arange(len(members))
-            missing = gaps[sound[members[holes[members]]]]
+            missing = gaps[sound[members[np.flatnonzero(holes[members])]]]
             packed = squeeze(np.packbits(missing, axis=1).tobytes()) if len(missing) else b""
             coder, payload = _smaller(reduced.words[members].astype(f"<u{width}").ravel(), width)
             groups.append((coder, width, len(members), len(packed), packed + payload))
@@ -224,7 +224,8 @@ def _pco(blob: bytes, count: int, kind: np.dtype[Any]) -> NDArray[Any]:
         raise Failed(f"a chunk cannot be unpacked ({fault})", retry=False) from None
     if values is None or len(values) != count or values.dtype != kind:
         raise Failed("a chunk holds other figures than it says", retry=False)
-    return values
+    found: NDArray[Any] = values
+    return found
 
 
 def _checked(blob: bytes, length: int, crc: int) -> bytes:

@@ -43,7 +43,7 @@ def plan(chunks: Sequence[Chunk], *, over: bool) -> list[list[Chunk]]:
 
 
 def compact(file: ChunkFile, *, over: bool, deadline: float) -> int:
-    """Join what `plan` says, until `deadline` (monotonic) but at least once; returns how many joins were made. Raises Failed."""
+    """Join what `plan` says, until `deadline` (monotonic) but at least once; returns how many joins. Raises Failed."""
     with file.reading() as reader:
         runs = plan(reader.all(), over=over)
     done = 0

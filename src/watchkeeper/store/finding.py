@@ -87,7 +87,7 @@ class Finder:
             sorted(
                 column
                 for name in candidates
-                if name is not None and all(one(name) for one in by_name)
+                if all(one(name) for one in by_name)
                 for column in names[name]
                 if all(one(layout[column].label(label)) for label, one in rest)
             )

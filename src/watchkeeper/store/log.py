@@ -11,6 +11,7 @@ start, and told. Segments go when everything in them is sealed elsewhere. Called
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
@@ -113,7 +114,7 @@ class Log:
             segment.reach[entry.stream] = entry.at
 
     def drop(self, sealed: dict[int, int]) -> int:
-        """Remove the closed segments whose frames are all sealed (stream: instant up to which), or of no stream; returns how many."""
+        """Remove closed segments whose frames are all sealed (stream: up to when) or of no stream; returns how many."""
         gone = [one for one in self.closed if all(sealed.get(stream, FOREVER) >= at for stream, at in one.reach.items())]
         for segment in gone:
             segment.path.unlink(missing_ok=True)
@@ -142,10 +143,8 @@ class Log:
 
     def _undo(self, segment: Segment) -> None:
         """Cut back to the last whole batch and begin anew: after a failed sync this file's pages cannot be trusted."""
-        try:
+        with contextlib.suppress(OSError):  # else the checksum tells at the next start
             os.ftruncate(self._file, segment.size)
-        except OSError:
-            pass  # then the checksum tells at the next start
         self._close_segment()
 
     def _repair(self, segment: Segment, sound: int, *, last: bool) -> None:

@@ -30,7 +30,12 @@ class Windows(NamedTuple):
 
     def cut(self, start: int, end: int) -> Windows:
         """Rows `start` to `end`, as views."""
-        return Windows(*(part[start:end] for part in self))
+        span = slice(start, end)
+        return Windows(self.times[span], self.least[span], self.most[span], self.total[span], self.seen[span])
+
+    def copied(self) -> Windows:
+        """The same, no longer holding what it was cut from."""
+        return Windows(self.times.copy(), self.least.copy(), self.most.copy(), self.total.copy(), self.seen.copy())
 
     def columns(self) -> Floats:
         """All four side by side: float64[windows, 4 * series], as a chunk keeps them."""

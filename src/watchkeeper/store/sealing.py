@@ -61,7 +61,7 @@ class Roller:
         self._gathered[stream] = Gathered(layout, windows, seen)
         if complete >= rows:
             self._write(stream, layout, windows.cut(0, complete), int(windows.times[complete]) - 1)
-            kept = Windows(*(part.copy() for part in windows.cut(complete, complete + 1)))
+            kept = windows.cut(complete, complete + 1).copied()
             self._gathered[stream] = Gathered(layout, kept, seen)
 
     def flush(self, stream: int) -> None:

@@ -16,12 +16,12 @@ else:
     from backports import zstd
 
 LEVEL = 1
-_LIMITED = {zstd.CompressionParameter.compression_level: LEVEL, zstd.CompressionParameter.content_size_flag: 0}
+_OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: LEVEL, zstd.CompressionParameter.content_size_flag: 0}
 
 
 def squeeze(plain: bytes) -> bytes:
     """Compress at level 1."""
-    return zstd.ZstdCompressor(options=_LIMITED).compress(plain, zstd.ZstdCompressor.FLUSH_FRAME)
+    return zstd.ZstdCompressor(options=_OPTIONS).compress(plain, zstd.ZstdCompressor.FLUSH_FRAME)
 
 
 def stretch(packed: bytes, size: int) -> bytes:

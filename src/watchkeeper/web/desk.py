@@ -58,7 +58,12 @@ class Desk(Protocol):
     """What the hub lets the web see and do."""
 
     clock: Clock
-    store: Store
+
+    @property
+    def store(self) -> Store:
+        """Where figures are asked for."""
+        ...
+
     journal: Journal
     changes: Changes
 

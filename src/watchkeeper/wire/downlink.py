@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from watchkeeper.clock import Clock, milliseconds
@@ -143,7 +143,7 @@ class Downlink:
         """Send an order; its outcome comes through the intake."""
         await self._socket.send(packets.encode(packets.Order(action)))
 
-    async def logs(self, server: str, lines: int, *, follow: bool) -> AsyncIterator[LogLines]:
+    async def logs(self, server: str, lines: int, *, follow: bool) -> AsyncGenerator[LogLines, None]:
         """A server's output as its agent sends it, until the end or until the reader goes."""
         ask = new_id(milliseconds(self._clock.wall()))
         queue = self._asks[ask] = asyncio.Queue(LOG_PARTS)
