@@ -203,7 +203,7 @@ class Fleet:
                 raise Refused(f"a frame refers to the unknown dictionary {frame.dictionary}", code="malformed-packet")
             self._store.define(member.machine.name, frame.stream, layout)
             member.streams[key] = layout.id
-            member.period = min((Duration.parse(stream) for stream, _ in member.streams), default=member.period)
+            member.period = min((float(Duration.parse(stream)) for stream, _ in member.streams), default=member.period)
         if frame.at > milliseconds(self._clock.wall() + FUTURE_SECONDS):
             ahead = Duration(frame.at // 1000 - round(self._clock.wall()))
             logger.warning("%s sent a frame of %s ahead of the hub's clock; dropped", member.machine.name, ahead)

@@ -7,6 +7,7 @@ ticks, never a queue; the last message before the hub closes on purpose is a far
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import msgspec
@@ -32,6 +33,8 @@ from watchkeeper.web.shapes import (
     Tick,
     ToBrowser,
 )
+
+logger = logging.getLogger(__name__)
 
 AT_MOST = 0.8
 """Seconds between ticks while figures come in; a round of a 1 s agent gets its own."""
@@ -67,6 +70,9 @@ async def live(socket: WebSocket[Any, Any, Any], hall: NamedDependency[Hall]) ->
                 group.create_task(stream.recheck(), name="live-recheck")
         except* (_Ended, WebSocketDisconnect):
             pass
+        except* Exception:  # the framework would close the socket and say nothing
+            logger.exception("a bug ended a live stream")
+            raise
 
 
 class Stream:
