@@ -65,9 +65,10 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             title="Watchkeeper",
             version=__version__,
             description="Sees, acts, tells and proves. All times are milliseconds since the epoch, all figures in base units.",
-            path="/api",
-            render_plugins=[JsonRenderPlugin()],
-            openapi_router=Router("/api", route_handlers=[], opt={"open": True}, include_in_schema=False),
+            # The framework answers all below this path with a page of its own, so it may own no more than the document.
+            path="/api/openapi.json",
+            render_plugins=[JsonRenderPlugin(path="/")],
+            openapi_router=Router("/api/openapi.json", route_handlers=[], opt={"open": True}, include_in_schema=False),
             use_handler_docstrings=True,
             components=Components(
                 security_schemes={
@@ -83,8 +84,8 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
     )
 
 
-def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
+def signed_in(connection: Connection, route: BaseRouteHandler) -> None:
     """The guard of every route that is not open: who asks, and may this one? WebSockets were judged by the gate."""
     scope: dict[str, Any] = dict(connection.scope)
-    if not handler.opt.get("open") and scope["type"] == "http":
-        access.permit(scope.get("bearer"), acts=scope["method"] not in SAFE, admin=bool(handler.opt.get("admin")))
+    if not route.opt.get("open") and scope["type"] == "http":
+        access.permit(scope.get("bearer"), acts=scope["method"] not in SAFE, admin=bool(route.opt.get("admin")))
