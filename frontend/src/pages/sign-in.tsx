@@ -59,7 +59,7 @@ export function SignInPage() {
           <pre>
             <code>{signIn.command}</code>
           </pre>
-          <p class="quiet">{signIn.then}</p>
+          <p class="quiet">{signIn.afterwards}</p>
         </>
       )}
     </main>

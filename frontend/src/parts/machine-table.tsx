@@ -61,7 +61,7 @@ function MachineRow({ view }: { view: MachineView }) {
         <State standing={machineStanding(view.health)} />
       </td>
       <td>
-        <Bar ratio={figures?.cpu_ratio} label={words(figures?.cpu_ratio, machine.cpus)} />
+        <Bar ratio={figures?.cpu_ratio} label={busyCores(figures?.cpu_ratio, machine.cpus)} />
       </td>
       <td>
         <Bar ratio={figures?.memory_ratio} label={figure(figures?.memory_used_bytes, "bytes")} limits />
@@ -80,6 +80,6 @@ function MachineRow({ view }: { view: MachineView }) {
   );
 }
 
-function words(ratio: number | null | undefined, cpus: number): string {
+function busyCores(ratio: number | null | undefined, cpus: number): string {
   return ratio === null || ratio === undefined ? "" : `${figure(ratio * cpus, "count")} / ${cpus}`;
 }
