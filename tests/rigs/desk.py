@@ -1,0 +1,238 @@
+"""A desk to sit at: a store in memory, a real journal, a real server on a loopback port.
+
+The web's own tests come in, and those that open its page in a browser. What the hub would be is pretended here,
+nothing of the web is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from watchkeeper.clock import SystemClock
+from watchkeeper.errors import Refused
+from watchkeeper.journal import Journal, open_journal
+from watchkeeper.model import (
+    Action,
+    Block,
+    Dictionary,
+    Family,
+    Frame,
+    LogLines,
+    Machine,
+    Matcher,
+    Outcome,
+    Rollup,
+    Series,
+    ServerState,
+    ServerStatus,
+)
+from watchkeeper.web.access import local_token
+from watchkeeper.web.app import build
+from watchkeeper.web.changes import Changes
+from watchkeeper.web.desk import Figure, LinkSocket, Presence
+from watchkeeper.web.listen import address, bind
+from watchkeeper.web.page import Asset
+from watchkeeper.web.serve import WebServer
+from watchkeeper.web.settings import WebSettings
+
+
+async def until(true: Callable[[], object], seconds: float = 10) -> None:
+    """Wait until a condition holds; fails after a deadline."""
+    async with asyncio.timeout(seconds):
+        while not true():  # the conditions of tests are not events
+            await asyncio.sleep(0.005)
+
+
+def series(name: str, **labels: str) -> Series:
+    """A series of machine alpha."""
+    return Series(name, tuple(sorted((labels | {"machine": "alpha"}).items())))
+
+
+class MemoryStore:
+    """The store's protocol over plain lists: what was put in comes out, nothing is kept on disk."""
+
+    def __init__(self) -> None:
+        self._layouts: dict[tuple[str, int], Dictionary] = {}
+        self._columns: dict[Series, list[tuple[int, float]]] = {}
+
+    def define(self, machine: str, stream: str, layout: Dictionary) -> None:
+        """Make a layout known."""
+        self._layouts[machine, layout.id] = layout
+
+    def take(self, machine: str, frame: Frame) -> bool:
+        """Keep a frame."""
+        layout = self._layouts[machine, frame.dictionary]
+        for series, value in zip(layout.series, np.frombuffer(frame.values, "<f8"), strict=True):
+            self.put(series, frame.at, float(value))
+        return True
+
+    def put(self, series: Series, at: int, value: float) -> None:
+        """Keep one sample."""
+        self._columns.setdefault(series, []).append((at, value))
+
+    async def commit(self) -> None:
+        """Nothing to do in memory."""
+
+    def latest(self, matchers: Sequence[Matcher]) -> list[tuple[Series, int, float]]:
+        """The newest value of each."""
+        return [(series, *self._columns[series][-1]) for series in self.series(matchers)]
+
+    def series(self, matchers: Sequence[Matcher], start: int = 0, end: int = 0) -> list[Series]:
+        """Those that match."""
+        return [series for series in self._columns if all(_matches(one, series) for one in matchers)]
+
+    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """A block of its own for each series, which is the hardest case for who joins them."""
+        blocks = []
+        for series in self.series(matchers):
+            inside = [(at, value) for at, value in self._columns[series] if start <= at <= end]
+            if inside:
+                times, values = zip(*inside, strict=True)
+                blocks.append(Block((series,), np.array(times, np.int64), np.array(values, np.float64)[:, None]))
+        return blocks
+
+    def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
+        """Windows from the raw samples."""
+        found = []
+        for block in self.select(matchers, start, end - 1):
+            slots = block.times // step
+            edges = np.unique(slots)
+            parts = [block.values[slots == edge, 0] for edge in edges]
+            figures = [np.array([[work(part)] for part in parts]) for work in (np.min, np.max, np.sum, len)]
+            found.append(Rollup(block.series, edges * step, step, *(one.astype(np.float64) for one in figures)))
+        return found
+
+
+def _matches(matcher: Matcher, series: Series) -> bool:
+    value = series.name if matcher.label == "__name__" else series.label(matcher.label)
+    hit = value == matcher.value if matcher.op in {"=", "!="} else bool(re.fullmatch(matcher.value, value))
+    return hit == (matcher.op in {"=", "=~"})
+
+
+class StandInDesk:
+    """What the hub would be: two servers on one machine, an order that ends as told, output of three lines."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.clock = SystemClock()
+        self.store = MemoryStore()
+        self.journal = journal
+        self.changes = Changes()
+        self.connected = True
+        self.trouble = ""
+        self.hold: asyncio.Event | None = None
+        self.log_readers = 0
+        self.heard: list[bytes] = []
+        self.servers = {
+            "web": ServerStatus("web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1),
+            "jobs": ServerStatus("jobs", "process", ServerState.STOPPED, "down", 1),
+        }
+        self.machine = Machine("alpha", "Linux", "6.1", "x86_64", 4, 1 << 33, self.now() - 60_000, "0.1.0", self.now())
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+        return round(self.clock.wall() * 1000)
+
+    def machines(self) -> list[Presence]:
+        """The one machine."""
+        return [Presence(self.machine, self.connected, self.now() - 500, 1.0)]
+
+    def statuses(self, machine: str) -> tuple[ServerStatus, ...]:
+        """Its servers."""
+        return tuple(self.servers.values()) if machine == "alpha" else ()
+
+    def families(self) -> dict[str, Family]:
+        """One family."""
+        return {"node_load1": Family("node_load1", "gauge", "1m load average.")}
+
+    def figures(self) -> list[Figure]:
+        """One figure of the hub's own."""
+        return [Figure(Family("watchkeeper_hub_pages", "gauge", "Open pages."), [((), float(self.changes.listeners))])]
+
+    def ready(self) -> str:
+        """Whatever the test says."""
+        return self.trouble
+
+    async def order(self, action: Action) -> Outcome:
+        """Write what a hub writes; wait while the test holds it."""
+        if not self.connected:
+            raise Refused("alpha's agent is not connected", code="not-connected")
+        self.changes.action(await self.journal.actions.sent(action.id, self.now()))
+        if self.hold:
+            await self.hold.wait()
+        outcome = Outcome(action.id, self.now(), ok=True, text=f"{action.server} did {action.verb}")
+        self.changes.action(await self.journal.actions.end(outcome))
+        return outcome
+
+    async def logs(self, machine: str, server: str, lines: int, *, follow: bool) -> AsyncIterator[LogLines]:
+        """Three lines, then one more when followed, then silence until closed."""
+        if server not in self.servers:
+            raise Refused(f"there is no server {server!r}", code="unknown-server")
+        self.log_readers += 1
+        try:
+            yield LogLines("1", ("one", "two", "three")[-lines:], end=not follow)
+            if follow:
+                yield LogLines("1", ("four",), end=False)
+                await asyncio.Event().wait()
+        finally:
+            self.log_readers -= 1
+
+    async def link(self, socket: LinkSocket) -> None:
+        """Echo until the agent says bye or goes."""
+        while (message := await socket.receive()) is not None:
+            self.heard.append(message)
+            if message == b"bye":
+                await socket.close(4000, "as you say, " + "é" * 100)
+                return
+            await socket.send(message)
+
+
+class Web:
+    """A running server and the ways into it."""
+
+    def __init__(self, desk: StandInDesk, server: WebServer, port: int, token: str) -> None:
+        self.desk = desk
+        self.server = server
+        self.port = port
+        self.token = token
+        self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The header of the local admin token."""
+        return {"authorization": f"Bearer {self.token}"}
+
+    until = staticmethod(until)
+    series = staticmethod(series)
+
+    def client(self, **more: object) -> httpx.AsyncClient:
+        """An HTTP client that is let in by the token."""
+        return httpx.AsyncClient(base_url=self.url, headers=self.bearer, **more)  # type: ignore[arg-type]
+
+    def stranger(self) -> httpx.AsyncClient:
+        """An HTTP client that nobody knows."""
+        return httpx.AsyncClient(base_url=self.url)
+
+
+@asynccontextmanager
+async def running(folder: Path, settings: WebSettings, files: dict[str, Asset] | None = None) -> AsyncIterator[Web]:
+    """A server over a fresh journal, for the length of an ``async with``."""
+    async with open_journal(folder / "journal.db") as journal:
+        desk = StandInDesk(journal)
+        token = await local_token(journal, folder / "token", "local", "admin", desk.now())
+        with bind("127.0.0.1", 0) as bound:
+            server = WebServer(build(desk, settings, bound, files=files), desk.changes, bound)
+            port = int(address(bound).rpartition(":")[2])
+            async with asyncio.TaskGroup() as group:
+                group.create_task(server.run_on_bound(), name="web")
+                await until(lambda: server.started)
+                try:
+                    yield Web(desk, server, port, token)
+                finally:
+                    server.stop()
