@@ -10,9 +10,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from urllib.parse import urlsplit
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?")
+_SCHEME = re.compile(r"(https?|wss?)://")
 _PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 
@@ -55,12 +55,12 @@ def origin_fault(origin: str | None, host: str, *, cookie: bool) -> str:
     """
     if origin is None:
         return "a request with a cookie must say its origin" if cookie else ""
-    parts = urlsplit(origin)
     mine = _HOST.fullmatch(host)
-    theirs = _HOST.fullmatch(parts.netloc)
-    if not mine or not theirs or parts.scheme not in _PORTS:
+    scheme = _SCHEME.match(origin)
+    theirs = _HOST.fullmatch(origin, scheme.end()) if scheme else None
+    if not mine or not scheme or not theirs:
         return "the page's origin is not this hub"
-    default = _PORTS[parts.scheme]
+    default = _PORTS[scheme[1]]
     if mine[1].lower() != theirs[1].lower() or (mine[2] or default) != (theirs[2] or default):
         return "the page's origin is not this hub"
     return ""
