@@ -20,10 +20,10 @@ LONGEST = 1000
 def read_selector(written: str) -> list[Matcher]:
     """The matchers of a selector; raises `Refused` (``bad-selector``) that says what was expected."""
     found = _WHOLE.fullmatch(written) if len(written) <= LONGEST else None
-    if not found or not (found[1] or found[2]):
+    rest, place = (found[2] or "").strip() if found else "", 0
+    if not found or not (found[1] or rest):
         raise Refused(f'expected a selector such as node_load1{{machine="a"}}, got {written[:80]!r}', code="bad-selector")
     result = [Matcher("__name__", "=", found[1])] if found[1] else []
-    rest, place = found[2] or "", 0
     while place < len(rest):
         one = _ONE.match(rest, place)
         if not one:
