@@ -62,10 +62,10 @@ class Supervisor:
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._kept = {name: self._keep(name, server) for name, server in servers.items()}
-        self._adopt()
 
     async def run(self) -> None:
         """Keep everything until cancelled; the servers' processes then go on without us (`stop_all` ends them first)."""
+        self._adopt()
         async with asyncio.TaskGroup() as group:
             self._group = group
             for name in self._kept:

@@ -1,0 +1,157 @@
+"""`watchkeeper up` as a new user meets it: it runs, shows, acts, comes back, and ends cleanly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rigs.programs import Programs, is_alive, until
+
+Make = Callable[..., Programs]
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    return [int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()]
+
+
+def test_the_quick_start_runs_acts_and_ends(programs: Make) -> None:
+    """Up, seen by the CLI, stopped and started by it, and gone without leftovers at SIGTERM."""
+    one = programs()
+    up = one.up()
+    until(lambda: one.server("hello").get("health") == "up", "the server to be up")
+    status = one.run("status")
+    assert status.returncode == 0
+    assert "hello" in status.stdout
+    assert one.run("stop", "hello").returncode == 0
+    assert one.run("status", "hello").returncode == 3
+    assert one.run("status").returncode == 0, "what was stopped on purpose is not wrong"
+    assert one.run("start", "hello").returncode == 0
+    until(lambda: one.run("status", "hello").returncode == 0, "status to be well again")
+    typo = one.run("restart", "helo")
+    assert typo.returncode == 1
+    assert "did you mean 'hello'" in typo.stderr
+    logs = one.run("logs", "hello", "-n", "5")
+    assert "listening on" in logs.stdout or "GET /healthz" in logs.stdout
+    said = json.loads(one.run("status", "--json").stdout)
+    assert said["servers"][0]["status"]["name"] == "hello"
+    server = int(str(one.server("hello")["pid"]))
+    below = children(up.pid)
+    assert len(below) == 2
+    up.send_signal(signal.SIGTERM)
+    assert up.wait(30) == 0
+    assert not any(is_alive(pid) for pid in (server, *below))
+
+
+def test_a_killed_server_comes_back_at_once(programs: Make) -> None:
+    """kill -9: another pid, one restart counted, the reason told, the event in the journal."""
+    one = programs()
+    one.up()
+    before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    os.kill(int(str(before["pid"])), signal.SIGKILL)
+    after = until(lambda: one.server("hello") if one.server("hello").get("restarts") == 1 else None, "a restart")
+    assert after["pid"] != before["pid"]
+    assert after["last_exit"] == "killed by SIGKILL"
+    until(lambda: "killed by SIGKILL" in one.run("events").stdout, "the event")
+
+
+def test_a_killed_agent_finds_its_servers_again(programs: Make) -> None:
+    """The server's process goes on while its agent is dead, and is taken over, not started twice."""
+    one = programs()
+    one.hub()
+    agent = one.agent()
+    before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    agent.kill()
+    agent.wait()
+    assert is_alive(int(str(before["pid"])))
+    one.agent()
+    until(lambda: "was running already" in one.run("events").stdout, "the adoption")
+    after = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    assert after["pid"] == before["pid"]
+    assert after["restarts"] == 0
+    os.kill(int(str(before["pid"])), signal.SIGKILL)
+    until(lambda: one.server("hello").get("restarts") == 1, "the adopted one's restart")
+
+
+def test_a_bad_configuration_is_refused_and_a_running_agent_keeps_the_old_one(programs: Make) -> None:
+    """Exit 2 with file, line and hint at the start; at a reload a warning in the journal, and nothing else changes."""
+    one = programs()
+    good = one.config.read_text()
+    one.write(good.replace("command", "comand"))
+    up = one.up()
+    assert up.wait(20) == 2
+    assert re.search(
+        r"watchkeeper\.toml:\d+ \(server\.hello\.comand\): unknown key 'comand'; did you mean 'command'\?", one.said()
+    )
+    one.write(good)
+    up = one.up()
+    pid = until(lambda: one.server("hello").get("pid"), "the server")
+    one.write(good.replace("command", "comand"))
+    up.send_signal(signal.SIGHUP)
+    until(lambda: "cannot be used" in one.run("events").stdout, "the refusal in the journal")
+    assert one.server("hello")["pid"] == pid
+    one.write(good + '\n[server.second]\ncommand = ["sleep", "1000"]\n')
+    up.send_signal(signal.SIGHUP)
+    until(lambda: one.server("second").get("state") == "running", "the new server")
+    assert one.server("hello")["pid"] == pid
+
+
+def test_a_port_in_use_names_its_holder_or_is_passed_over(programs: Make) -> None:
+    """Asked for, a taken port is an error that says who has it."""
+    one, two = programs(), programs()
+    first = one.hub()
+    until(lambda: one.ask("/healthz"), "the hub")
+    two.hub_port = one.hub_port
+    hub = two.hub()
+    assert hub.wait(20) == 2
+    assert f"port {one.hub_port}" in two.said()
+    assert f"is taken by python (pid {first.pid})" in two.said()
+
+
+def test_a_data_folder_in_use_is_refused(programs: Make) -> None:
+    """Neither a second hub nor a second agent may work in one folder."""
+    one = programs()
+    one.hub()
+    one.agent()
+    until(lambda: one.server("hello").get("health") == "up", "the first pair")
+    one.hub_port += 1
+    assert one.hub().wait(20) == 1
+    assert one.agent().wait(20) == 1
+    assert one.said().count("is in use by") >= 2
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium is installed")
+def test_the_page_changes_without_a_reload(programs: Make) -> None:
+    """Sign in by the link, see the server up, kill it from outside, and see the page say so by itself; then stop it there."""
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415  # a second of import that most runs skip
+
+    one = programs()
+    one.up()
+    link = one.sign_in_link()
+    before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda fault: wrong.append(str(fault)))
+        page.goto(link)
+        expect(page.get_by_text("All is well")).to_be_visible()
+        page.goto(f"{one.url}/machines/test-machine/servers/hello")
+        expect(page.get_by_text(str(before["pid"]), exact=True)).to_be_visible()
+        page.evaluate("window.neverReloaded = true")
+        os.kill(int(str(before["pid"])), signal.SIGKILL)
+        expect(page.get_by_text("killed by SIGKILL").first).to_be_visible(timeout=10_000)
+        expect(page.get_by_text(str(before["pid"]), exact=True)).to_have_count(0)
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("button", name="Start")).to_be_visible(timeout=20_000)
+        assert page.evaluate("window.neverReloaded") is True
+        assert wrong == []
+        browser.close()
