@@ -10,6 +10,8 @@ import { MachinePage } from "./pages/machine.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { ServerPage } from "./pages/server.tsx";
 import { isAtDoor, SignInPage } from "./pages/sign-in.tsx";
+import { Announcer } from "./parts/announcer.tsx";
+import { Banner } from "./parts/banner.tsx";
 import { Freshness } from "./parts/freshness.tsx";
 import { Logo } from "./parts/logo.tsx";
 import { MachineTable } from "./parts/machine-table.tsx";
@@ -40,9 +42,15 @@ export function App() {
           <Freshness />
           <ThemeButton />
         </header>
-        <main id="content">
+        <Banner />
+        <main id="content" tabIndex={-1}>
           <Page />
         </main>
+        <footer class="foot">
+          {person.value && <span>{frame.signedIn(person.value.name)}</span>}
+          <SignOut />
+        </footer>
+        <Announcer />
       </div>
       <nav class="tabs" aria-label={frame.nav}>
         <Links />
@@ -111,18 +119,24 @@ function Side() {
           </Branch>
         ))}
       </nav>
-      <button
-        type="button"
-        class="link sign-out"
-        onClick={() => {
-          void hub.signOut().finally(() => {
-            person.value = null;
-          });
-        }}
-      >
-        {frame.signOut}
-      </button>
+      <SignOut />
     </aside>
+  );
+}
+
+function SignOut() {
+  return (
+    <button
+      type="button"
+      class="link sign-out"
+      onClick={() => {
+        void hub.signOut().finally(() => {
+          person.value = null;
+        });
+      }}
+    >
+      {frame.signOut}
+    </button>
   );
 }
 

@@ -3,7 +3,7 @@
 // After a gap everything is fetched again: the stream never replays, so it can never pile up.
 import { effect } from "@preact/signals";
 import type { LogNews, LogsFollow, Point, Subscribe, ToBrowser } from "./api/types.ts";
-import { askPerson, connection, freshness, hubNow, now, person, refresh, takeAction, takeEvent, takeTick } from "./store.ts";
+import { askPerson, connection, freshness, hubNow, lostAt, now, person, refresh, retryAt, takeAction, takeEvent, takeTick } from "./store.ts";
 
 const SILENCE = 3500; // ms without a message after which the stream counts as lost
 const OPENING = 8000; // ms that a handshake may take
@@ -59,6 +59,10 @@ export function keepLive(): void {
     if (person.value) open();
     else hangUp();
   });
+  effect(() => {
+    if (freshness.value !== "reconnecting") lostAt.value = 0;
+    else if (lostAt.peek() === 0) lostAt.value = Date.now();
+  });
   setInterval(watch, 500);
   setInterval(() => {
     if (!document.hidden) now.value = hubNow();
@@ -73,8 +77,14 @@ export function keepLive(): void {
   });
 }
 
+/** Try to reach the hub now, not when the timer says. */
+export function tryNow(): void {
+  if (person.peek() && !socket) open();
+}
+
 function open(): void {
   clearTimeout(retry);
+  retryAt.value = 0;
   if (socket) return;
   const mine = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
   socket = mine;
@@ -144,7 +154,9 @@ function lose(): void {
   clearTimeout(retry);
   if (!person.peek()) return;
   if (failures === 1 || failures % 8 === 7) void askPerson(); // a refused handshake looks like any other failure
-  retry = setTimeout(open, wait(failures, Math.random()));
+  const pause = wait(failures, Math.random());
+  retryAt.value = Date.now() + pause;
+  retry = setTimeout(open, pause);
   failures += 1;
 }
 

@@ -11,6 +11,10 @@ const EVENTS_KEPT = 300;
 /** Who is signed in; null is nobody, undefined "not asked yet". */
 export const person = signal<Person | null | undefined>(undefined);
 export const freshness = signal<Freshness>("connecting");
+/** When the stream was lost, by this device's clock, ms; 0 while there is one. */
+export const lostAt = signal(0);
+/** When the next try to reach the hub is due, by this device's clock, ms; 0 when none is. */
+export const retryAt = signal(0);
 /** Counts connections, so that charts and lists know when to fetch again. */
 export const connection = signal(0);
 /** The hub's time of the newest message, ms; 0 before the first. */
@@ -33,6 +37,11 @@ export function hubNow(): number {
   return Date.now() + skew;
 }
 
+/** An instant of this device's clock as the hub's. */
+export function hubTime(at: number): number {
+  return at + skew;
+}
+
 export function key(machine: string, server: string): string {
   return `${machine}/${server}`;
 }
@@ -44,6 +53,11 @@ export function findMachine(name: string): MachineView | undefined {
 export function findServer(machine: string, name: string): ServerView | undefined {
   return servers.value?.find((view) => view.machine === machine && view.status.name === name);
 }
+
+const BLIND = 5000; // ms without the hub after which what was last heard is no longer shown as the state of things
+
+/** Whether nothing is known any more, because the hub is out of reach. */
+export const blind = computed(() => lostAt.value > 0 && now.value - hubTime(lostAt.value) > BLIND);
 
 /** "up", "wrong" or "unknown": what title and icon show. */
 export const verdict = computed(() => {

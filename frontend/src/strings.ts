@@ -1,5 +1,5 @@
 // Every text of the page, in one place and in plain words: state first, then what to do.
-import type { EventKind, ProbeResult, Verb } from "./api/types.ts";
+import type { ProbeResult, Verb } from "./api/types.ts";
 import { count, duration } from "./format.ts";
 import type { Range } from "./route.ts";
 
@@ -40,6 +40,13 @@ export const frame = {
   live: "Live",
   connecting: "Connecting…",
   reconnecting: "Reconnecting…",
+  away: "The hub cannot be reached.",
+  awayMeans: (age: string) => (age === "" ? "Nothing is known until it answers." : `What you see is ${age} old, and states are not known until it answers.`),
+  nextTry: (seconds: number) => (seconds <= 0 ? "Trying now…" : `Next try in ${duration(seconds)}`),
+  tryNow: "Try now",
+  signedIn: (name: string) => `Signed in as ${name}`,
+  changed: (name: string, place: string, word: string) => `${name} on ${place}: ${word}`,
+  manyChanged: (number: number) => `${number} servers changed state`,
   old: (seconds: number) => `Data is ${duration(seconds)} old`,
   loading: "Loading",
 };
@@ -49,9 +56,18 @@ export const overview = {
   servers: "Servers",
   machines: "Machines",
   noServers: "No server is kept yet.",
-  noServersHint: "Add a [server.NAME] section to the configuration, and it shows up here.",
+  blind: "The hub is out of reach: nothing is known right now.",
+  noMachines: "No machine has reported yet.",
+  noMachinesHint: "Run watchkeeper agent on a machine, with this hub's address in its configuration; it shows up here by itself.",
+  noMachinesCommand: "watchkeeper agent --config agent.toml",
+  restarted: (times: number) => (times === 1 ? "restarted once" : `restarted ${times} times`),
+  silent: (place: string, text: string) => `${place} has been silent for ${text}`,
+  actions: "Note and actions",
+  cpuMemory: "CPU, memory",
+  noServersHint: "Add a section like this to the agent's configuration and start the agent again; the server shows up here by itself.",
+  noServersExample: '[server.hello]\ncommand = ["python3", "hello_server.py", "8601"]',
   noEvents: "Nothing has happened yet.",
-  headings: { state: "State", server: "Server", uptime: "Up for", cpu: "CPU", memory: "Memory", restarts: "Restarts", next: "Note" },
+  headings: { state: "State", server: "Server", uptime: "Up for", cpu: "CPU", memory: "Memory" },
   cpuAbout: "100 % is one core",
   machineHeadings: { machine: "Machine", cpu: "CPU", memory: "Memory", disk: "Fullest disk", load: "Load", network: "Network", uptime: "Up for" },
   recent: "Recent events",
@@ -64,7 +80,7 @@ export const machine = {
   memory: (size: string) => `${size} memory`,
   agent: (version: string) => `agent ${version}`,
   upFor: (text: string) => `up ${text}`,
-  silent: (text: string) => `Its agent has been silent for ${text}: figures below are the last ones.`,
+  silent: (text: string) => `Its agent has been silent for ${text}: what it was doing is not known until it is back.`,
   filesystems: "Filesystems",
   noFilesystems: "No figures of filesystems yet.",
   events: "Events here",
@@ -89,12 +105,17 @@ const verbs: Record<Verb, string> = { start: "Start", stop: "Stop", restart: "Re
 export const act = {
   verb: (verb: Verb) => verbs[verb],
   opens: (verb: Verb) => `${verbs[verb]}…`,
-  ask: (verb: Verb, name: string) => `${verbs[verb]} ${name}?`,
+  ask: (verb: Verb, name: string, place: string) => `${verbs[verb]} ${name} on ${place}?`,
   means: {
     start: "",
-    stop: "It gets time to end in good order, then stays down until someone starts it again.",
-    restart: "It gets time to end in good order, then starts again. Whoever is connected to it now is cut off.",
+    stop: "It is asked to end and gets time to do so in good order; whoever is connected to it is cut off. Then it stays down until someone starts it.",
+    restart: "It is asked to end, gets time to do so in good order, and is started again at once. Whoever is connected to it is cut off.",
   } satisfies Record<Verb, string>,
+  running: (pid: number, text: string) => `Now: process ${pid}, up for ${text}.`,
+  label: (verb: Verb, name: string) => `${verbs[verb]} ${name}`,
+  buttons: (name: string) => `What can be done with ${name}`,
+  outOfReach: "Nothing can be done from here while its agent is out of touch.",
+  mayLook: "You may look here, not act.",
   cancel: "Cancel",
   asked: (verb: Verb) => `${verbs[verb]} asked for…`,
   refused: "Not done:",
@@ -138,29 +159,3 @@ export const signIn = {
 };
 
 export const lost = { title: "There is no such page", back: "To the overview" };
-
-export const eventWords: Partial<Record<EventKind, string>> = {
-  server_starting: "Starting",
-  server_started: "Started",
-  server_adopted: "Found again",
-  server_exited: "Exited",
-  server_start_failed: "Start failed",
-  server_stopping: "Stopping",
-  server_stopped: "Stopped",
-  server_restart_planned: "Will restart",
-  probe_failed: "Probe fails",
-  probe_recovered: "Probe recovered",
-  agent_started: "Agent started",
-  agent_stopped: "Agent stopped",
-  machine_connected: "Connected",
-  machine_lost: "Lost",
-  spool_overflowed: "Spool full",
-  config_rejected: "Configuration refused",
-  config_reloaded: "Configuration read",
-  action_requested: "Asked",
-  action_ended: "Done",
-  hub_started: "Hub started",
-  hub_stopped: "Hub stopped",
-  store_repaired: "Store repaired",
-  store_full: "Store full",
-};

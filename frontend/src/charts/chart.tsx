@@ -102,7 +102,7 @@ function Drawing({ feed, title, point }: { feed: Feed; title: string; point: (in
     return paintWhileSeen(holder, feed, title, point);
   }, [feed, state]);
   return (
-    <div class="drawing" ref={root} role="img">
+    <div class="drawing" ref={root} {...(state === "ready" ? { role: "img" as const, "aria-label": title } : {})}>
       {state === "loading" && <div class="waiting" aria-hidden="true" />}
       {state === "failed" && (
         <p class="empty">
@@ -126,6 +126,8 @@ function paintWhileSeen(holder: HTMLElement, feed: Feed, title: string, point: (
   const paint = () => {
     frame = 0;
     if (!seen || (feed.chart?.lines.length ?? 0) === 0) return;
+    const newest = feed.chart?.lines.map((line, index) => `${line.name} ${figure(feed.window.at(index, -1), feed.chart?.unit ?? "")}`);
+    holder.setAttribute("aria-label", charts.summary(title, ranges[feed.range].name, newest?.join(", ") ?? ""));
     const wanted = `${palette.peek()} ${feed.chart?.lines.map((line) => line.name).join()} ${feed.banded.join()}`;
     if (plot && drawn === wanted) {
       plot.setData(content(feed));
@@ -134,8 +136,6 @@ function paintWhileSeen(holder: HTMLElement, feed: Feed, title: string, point: (
     plot?.destroy();
     plot = draw(holder, feed, point);
     drawn = wanted;
-    const newest = feed.chart?.lines.map((line, index) => `${line.name} ${figure(feed.window.at(index, -1), feed.chart?.unit ?? "")}`);
-    holder.setAttribute("aria-label", charts.summary(title, ranges[feed.range].name, newest?.join(", ") ?? ""));
   };
   const soon = () => {
     frame ||= requestAnimationFrame(paint);

@@ -9,6 +9,8 @@ import { top } from "./scale.ts";
 const WHOLE = new Set(["filesystem"]); // how full something is reads best against all of it
 const COLOURS = 6;
 const HOUR = 3600;
+const MINUTE = 60_000;
+const STEPS = [0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 14_400].map((step) => step * MINUTE); // between labels, ms
 const BANDED = 2; // up to so many lines carry a band; more would cover each other
 export const LIMIT = "limit"; // a line of this name is drawn dashed, and stretches no axis
 
@@ -38,7 +40,7 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
     width: Math.max(120, root.clientWidth),
     height: root.clientHeight,
     ms: 1,
-    padding: [8, 0, 0, 0],
+    padding: [8, 16, 0, 0], // half a label, so that the last one is whole
     legend: { show: false },
     cursor: {
       y: false,
@@ -55,7 +57,8 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
         ...axis,
         size: 22,
         gap: 4,
-        space: 64,
+        space: 72,
+        incrs: STEPS,
         grid: { show: false },
         values: (_plot, splits) => splits.map((at) => label(at, seconds(feed.range))),
       },

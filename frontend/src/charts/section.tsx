@@ -35,7 +35,7 @@ export function Charts({ title, scope, machine, server = "", only, fixed }: Prop
           <UpStrip key={chosen} machine={machine} server={server} range={chosen} />
         </div>
       )}
-      <div class={shown.length % 4 === 0 ? "charts by-four" : "charts"}>
+      <div class={shown.length % 4 === 0 ? "charts by-four" : shown.length % 3 === 0 ? "charts by-three" : "charts"}>
         {shown.map((panel) => (
           <ChartCard
             key={`${panel.name} ${machine} ${server} ${chosen}`}

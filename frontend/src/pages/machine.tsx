@@ -6,12 +6,12 @@ import type { Event, MachineView } from "../api/types.ts";
 import { Feed } from "../charts/feed.ts";
 import { Charts } from "../charts/section.tsx";
 import { duration, figure } from "../format.ts";
-import { serverPath } from "../route.ts";
 import { connection, events, findMachine, now, servers, withEvent } from "../store.ts";
-import { frame, machine as words, overview } from "../strings.ts";
+import { machine as words } from "../strings.ts";
 import { Bar } from "../parts/bar.tsx";
 import { Events } from "../parts/events.tsx";
-import { machineStanding, serverStanding, State } from "../parts/state.tsx";
+import { ServerTable } from "../parts/server-table.tsx";
+import { machineStanding, State } from "../parts/state.tsx";
 
 const LISTED = 30;
 
@@ -26,12 +26,10 @@ export function MachinePage({ name }: { name: string }) {
       </h1>
       <p class="facts">{facts(view)}</p>
       {!view.connected && <p class="notice">{words.silent(duration((now.value - view.seen_at) / 1000))}</p>}
+      <ServerTable list={servers.value?.filter((one) => one.machine === name) ?? []} machines={false} />
       <Charts title={words.charts} scope="machine" machine={name} />
       <div class="columns">
-        <div>
-          <Disks machine={name} />
-          <Kept machine={name} />
-        </div>
+        <Disks machine={name} />
         <History machine={name} server="" title={words.events} />
       </div>
     </>
@@ -80,26 +78,6 @@ function Disks({ machine }: { machine: string }) {
   );
 }
 
-function Kept({ machine }: { machine: string }) {
-  const list = servers.value?.filter((view) => view.machine === machine) ?? [];
-  return (
-    <section class="block">
-      <header class="block-head">
-        <h2>{frame.servers}</h2>
-      </header>
-      <ul class="sheet plain-list">
-        {list.length === 0 && <li class="empty">{overview.noServers}</li>}
-        {list.map((view) => (
-          <li key={view.status.name}>
-            <a href={serverPath(machine, view.status.name)}>{view.status.name}</a>
-            <State standing={serverStanding(view)} />
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
 /** What happened to one machine or server: fetched after each gap, and kept up by the stream. */
 export function History({ machine, server, title }: { machine: string; server: string; title: string }) {
   const fetched = useSignal<Event[] | null>(null);
@@ -123,7 +101,7 @@ export function History({ machine, server, title }: { machine: string; server: s
         <h2>{title}</h2>
       </header>
       <div class="sheet">
-        <Events list={list} about={server === ""} />
+        <Events list={list} of={server === "" ? "machine" : "server"} />
       </div>
     </section>
   );

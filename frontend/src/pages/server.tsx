@@ -2,10 +2,10 @@
 import type { ComponentChildren } from "preact";
 import type { ProbeResult, ServerView } from "../api/types.ts";
 import { Charts } from "../charts/section.tsx";
-import { figure } from "../format.ts";
+import { duration, figure } from "../format.ts";
 import { machinePath } from "../route.ts";
-import { findServer, now } from "../store.ts";
-import { overview, server as words } from "../strings.ts";
+import { blind, findMachine, findServer, now } from "../store.ts";
+import { machine as machineWords, overview, server as words } from "../strings.ts";
 import { Actions } from "../parts/actions.tsx";
 import { Logs } from "../parts/logs.tsx";
 import { Mark, serverStanding, State } from "../parts/state.tsx";
@@ -38,16 +38,16 @@ export function ServerPage({ machine, name }: { machine: string; name: string })
 
 function Standing({ view }: { view: ServerView }) {
   const { status, figures } = view;
-  const alive = status.pid > 0 && view.health !== "unknown";
+  const alive = status.pid > 0 && view.health !== "unknown" && !blind.value;
+  const machine = findMachine(view.machine);
   return (
     <div class="sheet standing" data-state={status.state} data-pid={status.pid}>
-      <Actions view={view} />
-      <p class="state-line">
+      <div class="state-line">
         <State standing={serverStanding(view)} />
-        <span class="reason">
-          {[status.reason, status.next_attempt_at > 0 ? overview.nextTry((status.next_attempt_at - now.value) / 1000) : ""].filter(Boolean).join(" · ")}
-        </span>
-      </p>
+        <span class="reason">{reason(view)}</span>
+        <Actions view={view} />
+      </div>
+      {machine && !machine.connected && <p class="notice">{machineWords.silent(duration((now.value - machine.seen_at) / 1000))}</p>}
       <dl class="facts-grid">
         <Fact name={alive ? words.facts.uptime : words.facts.since}>
           <Age since={alive ? status.started_at : status.since} />
@@ -61,6 +61,14 @@ function Standing({ view }: { view: ServerView }) {
       </dl>
     </div>
   );
+}
+
+/** Why it is as it is; of one that is well, how it once came to run is no news. */
+function reason(view: ServerView): string {
+  const { status } = view;
+  const why = status.state === "running" && view.health !== "unknown" ? "" : status.reason;
+  const next = status.next_attempt_at > 0 ? overview.nextTry((status.next_attempt_at - now.value) / 1000) : "";
+  return [why, next].filter(Boolean).join(" · ");
 }
 
 function files(view: ServerView, alive: boolean): string {

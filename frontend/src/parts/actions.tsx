@@ -1,9 +1,11 @@
 // What can be done with a server: everyday buttons plain, dangerous ones behind a question, and what became of it.
 import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { hub, Refusal } from "../api/ask.ts";
 import type { ActionView, ServerView, Verb } from "../api/types.ts";
-import { actions, key, now, takeAction } from "../store.ts";
+import { duration } from "../format.ts";
+import { actions, blind, findMachine, key, now, person, takeAction } from "../store.ts";
 import { act } from "../strings.ts";
 import { Mark } from "./state.tsx";
 import { Moment } from "./time.tsx";
@@ -25,15 +27,30 @@ export function verbsFor(view: ServerView): Verb[] {
   }
 }
 
-export function Actions({ view }: { view: ServerView }) {
+/** Why nothing can be done, in a sentence; empty when something can. */
+function hindrance(view: ServerView): string {
+  if (person.value?.role === "viewer") return act.mayLook;
+  return blind.value || !findMachine(view.machine)?.connected ? act.outOfReach : "";
+}
+
+/** `children` is what stands beside the buttons while there is nothing to tell; `terse` leaves a hindrance unsaid. */
+export function Actions({ view, children, terse = false }: { view: ServerView; children?: ComponentChildren; terse?: boolean }) {
   const asking = useSignal<Verb | null>(null);
   const refused = useSignal("");
   const busy = useSignal(false);
+  const group = useRef<HTMLDivElement>(null);
+  const inside = useRef(false); // whether the focus was on one of the buttons
   const { machine } = view;
   const server = view.status.name;
+  const hindered = hindrance(view);
+  const verbs = hindered ? [] : verbsFor(view);
+
+  // A button that goes away with the state takes the focus with it; its group then keeps the reader's place.
+  useEffect(() => {
+    if (inside.current && document.activeElement === document.body) group.current?.focus();
+  }, [verbs.join()]);
 
   async function order(verb: Verb): Promise<void> {
-    asking.value = null;
     refused.value = "";
     busy.value = true;
     try {
@@ -48,40 +65,51 @@ export function Actions({ view }: { view: ServerView }) {
 
   return (
     <div class="actions">
-      <div class="buttons">
-        {verbsFor(view).map((verb) =>
-          verb === "start" ? (
-            <button key={verb} type="button" class="plain" disabled={busy.value} onClick={() => void order(verb)}>
-              {act.verb(verb)}
-            </button>
-          ) : (
-            <button
-              key={verb}
-              type="button"
-              class={`grave ${verb}`}
-              disabled={busy.value}
-              onClick={() => {
-                asking.value = verb;
-              }}
-            >
-              {act.opens(verb)}
-            </button>
-          ),
-        )}
+      <Told action={actions.value[key(machine, server)]} refused={refused.value} close={() => (refused.value = "")}>
+        {hindered && !terse ? hindered : children}
+      </Told>
+      <div
+        class="buttons"
+        ref={group}
+        role="group"
+        aria-label={act.buttons(server)}
+        tabIndex={-1}
+        onFocusIn={() => (inside.current = true)}
+        onFocusOut={(event) => (inside.current = event.relatedTarget === null)}
+      >
+        {verbs.map((verb) => (
+          <button
+            key={verb}
+            type="button"
+            class={verb === "start" ? "plain" : `grave ${verb}`}
+            aria-label={act.label(verb, server)}
+            {...(verb === "start" ? {} : { "aria-haspopup": "dialog" as const })}
+            disabled={busy.value}
+            onClick={() => {
+              if (verb === "start") void order(verb);
+              else asking.value = verb;
+            }}
+          >
+            {verb === "start" ? act.verb(verb) : act.opens(verb)}
+          </button>
+        ))}
       </div>
-      <Told action={actions.value[key(machine, server)]} refused={refused.value} close={() => (refused.value = "")} />
-      {asking.value && <Question verb={asking.value} name={server} yes={order} no={() => (asking.value = null)} />}
+      {asking.value && <Question verb={asking.value} view={view} yes={order} no={() => (asking.value = null)} />}
     </div>
   );
 }
 
+type Telling = { action: ActionView | undefined; refused: string; close: () => void; children: ComponentChildren };
+
 /** The outcome as it comes over the stream; the same line says that it is still awaited. */
-function Told({ action, refused, close }: { action: ActionView | undefined; refused: string; close: () => void }) {
+function Told({ action, refused, close, children }: Telling) {
   if (refused) {
     return (
       <p class="told bad" role="alert">
         <Mark shape="cross" tone="bad" />
-        {act.refused} {refused}
+        <span>
+          {act.refused} {refused}
+        </span>
         <button type="button" class="link" aria-label={act.close} onClick={close}>
           ✕
         </button>
@@ -89,7 +117,13 @@ function Told({ action, refused, close }: { action: ActionView | undefined; refu
     );
   }
   const ended = action?.outcome;
-  if (!action || now.value - (ended?.at ?? action.at) > SHOWN) return <p class="told" role="status" />;
+  if (!action || now.value - (ended?.at ?? action.at) > SHOWN) {
+    return (
+      <p class="told" role="status">
+        {children}
+      </p>
+    );
+  }
   const tone = ended ? (ended.ok ? "good" : "bad") : "quiet";
   return (
     <p class={`told ${tone}`} role="status">
@@ -99,21 +133,32 @@ function Told({ action, refused, close }: { action: ActionView | undefined; refu
   );
 }
 
-type Asked = { verb: Verb; name: string; yes: (verb: Verb) => void; no: () => void };
+type Asked = { verb: Verb; view: ServerView; yes: (verb: Verb) => void; no: () => void };
 
-/** The browser's own dialog: it keeps the focus inside, and Escape is "no". The first button is the harmless one. */
-function Question({ verb, name, yes, no }: Asked) {
+/** The browser's own dialog: it keeps the focus inside and gives it back, Escape is "no". The first button is the harmless one. */
+function Question({ verb, view, yes, no }: Asked) {
   const box = useRef<HTMLDialogElement>(null);
+  const { name, pid, started_at: started } = view.status;
   useEffect(() => box.current?.showModal(), []);
   return (
-    <dialog ref={box} class="question" aria-labelledby="question" onClose={no}>
-      <h2 id="question">{act.ask(verb, name)}</h2>
-      <p>{act.means[verb]}</p>
+    <dialog ref={box} class="question" aria-labelledby="question" aria-describedby="question-means" onClose={no}>
+      <h2 id="question">{act.ask(verb, name, view.machine)}</h2>
+      <div id="question-means">
+        <p>{act.means[verb]}</p>
+        {pid > 0 && started > 0 && <p class="quiet">{act.running(pid, duration((now.value - started) / 1000))}</p>}
+      </div>
       <div class="buttons">
-        <button type="button" class="plain" onClick={no}>
+        <button type="button" class="plain" onClick={() => box.current?.close()}>
           {act.cancel}
         </button>
-        <button type="button" class="danger" onClick={() => yes(verb)}>
+        <button
+          type="button"
+          class="danger"
+          onClick={() => {
+            box.current?.close();
+            yes(verb);
+          }}
+        >
           {act.verb(verb)}
         </button>
       </div>

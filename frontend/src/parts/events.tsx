@@ -6,8 +6,8 @@ import { overview } from "../strings.ts";
 import { Severity } from "./state.tsx";
 import { Moment } from "./time.tsx";
 
-/** `about` says whether each row names its server: not on the server's own page. */
-export function Events({ list, about = true }: { list: Event[] | null; about?: boolean }) {
+/** `of` is whose page this is: what all rows share is not said in each. */
+export function Events({ list, of = "all" }: { list: Event[] | null; of?: "all" | "machine" | "server" }) {
   if (list === null) return <div class="waiting rows" aria-hidden="true" />;
   if (list.length === 0) return <p class="empty">{overview.noEvents}</p>;
   return (
@@ -16,8 +16,7 @@ export function Events({ list, about = true }: { list: Event[] | null; about?: b
         <li key={event.id} data-kind={event.kind}>
           <Severity severity={event.severity} />
           <span class="what">
-            {about && <Subject event={event} />}
-            {event.text}
+            <Told event={event} of={of} />
           </span>
           <Moment at={event.at} />
         </li>
@@ -26,19 +25,17 @@ export function Events({ list, about = true }: { list: Event[] | null; about?: b
   );
 }
 
-function Subject({ event }: { event: Event }) {
-  const many = (machines.value?.length ?? 0) > 1;
-  if (event.server) {
-    return (
-      <>
-        <a href={serverPath(event.machine, event.server)}>{many ? `${event.machine}/${event.server}` : event.server}</a>{" "}
-      </>
-    );
-  }
-  if (!event.machine) return null;
+/** The sentence; where it begins with the name of what it tells of, that name is the way there. */
+function Told({ event, of }: { event: Event; of: "all" | "machine" | "server" }) {
+  const name = event.server || event.machine;
+  if (of === "server" || !name) return <>{event.text}</>;
+  const link = <a href={event.server ? serverPath(event.machine, event.server) : machinePath(event.machine)}>{name}</a>;
+  const many = of === "all" && event.server !== "" && (machines.value?.length ?? 0) > 1;
   return (
     <>
-      <a href={machinePath(event.machine)}>{event.machine}</a>{" "}
+      {link}
+      {event.text.startsWith(name) ? event.text.slice(name.length) : ` ${event.text}`}
+      {many && <small> {event.machine}</small>}
     </>
   );
 }

@@ -1,12 +1,12 @@
 // How fresh the page is, always in sight: live, reconnecting, or how old its data are.
-import { freshness, heardAt, machines, now } from "../store.ts";
+import { freshness, machines, now } from "../store.ts";
 import { frame } from "../strings.ts";
 
 const LATE = 3; // rounds of an agent without a word before its data count as old
 
 /** The age of the newest data in seconds, when that is worth a word; else 0. */
 function staleness(): number {
-  if (freshness.value === "reconnecting") return heardAt.value === 0 ? 0 : Math.max(0, (now.value - heardAt.value) / 1000);
+  if (freshness.value === "reconnecting") return 0; // the banner says it then
   const known = machines.value ?? [];
   if (known.length === 0) return 0;
   const newest = known.reduce((best, view) => (view.seen_at > best.seen_at ? view : best));

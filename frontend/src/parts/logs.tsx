@@ -7,6 +7,7 @@ import { logs } from "../strings.ts";
 
 const TAIL = 200;
 const KEPT = 2000;
+const LEVEL = /\b(?:WARN(?:ING)?|ERROR|FATAL|CRITICAL|PANIC)\b/;
 const NEAR = 24; // px from the end that still count as the end
 // Colours and cursor moves that programs write for terminals (ECMA-48), which mean nothing here.
 // oxlint-disable-next-line no-control-regex
@@ -86,6 +87,8 @@ function append(holder: HTMLElement, lines: string[]): void {
   const added = document.createDocumentFragment();
   for (const line of lines.slice(-KEPT)) {
     const row = document.createElement("div");
+    const level = LEVEL.exec(line)?.[0];
+    if (level) row.className = level.startsWith("W") ? "warn" : "bad";
     row.textContent = line.replace(ESCAPES, "") || "\u00a0";
     added.append(row);
   }

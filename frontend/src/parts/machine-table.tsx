@@ -2,63 +2,86 @@
 import type { MachineView } from "../api/types.ts";
 import { duration, figure } from "../format.ts";
 import { machinePath } from "../route.ts";
+import { blind } from "../store.ts";
 import { overview } from "../strings.ts";
 import { Bar } from "./bar.tsx";
 import { machineStanding, State } from "./state.tsx";
 
 export function MachineTable({ list }: { list: MachineView[] }) {
-  const words = overview.machineHeadings;
   return (
     <section class="block">
       <header class="block-head">
         <h2>{overview.machines}</h2>
       </header>
       <div class="sheet">
-          <table class="list machines">
-            <thead>
-              <tr>
-                <th scope="col">{words.machine}</th>
-                <th scope="col" class="roomy">
-                  {overview.headings.state}
-                </th>
-                <th scope="col">{words.cpu}</th>
-                <th scope="col">{words.memory}</th>
-                <th scope="col" class="roomy">
-                  {words.disk}
-                </th>
-                <th scope="col" class="number roomy">
-                  {words.load}
-                </th>
-                <th scope="col" class="number roomy">
-                  {words.network}
-                </th>
-                <th scope="col" class="number roomy">
-                  {words.uptime}
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {list.map((view) => (
-                <MachineRow key={view.machine.name} view={view} />
-              ))}
-            </tbody>
-          </table>
+        {list.length === 0 ? (
+          <div class="empty help">
+            <p>{overview.noMachines}</p>
+            <p>{overview.noMachinesHint}</p>
+            <pre>
+              <code>{overview.noMachinesCommand}</code>
+            </pre>
+          </div>
+        ) : (
+          <Table list={list} />
+        )}
       </div>
     </section>
   );
 }
 
+function Table({ list }: { list: MachineView[] }) {
+  const words = overview.machineHeadings;
+  return (
+    <table class="list machines">
+      <thead>
+        <tr>
+          <th scope="col">{words.machine}</th>
+          <th scope="col" class="roomy">
+            {overview.headings.state}
+          </th>
+          <th scope="col">{words.cpu}</th>
+          <th scope="col">{words.memory}</th>
+          <th scope="col" class="roomy">
+            {words.disk}
+          </th>
+          <th scope="col" class="number wide">
+            {words.load}
+          </th>
+          <th scope="col" class="number roomy">
+            {words.network}
+          </th>
+          <th scope="col" class="number roomy">
+            {words.uptime}
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {list.map((view) => (
+          <MachineRow key={view.machine.name} view={view} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
 function MachineRow({ view }: { view: MachineView }) {
   const { machine } = view;
-  const figures = view.health === "up" ? view.figures : null; // a silent machine has a dash, not its last figure
+  const figures = view.health === "up" && !blind.value ? view.figures : null; // a silent machine has a dash, not its last figure
+  const standing = machineStanding(view.health);
   return (
     <tr data-machine={machine.name}>
       <th scope="row">
         <a href={machinePath(machine.name)}>{machine.name}</a>
-        <small>{machine.os}</small>
+        <small class="roomy" title={machine.os}>
+          {machine.os}
+        </small>
+        <small class="tight">
+          <State standing={standing} />
+        </small>
       </th>
       <td class="roomy">
-        <State standing={machineStanding(view.health)} />
+        <State standing={standing} />
       </td>
       <td>
         <Bar ratio={figures?.cpu_ratio} label={busyCores(figures?.cpu_ratio, machine.cpus)} />
@@ -68,12 +91,22 @@ function MachineRow({ view }: { view: MachineView }) {
       </td>
       <td class="roomy">
         <Bar ratio={figures?.disk_ratio} label={figures?.disk_mountpoint ?? ""} limits />
-        <small class="beside">{figures?.disk_mountpoint}</small>
+        {figures && (
+          <small class="beside" title={figures.disk_mountpoint ?? ""}>
+            {figures.disk_mountpoint}
+          </small>
+        )}
       </td>
-      <td class="number roomy">{figure(figures?.load1, "count")}</td>
+      <td class="number wide">{figure(figures?.load1, "count")}</td>
       <td class="number roomy pair">
-        <span>↓ {figure(figures?.network_receive_bytes_per_second, "bytes_per_second")}</span>
-        <span>↑ {figure(figures?.network_transmit_bytes_per_second, "bytes_per_second")}</span>
+        {figures ? (
+          <>
+            <span>↓ {figure(figures.network_receive_bytes_per_second, "bytes_per_second")}</span>
+            <span>↑ {figure(figures.network_transmit_bytes_per_second, "bytes_per_second")}</span>
+          </>
+        ) : (
+          "–"
+        )}
       </td>
       <td class="number roomy">{duration(figures?.uptime_seconds)}</td>
     </tr>

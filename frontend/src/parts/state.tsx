@@ -1,5 +1,6 @@
 // State as shape, word and colour together, so that none of them has to carry it alone.
 import type { Health, ServerView, Event } from "../api/types.ts";
+import { blind } from "../store.ts";
 import { severities, states } from "../strings.ts";
 
 export type Shape = "disc" | "triangle" | "square" | "cross" | "ring" | "dot";
@@ -33,11 +34,18 @@ export function State({ standing }: { standing: Standing }) {
   );
 }
 
-/** How a server stands: its agent's word, and nothing where that word is old. The terminal shows the same. */
+const UNKNOWN: Standing = { shape: "ring", tone: "quiet", word: states.unknown };
+
+/** How a server stands as far as this page can know: nothing is known while the hub is out of reach. */
 export function serverStanding(view: ServerView): Standing {
+  return blind.value ? UNKNOWN : heardStanding(view);
+}
+
+/** How a server stands by the hub's last word: its agent's, and nothing where that is old. The terminal shows the same. */
+export function heardStanding(view: ServerView): Standing {
   const { state } = view.status;
   const away = view.health === "unknown" && view.status.health !== "unknown";
-  if (away || (view.health === "unknown" && state === "running")) return { shape: "ring", tone: "quiet", word: states.unknown };
+  if (away || (view.health === "unknown" && state === "running")) return UNKNOWN;
   switch (state) {
     case "running":
       return view.health === "down"
@@ -56,7 +64,9 @@ export function serverStanding(view: ServerView): Standing {
   }
 }
 
+/** How a machine stands; as for a server, the hub's word counts while it can be heard. */
 export function machineStanding(health: Health): Standing {
+  if (blind.value) return UNKNOWN;
   if (health === "up") return { shape: "disc", tone: "good", word: states.up };
   if (health === "down") return { shape: "cross", tone: "bad", word: states.down };
   return { shape: "ring", tone: "quiet", word: states.away };

@@ -1,0 +1,106 @@
+// Servers, worst first: how each stands, what it takes, what else is to know, and what can be done.
+import type { ServerView } from "../api/types.ts";
+import { duration, figure } from "../format.ts";
+import { serverPath } from "../route.ts";
+import { blind, findMachine, now } from "../store.ts";
+import { overview } from "../strings.ts";
+import { Actions } from "./actions.tsx";
+import { Bar } from "./bar.tsx";
+import { serverStanding, State } from "./state.tsx";
+import { Age } from "./time.tsx";
+
+/** `machines` says whether each row names its machine: not on the machine's own page. */
+export function ServerTable({ list, machines = true }: { list: ServerView[]; machines?: boolean }) {
+  const words = overview.headings;
+  return (
+    <section class="block">
+      <header class="block-head">
+        <h2>{overview.servers}</h2>
+      </header>
+      <div class="sheet">
+        {list.length === 0 ? (
+          <div class="empty help">
+            <p>{overview.noServers}</p>
+            <p>{overview.noServersHint}</p>
+            <pre>
+              <code>{overview.noServersExample}</code>
+            </pre>
+          </div>
+        ) : (
+          <table class="list servers">
+            <thead>
+              <tr>
+                <th scope="col">{words.server}</th>
+                <th scope="col">{words.state}</th>
+                <th scope="col" class="roomy">
+                  {words.uptime}
+                </th>
+                <th scope="col" title={overview.cpuAbout}>
+                  <span class="roomy">{words.cpu}</span>
+                  <span class="tight">{overview.cpuMemory}</span>
+                </th>
+                <th scope="col" class="number roomy">
+                  {words.memory}
+                </th>
+                <th scope="col" class="roomy rest">
+                  <span class="unseen">{overview.actions}</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {list.map((view) => (
+                <ServerRow key={`${view.machine}/${view.status.name}`} view={view} named={machines} />
+              ))}
+            </tbody>
+          </table>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function ServerRow({ view, named }: { view: ServerView; named: boolean }) {
+  const { status, figures } = view;
+  const alive = status.pid > 0 && view.health !== "unknown" && !blind.value;
+  const memory = figure(alive ? figures.memory_bytes : null, "bytes");
+  return (
+    <tr data-server={status.name}>
+      <th scope="row">
+        <a href={serverPath(view.machine, status.name)}>{status.name}</a>
+        {named && <small>{view.machine}</small>}
+      </th>
+      <td>
+        <State standing={serverStanding(view)} />
+        <small class="tight">{alive && <Age since={status.started_at} />}</small>
+      </td>
+      <td class="roomy">{alive ? <Age since={status.started_at} /> : "–"}</td>
+      <td>
+        <Bar ratio={alive ? figures.cpu_ratio : null} label={overview.cpuAbout} />
+        <small class="tight">{alive && memory}</small>
+      </td>
+      <td class="number roomy">{memory}</td>
+      {/* A cell of buttons that have names of their own. */}
+      {/* oxlint-disable-next-line jsx-a11y/control-has-associated-label */}
+      <td class="roomy rest">
+        <Actions view={view} terse>
+          <span class="note">{note(view)}</span>
+        </Actions>
+      </td>
+    </tr>
+  );
+}
+
+/** What else to know in one line: the next try, a failing probe, or why it is as it is. */
+function note(view: ServerView): string {
+  const { status } = view;
+  const failing = status.probes.filter((probe) => !probe.ok && probe.at > 0);
+  const parts = [];
+  if (view.health === "unknown") {
+    const machine = findMachine(view.machine);
+    parts.push(machine && machine.health !== "up" ? overview.silent(view.machine, duration((now.value - machine.seen_at) / 1000)) : status.reason);
+  } else if (failing.length > 0) parts.push(failing.map((probe) => `${probe.name}: ${probe.why}`).join(", "));
+  else if (status.state !== "running") parts.push(status.reason);
+  if (status.next_attempt_at > 0) parts.push(overview.nextTry((status.next_attempt_at - now.value) / 1000));
+  if (status.restarts > 0) parts.push(overview.restarted(status.restarts));
+  return parts.filter(Boolean).join(" · ");
+}
