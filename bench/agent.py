@@ -121,7 +121,7 @@ def count(data: Path) -> int:
 
     from watchkeeper.model import Dictionary  # noqa: PLC0415  # the same
 
-    layouts = [path for path in (data / "agent" / "spool").glob("*.layout")]
+    layouts = list((data / "agent" / "spool").glob("*.layout"))
     newest = max(layouts, key=lambda path: path.stat().st_mtime)
     return len(msgspec.msgpack.decode(newest.read_bytes(), type=Dictionary).series)
 

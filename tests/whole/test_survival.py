@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from rigs.programs import Programs, is_alive, until
 
+from rigs.programs import Programs, is_alive, until
 from watchkeeper.clock import SystemClock
 from watchkeeper.model import Matcher
 from watchkeeper.store import StoreSettings, open_store
@@ -61,7 +61,7 @@ def test_nothing_is_lost(programs: Callable[..., Programs], kills: int) -> None:
 
 
 def killed(process: subprocess.Popen[bytes], again: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """kill -9 it and start it again."""
+    """Kill -9 it and start it again."""
     process.kill()
     process.wait()
     return again()

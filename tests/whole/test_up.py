@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from rigs.programs import Programs, is_alive, until
 
 Make = Callable[..., Programs]
@@ -50,7 +51,7 @@ def test_the_quick_start_runs_acts_and_ends(programs: Make) -> None:
 
 
 def test_a_killed_server_comes_back_at_once(programs: Make) -> None:
-    """kill -9: another pid, one restart counted, the reason told, the event in the journal."""
+    """Kill -9: another pid, one restart counted, the reason told, the event in the journal."""
     one = programs()
     one.up()
     before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
