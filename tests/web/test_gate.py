@@ -238,7 +238,8 @@ async def test_a_body_that_is_too_large_is_refused(web) -> None:
         fits = await client.post(
             ORDER, content=b'{"verb":"stop"}'.ljust(BODY_BYTES), headers={"content-type": "application/json"}
         )
-    for answer in (whole, chunked):
+        unread = await client.post("/api/sign-in-links", content=pieces(), headers={"content-type": "application/json"})
+    for answer in (whole, chunked, unread):
         assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
     assert fits.status_code == 200
 
