@@ -1,0 +1,64 @@
+"""How servers, link and spool stand, as figures: readers of the agent's rounds about the agent's own trade."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from watchkeeper.model import Family, Series, ServerStatus
+from watchkeeper.wire.spool import Spool
+from watchkeeper.wire.uplink import Uplink
+
+SERVER_FAMILIES = (
+    Family("watchkeeper_server_up", "gauge", "Whether the server is up (1) or down (0); no value: not known."),
+    Family("watchkeeper_server_restarts_total", "counter", "Unexpected ends of the server since the agent's start."),
+)
+LINK_FAMILIES = (
+    Family("watchkeeper_agent_link_up", "gauge", "Whether the agent is connected to its hub."),
+    Family("watchkeeper_agent_connections_total", "counter", "Connections to the hub since the agent's start."),
+    Family("watchkeeper_agent_spool_records", "gauge", "Frames and events that the hub has not acknowledged yet."),
+    Family("watchkeeper_agent_spool_bytes", "gauge", "What these take on the agent's disk."),
+    Family("watchkeeper_agent_spool_dropped_total", "counter", "Records given up because the spool was full."),
+)
+
+
+class ServerFigures:
+    """A reader of how each server stands."""
+
+    def __init__(self, statuses: Callable[[], tuple[ServerStatus, ...]]) -> None:
+        self.series: tuple[Series, ...] = ()
+        self._statuses = statuses
+        self._names: list[str] = []
+
+    def read(self) -> list[float]:
+        """See `seams.Reader`."""
+        statuses = self._statuses()
+        names = [status.name for status in statuses]
+        if names != self._names:
+            self._names = names
+            self.series = tuple(Series(family.name, (("server", name),)) for name in names for family in SERVER_FAMILIES)
+        values: list[float] = []
+        for status in statuses:
+            values += ({"up": 1.0, "down": 0.0}.get(status.health, math.nan), float(status.restarts))
+        return values
+
+    def close(self) -> None:
+        """See `seams.Reader`."""
+
+
+class LinkFigures:
+    """A reader of how the link and the spool do."""
+
+    def __init__(self, uplink: Uplink, spool: Spool) -> None:
+        self.series = tuple(Series(family.name) for family in LINK_FAMILIES)
+        self._uplink = uplink
+        self._spool = spool
+
+    def read(self) -> list[float]:
+        """See `seams.Reader`."""
+        spool = self._spool.statistics()
+        link = (float(self._uplink.connected), float(self._uplink.connections))
+        return [*link, float(spool.pending), float(spool.disk_bytes), float(spool.dropped)]
+
+    def close(self) -> None:
+        """See `seams.Reader`."""
