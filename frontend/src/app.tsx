@@ -6,6 +6,7 @@ import iconUnknown from "./art/icon-unknown.svg";
 import iconUp from "./art/icon-up.svg";
 import iconWrong from "./art/icon-wrong.svg";
 import { EventsPage } from "./pages/events.tsx";
+import { Lost } from "./pages/lost.tsx";
 import { MachinePage } from "./pages/machine.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { ServerPage } from "./pages/server.tsx";
@@ -18,7 +19,7 @@ import { MachineTable } from "./parts/machine-table.tsx";
 import { machineStanding, Mark, serverStanding } from "./parts/state.tsx";
 import { machinePath, place, serverPath } from "./route.ts";
 import { findServer, machines, person, sentence, servers, verdict } from "./store.ts";
-import { frame, lost, overview, PRODUCT } from "./strings.ts";
+import { frame, overview, PRODUCT } from "./strings.ts";
 import { theme, turn } from "./theme.ts";
 
 const ICONS = { up: iconUp, wrong: iconWrong, unknown: iconUnknown };
@@ -77,14 +78,7 @@ function Page() {
     case "events":
       return <EventsPage />;
     case "lost":
-      return (
-        <>
-          <h1>{lost.title}</h1>
-          <p>
-            <a href="/">{lost.back}</a>
-          </p>
-        </>
-      );
+      return <Lost />;
     default:
       return <OverviewPage />;
   }

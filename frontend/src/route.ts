@@ -89,6 +89,7 @@ export function followLinks(): void {
     const link = (click.target as Element | null)?.closest("a");
     if (!link || link.target || link.origin !== location.origin || link.hasAttribute("download")) return;
     if (parse(link.pathname).page === "lost") return;
+    if (link.hash && link.pathname === location.pathname) return; // a place on this page
     click.preventDefault();
     if (link.pathname + link.search !== location.pathname + location.search) go(link.pathname + link.search);
   });

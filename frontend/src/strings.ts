@@ -134,7 +134,7 @@ export const logs = {
 export const charts = {
   failed: "This chart could not be loaded.",
   again: "Try again",
-  none: "No figures in this time",
+  none: (span: string) => `No figures in the ${span}`,
   asTable: "Show as a table",
   asChart: "Show as a chart",
   time: "Time",

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import numpy as np
 
 from watchkeeper.clock import SystemClock
@@ -129,6 +130,7 @@ class StandInDesk:
         self.hold: asyncio.Event | None = None
         self.log_readers = 0
         self.heard: list[bytes] = []
+        self.written: asyncio.Queue[str] = asyncio.Queue()
         self.servers = {
             "web": ServerStatus("web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1),
             "jobs": ServerStatus("jobs", "process", ServerState.STOPPED, "down", 1),
@@ -146,6 +148,11 @@ class StandInDesk:
     def statuses(self, machine: str) -> tuple[ServerStatus, ...]:
         """Its servers."""
         return tuple(self.servers.values()) if machine == "alpha" else ()
+
+    def turn(self, name: str, **changes: object) -> None:
+        """Have a server's agent say something new of it, and tell all who listen."""
+        self.servers[name] = msgspec.structs.replace(self.servers[name], **changes)
+        self.changes.status("alpha")
 
     def families(self) -> dict[str, Family]:
         """One family."""
@@ -171,7 +178,7 @@ class StandInDesk:
         return outcome
 
     async def logs(self, machine: str, server: str, lines: int, *, follow: bool) -> AsyncIterator[LogLines]:
-        """Three lines, then one more when followed, then silence until closed."""
+        """Three lines, then one more when followed, then whatever the test has written until closed."""
         if server not in self.servers:
             raise Refused(f"there is no server {server!r}", code="unknown-server")
         self.log_readers += 1
@@ -179,7 +186,8 @@ class StandInDesk:
             yield LogLines("1", ("one", "two", "three")[-lines:], end=not follow)
             if follow:
                 yield LogLines("1", ("four",), end=False)
-                await asyncio.Event().wait()
+                while True:
+                    yield LogLines("1", (await self.written.get(),), end=False)
         finally:
             self.log_readers -= 1
 
@@ -221,12 +229,14 @@ class Web:
 
 
 @asynccontextmanager
-async def running(folder: Path, settings: WebSettings, files: dict[str, Asset] | None = None) -> AsyncIterator[Web]:
-    """A server over a fresh journal, for the length of an ``async with``."""
+async def running(
+    folder: Path, settings: WebSettings, files: dict[str, Asset] | None = None, port: int = 0
+) -> AsyncIterator[Web]:
+    """A server over the journal in `folder`, fresh if there is none, for the length of an ``async with``."""
     async with open_journal(folder / "journal.db") as journal:
         desk = StandInDesk(journal)
         token = await local_token(journal, folder / "token", "local", "admin", desk.now())
-        with bind("127.0.0.1", 0) as bound:
+        with bind("127.0.0.1", port) as bound:
             server = WebServer(build(desk, settings, bound, files=files), desk.changes, bound)
             port = int(address(bound).rpartition(":")[2])
             async with asyncio.TaskGroup() as group:

@@ -112,7 +112,7 @@ function Drawing({ feed, title, point }: { feed: Feed; title: string; point: (in
           </button>
         </p>
       )}
-      {state === "ready" && feed.chart?.lines.length === 0 && <p class="empty">{charts.none}</p>}
+      {state === "ready" && feed.chart?.lines.length === 0 && <p class="empty">{charts.none(ranges[feed.range].name)}</p>}
     </div>
   );
 }

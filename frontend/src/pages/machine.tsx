@@ -8,6 +8,7 @@ import { Charts } from "../charts/section.tsx";
 import { duration, figure } from "../format.ts";
 import { connection, events, findMachine, now, servers, withEvent } from "../store.ts";
 import { machine as words } from "../strings.ts";
+import { Lost } from "./lost.tsx";
 import { Bar } from "../parts/bar.tsx";
 import { Events } from "../parts/events.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
@@ -17,7 +18,7 @@ const LISTED = 30;
 
 export function MachinePage({ name }: { name: string }) {
   const view = findMachine(name);
-  if (!view) return <p class="empty">{words.unknown(name)}</p>;
+  if (!view) return <Lost words={words.unknown(name)} />;
   return (
     <>
       <h1>

@@ -10,11 +10,12 @@ import { Actions } from "../parts/actions.tsx";
 import { Logs } from "../parts/logs.tsx";
 import { Mark, serverStanding, State } from "../parts/state.tsx";
 import { Age, Moment } from "../parts/time.tsx";
+import { Lost } from "./lost.tsx";
 import { History } from "./machine.tsx";
 
 export function ServerPage({ machine, name }: { machine: string; name: string }) {
   const view = findServer(machine, name);
-  if (!view) return <p class="empty">{words.unknown(name, machine)}</p>;
+  if (!view) return <Lost words={words.unknown(name, machine)} />;
   return (
     <>
       <h1>
@@ -50,7 +51,7 @@ function Standing({ view }: { view: ServerView }) {
       {machine && !machine.connected && <p class="notice">{machineWords.silent(duration((now.value - machine.seen_at) / 1000))}</p>}
       <dl class="facts-grid">
         <Fact name={alive ? words.facts.uptime : words.facts.since}>
-          <Age since={alive ? status.started_at : status.since} />
+          {view.health === "unknown" || blind.value ? "–" : <Age since={alive ? status.started_at : status.since} />}
         </Fact>
         <Fact name={words.facts.pid}>{alive ? String(status.pid) : "–"}</Fact>
         <Fact name={words.facts.restarts}>{String(status.restarts)}</Fact>
