@@ -41,6 +41,7 @@ VERBS = (
     Verb("logs", "logs", "print the end of a server's output, and follow it with -f"),
     Verb("events", "events", "list what happened, newest last, and follow it with -f"),
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
+    Verb("config", "config", "check a configuration, show what is in effect, or print its schema"),
     Verb("completion", "completion", "print the completion script of a shell"),
     Verb("version", "version", "say which version this is, and what it runs on"),
 )
