@@ -37,7 +37,10 @@ _NONE = (float("nan"), 1.0, *(float("nan"),) * 5)
 
 
 class Filesystem(Timed, frozen=True, kw_only=True):
-    """``[collect.filesystem]``: space and files of each file system; what matches the `exclude_*` expressions is left out."""
+    """``[collect.filesystem]``: space and files of each file system; what is left out is matched by regular expressions.
+
+    `exclude_mounts` is held against the mount point, `exclude_types` against the kind of file system.
+    """
 
     enabled: bool = True
     exclude_mounts: str = r"^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)"

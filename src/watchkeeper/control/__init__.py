@@ -53,7 +53,8 @@ class ServerSettings(Part, frozen=True, kw_only=True):
 
     `command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
-    never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`.
+    never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
+    how it is run: ``process`` is a program of the agent's own.
     """
 
     command: tuple[str, ...]

@@ -25,7 +25,7 @@ __all__ = ["Journal", "JournalSettings", "open_journal"]
 
 
 class JournalSettings(Part, frozen=True, kw_only=True):
-    """``[journal]``: how long events and the audit are kept."""
+    """``[journal]``: `keep` is how long events and the audit are kept."""
 
     keep: Duration = Duration(365 * 86400)
 

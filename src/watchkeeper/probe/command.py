@@ -19,7 +19,8 @@ OUTPUT_BYTES = 65536
 class Command(Asked, frozen=True, tag_field="kind", tag="command"):
     """``kind = "command"``: run `command` (a list: program and arguments, no shell); exit status 0 is up.
 
-    It runs in its own process group and is killed, with its children, when the time is over.
+    It runs in `folder`, with `environment` added to the agent's own, in a process group of its own, and is killed
+    with its children when the time is over.
     """
 
     command: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]

@@ -10,7 +10,7 @@ from watchkeeper.errors import Failed
 
 
 class Tcp(Asked, frozen=True, tag_field="kind", tag="tcp"):
-    """``kind = "tcp"``: connect to `host`:`port`; with `send`, say it; with `expect`, the first bytes back must hold it."""
+    """``kind = "tcp"``: connect to `port` of `host`; with `send`, say it; with `expect`, the first bytes back must hold it."""
 
     port: int
     host: str = "127.0.0.1"

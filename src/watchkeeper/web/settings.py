@@ -6,11 +6,13 @@ from watchkeeper.config import Part
 
 
 class WebSettings(Part, frozen=True, kw_only=True):
-    """``[web]``: everything here has a safe default; loopback alone is listened on."""
+    """``[web]``: where the dashboard answers, and to whom; loopback alone unless said otherwise.
+
+    `listen` is HOST:PORT, an IPv6 host in brackets. `hosts` are further names under which browsers may ask
+    (``watch.example.org``), as behind a reverse proxy. `open_metrics` lets anyone who reaches the port read
+    ``/metrics`` without a token.
+    """
 
     listen: str = "127.0.0.1:8600"
-    """HOST:PORT; an IPv6 host in brackets."""
     hosts: tuple[str, ...] = ()
-    """Further names under which browsers may ask (``watch.example.org``), as behind a reverse proxy."""
     open_metrics: bool = False
-    """Let anyone who reaches the port read ``/metrics`` without a token."""

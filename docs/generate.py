@@ -1,0 +1,280 @@
+"""Write the pages of docs/reference from the code, so that they cannot drift from it.
+
+    python dev.py docs            write them
+    python docs/generate.py --check   say which are out of date (dev.py check does this)
+
+Settings come from the structs that read them, metrics from the collectors' own families, verbs from their
+--help, routes from the OpenAPI document. Sentences stand in the code, beside what they describe.
+"""
+
+# ruff: noqa: T201, INP001 - a script, run by hand and by dev.py
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+HERE = Path(__file__).resolve().parent
+HOME = HERE.parent
+REFERENCE = HERE / "reference"
+sys.path.insert(0, str(HOME / "src"))
+
+from watchkeeper import cli, hub, probe, standing, watched  # noqa: E402  # after the path is set
+from watchkeeper.cli.settings import schema  # noqa: E402
+from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
+from watchkeeper.config import encode_hook  # noqa: E402
+from watchkeeper.model import Family  # noqa: E402
+from watchkeeper.probe import probing  # noqa: E402
+from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402
+
+MADE = "<!-- Made by docs/generate.py from the code: change that, then run `python dev.py docs`. -->\n"
+SHARED = {
+    "enabled": "whether the collector runs at all",
+    "period": "how often; left out, as often as the agent reads (`[agent] period`)",
+    "name": "tells several of one kind apart; left out, the kind is the name",
+    "timeout": "how long an answer may take",
+    "misses": "how many failures in a row count as down",
+}
+"""Keys that many tables have and that mean the same in each."""
+
+KERNEL = {
+    "memory": "`node_memory_<field>_bytes`, one for each line of /proc/meminfo (gauge); counts of huge pages without the ending",
+    "netstat": "`node_netstat_<protocol>_<field>` (untyped): connections, segments, retransmissions, errors of TCP, UDP, IP, ICMP",
+    "sockstat": "`node_sockstat_<protocol>_<field>` (gauge): sockets in use, orphaned, in time-wait, and the memory they hold",
+}
+"""Collectors whose metrics are the kernel's to name."""
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check all pages; returns the exit code."""
+    pages = {
+        "configuration.md": configuration(),
+        "watchkeeper.schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+        "metrics.md": metrics(),
+        "cli.md": commands(),
+        "api.md": api(),
+    }
+    drifted = [name for name, text in pages.items() if not same(REFERENCE / name, text)]
+    if "--check" in arguments:
+        for name in drifted:
+            print(f"docs/reference/{name} is out of date: run `python dev.py docs`", file=sys.stderr)
+        return 1 if drifted else 0
+    REFERENCE.mkdir(exist_ok=True)
+    for name in drifted:
+        (REFERENCE / name).write_text(pages[name], encoding="utf-8", newline="\n")
+        print(f"wrote docs/reference/{name}")
+    return 0
+
+
+def same(path: Path, text: str) -> bool:
+    """Whether the page says this already."""
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+# -- configuration ----------------------------------------------------------------------------------
+
+
+def configuration() -> str:
+    """Every table and key."""
+    parts = [
+        MADE,
+        "# Configuration\n",
+        "One TOML file, and `conf.d/*.toml` beside it, joined table by table; a value that two files set is an error. Every key has a "
+        "default but those marked *needed*. Mistakes are told with file, line and the nearest known key: `watchkeeper config check`. What is "
+        "in effect: `watchkeeper config show`. For editors: [watchkeeper.schema.json](watchkeeper.schema.json).\n",
+        'Durations are written `"500ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"7d"`; sizes `"10MiB"`, `"2GiB"`; secrets '
+        '`{ env = "NAME" }` or `{ file = "/path" }`, never as text. Relative paths are relative to the file.\n',
+        "Keys that many tables have: " + "; ".join(f"`{key}`: {about}" for key, about in SHARED.items()) + ".\n",
+    ]
+    for name, kind in tables():
+        parts.append(f"## {name}\n\n{prose(kind)}\n\n{keys(kind)}")
+    return "\n".join(parts)
+
+
+def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """Every struct that a table of the file is read by, with the table's name as it is written."""
+    yield "[machine]", watched.MachineSettings
+    yield "[agent]", watched.AgentSettings
+    for field in msgspec.structs.fields(CollectSettings):
+        yield f"[collect.{field.name}]", field.type
+    yield "[server.NAME]", watched.WatchedServer
+    for name in ("backoff", "log"):
+        yield f"[server.NAME.{name}]", struct_field(watched.WatchedServer, name)
+    for leaf in get_args(probe.Leaf):
+        yield f'[[server.NAME.probe]], [probe.NAME] with kind = "{leaf.__struct_config__.tag}"', leaf
+    yield "[[server.NAME.metrics]]", openmetrics.OpenMetrics
+    for field in msgspec.structs.fields(hub.HubSettings):
+        yield f"[{field.name}]", field.type
+
+
+def struct_field(kind: type[msgspec.Struct], name: str) -> Any:
+    """The type of one field."""
+    return next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+
+
+def prose(kind: type) -> str:
+    """What a struct's docstring says, without the name of its table in front."""
+    text = inspect.cleandoc(kind.__doc__ or "")
+    text = re.sub(r"^``[^`]*``: ", "", text).replace("``", "`")
+    text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+    return text[:1].upper() + text[1:]
+
+
+def keys(kind: type[msgspec.Struct]) -> str:
+    """A table of a struct's keys; those that are tables of their own stand elsewhere."""
+    lines = ["| key | kind | default |", "|---|---|---|"]
+    for field in msgspec.structs.fields(kind):
+        if is_table(field.type):
+            continue
+        default = "*needed*" if field.required else shown(field)
+        lines.append(f"| `{field.encode_name}` | {worded(field.type)} | {default} |")
+    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
+
+
+def is_table(kind: Any) -> bool:
+    """Whether a field is a table or a list of tables."""
+    if get_origin(kind) is tuple:
+        kind = get_args(kind)[0]
+    arms = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
+    return all(isinstance(arm, type) and issubclass(arm, msgspec.Struct) and arm is not Secret for arm in arms)
+
+
+def shown(field: msgspec.structs.FieldInfo) -> str:
+    """A default as it would be written."""
+    default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    plain = msgspec.to_builtins(default, enc_hook=encode_hook)
+    if plain is None or plain in ("", [], {}, ()):
+        return "–"
+    text = json.dumps(plain, ensure_ascii=False).replace("|", "\\|")
+    return f"`{text}`"
+
+
+def worded(kind: Any) -> str:
+    """A type in words."""
+    simple = {
+        str: "text",
+        int: "number",
+        float: "number",
+        bool: "true or false",
+        Path: "path",
+        Duration: "duration",
+        Size: "size",
+    }
+    simple |= {Secret: "secret", type(None): ""}
+    if kind in simple:
+        return simple[kind]
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return worded(arguments[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in {Union, types.UnionType}:
+        return " or ".join(dict.fromkeys(word for word in map(worded, arguments) if word))
+    if origin is tuple:
+        return f"list of {worded(arguments[0])}"
+    if origin is dict:
+        return f"table of {worded(arguments[1])}"
+    return str(getattr(kind, "__name__", kind))
+
+
+# -- metrics ------------------------------------------------------------------------------------------
+
+
+def metrics() -> str:
+    """Every metric, by who reads it."""
+    parts = [
+        MADE,
+        "# Metrics\n",
+        "Host metrics have node_exporter's names, labels and units, so its dashboards and rules work. The hub adds `machine`, "
+        "`instance` and `job` to each series; what belongs to a server has `server`. A server's own page of figures "
+        "(`[[server.NAME.metrics]]`) comes in under its own names.\n",
+    ]
+    for name, leaf in leaves(CollectSettings()).items():
+        body = f"{KERNEL[name]}.\n" if name in KERNEL else listed(leaf.families())
+        parts.append(f"## Collector `{name}`\n\n{prose(type(leaf))}\n\n{body}")
+    parts.append(f"## Servers' processes\n\n{listed(process.FAMILIES)}")
+    parts.append(f"## Servers\n\n{listed(standing.SERVER_FAMILIES)}")
+    parts.append(f"## Probes\n\n{listed(probing.FAMILIES)}")
+    parts.append(f"## Servers' own figures\n\n{listed(scraping.FAMILIES)}")
+    parts.append(f"## The agent itself\n\n{listed((*itself.FAMILIES, *standing.LINK_FAMILIES, *rounds.FAMILIES))}")
+    parts.append(
+        "## The hub itself\n\nRead them at `/metrics` or draw them: `watchkeeper_machine_up{machine}`, "
+        "`watchkeeper_machine_seen_timestamp_seconds{machine}`, `watchkeeper_hub_*` (what it took, its cost, open pages) and "
+        "`watchkeeper_store_*` (what the store holds and costs).\n"
+    )
+    return "\n".join(parts)
+
+
+def listed(families: typing.Iterable[Family]) -> str:
+    """A table of metrics."""
+    rows = [f"| `{family.name}` | {family.kind} | {family.help} |" for family in families]
+    return "\n".join(["| metric | kind | what |", "|---|---|---|", *rows]) + "\n"
+
+
+# -- command line ---------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Every verb as its --help tells it, at a fixed width."""
+    os.environ["COLUMNS"] = "110"
+    parts = [MADE, "# Command line\n"]
+    grammar = cli.parser()
+    parts.append(f"```\n{told(grammar.format_help())}\n```\n")
+    verbs = next(action.choices for action in grammar._actions if action.dest == "verb")  # noqa: SLF001  # argparse shows them nowhere else
+    assert isinstance(verbs, dict)
+    for name, below in verbs.items():
+        parts.append(f"## {name}\n\n```\n{told(below.format_help())}\n```\n")
+    return "\n".join(parts)
+
+
+def told(text: str) -> str:
+    """Help as Python 3.11 words it, whatever Python asks (3.13 writes short and long options once)."""
+    return re.sub(r"(-\w), (--[\w-]+) ([A-Z][\w:]*)", r"\1 \3, \2 \3", text.rstrip())
+
+
+# -- API ------------------------------------------------------------------------------------------------
+
+
+def api() -> str:
+    """Every route of the hub's own API."""
+    document = openapi()
+    parts = [
+        MADE,
+        "# HTTP API\n",
+        "The hub describes itself at `/api/openapi.json` (OpenAPI 3.1). Programs send `Authorization: Bearer TOKEN`; on the hub's own "
+        "machine the token is in `DATA/token`. Times are milliseconds since the epoch, figures are in base units. Every refusal is "
+        '`{"code": …, "why": …, "hint": …}`. Beside these: `/healthz`, `/readyz` (no sign-in), `/metrics` (Prometheus), `/live` '
+        "(WebSocket), `/link` (agents).\n",
+        "| method | path | what | parameters |",
+        "|---|---|---|---|",
+    ]
+    for path, methods in sorted(document["paths"].items()):
+        for method, route in methods.items():
+            what = (
+                (route.get("description") or route.get("summary") or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
+            )
+            names = ", ".join(f"`{one['name']}`" for one in route.get("parameters", []) if one["in"] == "query")
+            parts.append(f"| {method.upper()} | `{path}` | {what} | {names} |")
+    return "\n".join(parts) + "\n"
+
+
+def openapi() -> dict[str, Any]:
+    """The document as the running hub would serve it; no request is made, so no hall is needed."""
+    from watchkeeper.web.app import application  # noqa: PLC0415  # seconds of import that only this page needs
+
+    document: dict[str, Any] = application(typing.cast("Any", None), {}).openapi_schema.to_schema()
+    return document
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
