@@ -66,6 +66,7 @@ function Standing({ view }: { view: ServerView }) {
 
 /** Why it is as it is; of one that is well, how it once came to run is no news. */
 function reason(view: ServerView): string {
+  if (blind.value) return "";
   const { status } = view;
   const why = status.state === "running" && view.health !== "unknown" ? "" : status.reason;
   const next = status.next_attempt_at > 0 ? overview.nextTry((status.next_attempt_at - now.value) / 1000) : "";

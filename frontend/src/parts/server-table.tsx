@@ -92,6 +92,7 @@ function ServerRow({ view, named }: { view: ServerView; named: boolean }) {
 
 /** What else to know in one line: the next try, a failing probe, or why it is as it is. */
 function note(view: ServerView): string {
+  if (blind.value) return "";
   const { status } = view;
   const failing = status.probes.filter((probe) => !probe.ok && probe.at > 0);
   const parts = [];
