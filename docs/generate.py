@@ -7,7 +7,7 @@ Settings come from the structs that read them, metrics from the collectors' own 
 --help, routes from the OpenAPI document. Sentences stand in the code, beside what they describe.
 """
 
-# ruff: noqa: T201, INP001 - a script, run by hand and by dev.py
+
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ __all__ = ["SECTIONS", "read_settings", "run", "serve"]
 logger = logging.getLogger(__name__)
 
 
-async def serve(read_document: Callable[[], Document], data: Path) -> None:
-    """Run the agent until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+async def serve(read_document: Callable[[], Document], data: Path, lifeline: int | None = None) -> None:
+    """Run the agent until SIGTERM or SIGINT, or until `lifeline` (a pipe) ends; SIGHUP reads the configuration again."""
     agent = Agent(read_settings(read_document()), data, SystemClock())
     with contextlib.closing(agent):
         stop = asyncio.Event()
@@ -36,6 +36,8 @@ async def serve(read_document: Callable[[], Document], data: Path) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, agent.reload, read_document)
+        if lifeline is not None:
+            loop.add_reader(lifeline, agent.leave, stop)
         agent.happen(EventKind.AGENT_STARTED, f"{agent.settings.machine.name or machine_name()}'s agent has started")
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -46,13 +48,15 @@ async def serve(read_document: Callable[[], Document], data: Path) -> None:
                 group.create_task(agent.uplink.run(), name="uplink"),
             ]
             await stop.wait()
+            if lifeline is not None:
+                loop.remove_reader(lifeline)
             logger.info("stopping")
             await agent.stop()
             for task in tasks:
                 task.cancel()
 
 
-def run(read_document: Callable[[], Document], data: Path) -> None:
+def run(read_document: Callable[[], Document], data: Path, lifeline: int | None = None) -> None:
     """Run the agent in this process until it is told to stop; raises ConfigError and Refused."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    asyncio.run(serve(read_document, data))
+    asyncio.run(serve(read_document, data, lifeline))

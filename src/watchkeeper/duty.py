@@ -61,6 +61,7 @@ class Agent:
         self._data = data
         self._clock = clock
         self._started_at = milliseconds(clock.wall())
+        self._leaving = False
         self._name = settings.machine.name or machine_name()
         self.probing = Probing(clock, wanted=self._is_awake, changed=self._probed, emit=self.tell)
         self.scraping = Scraping(clock, self._is_awake)
@@ -119,9 +120,14 @@ class Agent:
         logger.info("the configuration was read again")
         self.happen(EventKind.CONFIG_RELOADED, "the configuration was read again")
 
+    def leave(self, stop: asyncio.Event) -> None:
+        """Whoever kept this agent has died: end, but do not touch the servers for it; the next agent takes them over."""
+        self._leaving = True
+        stop.set()
+
     async def stop(self) -> None:
         """Stop the servers, if that is wanted, and let the hub hear of it."""
-        if self.settings.agent.on_stop == "stop":
+        if self.settings.agent.on_stop == "stop" and not self._leaving:
             await self.supervisor.stop_all()
         self.happen(EventKind.AGENT_STOPPED, f"{self._name}'s agent stops")
         with contextlib.suppress(TimeoutError):

@@ -62,6 +62,21 @@ def test_a_killed_server_comes_back_at_once(programs: Make) -> None:
     until(lambda: "killed by SIGKILL" in one.run("events").stdout, "the event")
 
 
+def test_a_killed_up_takes_hub_and_agent_along_but_no_server(programs: Make) -> None:
+    """Both programs end when the one that keeps them is kill -9ed; the server goes on, and the next `up` takes it over."""
+    one = programs()
+    up = one.up()
+    before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    below = children(up.pid)
+    up.kill()
+    up.wait()
+    until(lambda: not any(is_alive(pid) for pid in below), "hub and agent to end")
+    assert is_alive(int(str(before["pid"])))
+    one.up()
+    after = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    assert after["pid"] == before["pid"]
+
+
 def test_a_killed_agent_finds_its_servers_again(programs: Make) -> None:
     """The server's process goes on while its agent is dead, and is taken over, not started twice."""
     one = programs()

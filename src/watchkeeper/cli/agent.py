@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from watchkeeper.cli import lifeline
 from watchkeeper.cli.options import add_program_arguments, program_options
 from watchkeeper.cli.settings import read_document
 from watchkeeper.cli.tell import configure_log
@@ -20,5 +21,5 @@ def run(args: argparse.Namespace) -> int:
 
     options = program_options(args)
     configure_log("agent", options.log_level)
-    agent.run(lambda: read_document(options.config), options.data)
+    agent.run(lambda: read_document(options.config), options.data, lifeline.held())
     return 0

@@ -58,7 +58,8 @@ def in_effect(settings: Settings) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for part in (settings.agent, settings.hub):
         plain |= msgspec.to_builtins(part, enc_hook=encode_hook)
-    return _without_none(plain)
+    shown: dict[str, Any] = _without_none(plain)
+    return shown
 
 
 def as_toml(tables: Mapping[str, Any]) -> str:

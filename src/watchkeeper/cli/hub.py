@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from watchkeeper.cli import lifeline
 from watchkeeper.cli.options import add_program_arguments, program_options
 from watchkeeper.cli.settings import read_document
 from watchkeeper.cli.tell import configure_log
@@ -22,6 +23,8 @@ def run(args: argparse.Namespace) -> int:
 
     options = program_options(args)
     configure_log("hub", options.log_level)
+    if (line := lifeline.held()) is not None:
+        lifeline.end_with_it(line)
     hub.run(read_document(options.config), options.data, options.listen, next_free=args.next_free, announce=announce)
     return 0
 

@@ -7,6 +7,7 @@ the process that keeps servers alive, and either may be killed and is started ag
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from watchkeeper.cli import lifeline
 from watchkeeper.cli.options import Options, add_program_arguments, program_options
 from watchkeeper.cli.settings import read_document
 
@@ -42,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
 class Program:
     """One of the two child processes."""
 
-    def __init__(self, name: str, arguments: Sequence[str], told: Callable[[str], None] | None = None) -> None:
-        """`told` is called with each line of its standard output."""
+    def __init__(self, name: str, arguments: Sequence[str], line: int, told: Callable[[str], None] | None = None) -> None:
+        """`line` is the reading end of our lifeline; `told` is called with each line of its standard output."""
+        self._lifeline = line
         self.name = name
         self._arguments = [sys.executable, "-m", "watchkeeper", name, *arguments]
         self._told = told
@@ -61,6 +64,8 @@ class Program:
             stdout=subprocess.PIPE if self._told else None,
             text=True,
             process_group=0,
+            env={**os.environ, lifeline.VARIABLE: str(self._lifeline)},
+            pass_fds=(self._lifeline,),
         )
         if self._told:
             threading.Thread(target=self._listen, args=(self._process, self._told), daemon=True, name=self.name).start()
@@ -113,8 +118,10 @@ class Pair:
         if options.config:
             shared += ["--config", str(options.config)]
         listen = ["--listen", options.listen] if options.listen else ["--next-free"]
-        self._hub = Program("hub", [*shared, *listen], self._hub_said)
-        self._agent = Program("agent", shared)
+        # Nobody writes to this pipe: that it ends is what the programs hear when we die, however we die.
+        line, self._mine = os.pipe()
+        self._hub = Program("hub", [*shared, *listen], line, self._hub_said)
+        self._agent = Program("agent", shared, line)
         self._options = options
         self._lines: list[str] = []
         self._ready = threading.Event()
