@@ -141,9 +141,9 @@ def wheel_node() -> Node | None:
 
 
 def beside(program: Path) -> Node | None:
-    """Pair a node with its npm: systems put the script in one of four places."""
+    """Pair a node with its npm: systems put the script in one of five places."""
     here = program.parent
-    for lib in (here.parent / "lib", here, here.parent / "share", here.parent / "share" / "nodejs"):
+    for lib in (here.parent / "lib", here / "lib", here, here.parent / "share", here.parent / "share" / "nodejs"):
         for npm in (lib / "node_modules" / "npm" / "bin" / "npm-cli.js", lib / "npm" / "bin" / "npm-cli.js"):
             if npm.is_file():
                 return Node(program, npm)

@@ -4,7 +4,7 @@ import { hub, Refusal } from "../api/ask.ts";
 import type { Chart, Point } from "../api/types.ts";
 import { hearPoints } from "../live.ts";
 import { type Range, seconds } from "../route.ts";
-import { connection, hubNow } from "../store.ts";
+import { connection, findMachine, hubNow } from "../store.ts";
 import { SlidingWindow } from "./window.ts";
 
 const POINTS = 600;
@@ -24,6 +24,7 @@ export class Feed {
   private readonly machine: string;
   private readonly server: string;
   private busy = false;
+  private usual = 0; // ms between two instants of the history, as a rule
   private fetchedAt = 0;
 
   /** All there is of what the chart shows (a machine's memory), for the axis; 0 where that means nothing. */
@@ -90,6 +91,12 @@ export class Feed {
     const filled = new SlidingWindow(columns.length, Math.max(64, chart.times.length));
     chart.times.forEach((at, index) => filled.push(at, columns.map((column) => column[index])));
     this.window = filled;
+    this.usual = middle(chart.times.slice(1).map((at, index) => at - (chart.times[index] ?? at)));
+  }
+
+  /** How long nothing may come before it is shown as a gap, ms. */
+  private get patience(): number {
+    return 3 * Math.max(this.usual, this.chart?.step ?? 0, (findMachine(this.machine)?.period_seconds ?? 0) * 1000, 2000);
   }
 
   private take(points: Point[]): void {
@@ -103,9 +110,15 @@ export class Feed {
       }
       const averages = lines.map((line) => point.values[line.name]);
       const bands = this.banded.flatMap((line) => [averages[line], averages[line]]);
+      if (this.window.last > 0 && point.at - this.window.last > this.patience) this.window.push(this.window.last + 1, []);
       this.window.push(point.at, [...averages, ...bands]);
     }
     this.window.trim(this.shown[0]);
     this.beat.value += 1;
   }
+}
+
+/** The middle one of some numbers; 0 of none. */
+function middle(numbers: number[]): number {
+  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0;
 }
