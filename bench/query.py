@@ -52,6 +52,11 @@ def rows(folder: Path, times: np.ndarray, values: np.ndarray) -> sqlite3.Connect
     return database
 
 
+def fetched(database: sqlite3.Connection, query: str, span: tuple[int, int]) -> np.ndarray:
+    """Rows as columns."""
+    return np.array(database.execute(query, span).fetchall())
+
+
 def main() -> None:
     noise = Noise()
     made = [_fleet.machine(number, TICKS) for number in range(MACHINES)]
