@@ -18,7 +18,7 @@ import { Logo } from "./parts/logo.tsx";
 import { MachineTable } from "./parts/machine-table.tsx";
 import { machineStanding, Mark, serverStanding } from "./parts/state.tsx";
 import { machinePath, place, serverPath } from "./route.ts";
-import { findServer, machines, person, sentence, servers, verdict } from "./store.ts";
+import { findServer, machines, panels, person, sentence, servers, verdict } from "./store.ts";
 import { frame, overview, PRODUCT } from "./strings.ts";
 import { theme, turn } from "./theme.ts";
 
@@ -61,7 +61,7 @@ export function App() {
 }
 
 function Page() {
-  if (machines.value === null) return <Skeleton />;
+  if (machines.value === null || panels.value === null) return <Skeleton />; // a tick may be faster than the first answers
   const here = place.value;
   switch (here.page) {
     case "machine":

@@ -61,7 +61,7 @@ export const blind = computed(() => lostAt.value > 0 && now.value - hubTime(lost
 
 /** "up", "wrong" or "unknown": what title and icon show. */
 export const verdict = computed(() => {
-  if (freshness.value === "reconnecting" || machines.value === null) return "unknown" as const;
+  if (freshness.value === "reconnecting" || !machines.value?.length) return "unknown" as const;
   return wrong.value > 0 ? ("wrong" as const) : ("up" as const);
 });
 

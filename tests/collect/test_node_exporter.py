@@ -26,7 +26,7 @@ OURS_ALONE = {
 
 THEIRS_ALONE = {
     r"_info(\{|$)": "labels without a figure: what they say is in the machine's introduction",
-    r"node_network_(address_assign_type|device_id|flags|iface_link|iface_link_mode|name_assign_type|net_dev_group|protocol_type)": "properties of interfaces that nobody watches",
+    r"node_network_(address_assign_type|device_id|flags|iface_link|name_assign_type|net_dev_group|protocol)": "not watched",
 }
 """Series of the same collectors that node_exporter has and we leave out, and why."""
 

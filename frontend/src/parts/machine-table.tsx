@@ -74,7 +74,7 @@ function MachineRow({ view }: { view: MachineView }) {
       <th scope="row">
         <a href={machinePath(machine.name)}>{machine.name}</a>
         <small class="roomy" title={machine.os}>
-          {machine.os}
+          {machine.os.replace(/ \([^)]*\)$/, "")}
         </small>
         <small class="tight">
           <State standing={standing} />

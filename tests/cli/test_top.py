@@ -1,0 +1,162 @@
+"""`watchkeeper top`: one picture, JSON, and the live screen driven by keys."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from rich.text import Text
+from textual.widgets import DataTable, RichLog, Static
+
+from watchkeeper.cli.live.feed import Heard, Lost
+from watchkeeper.cli.live.past import Minute
+from watchkeeper.cli.live.picture import HEADS, NARROW, heads, machine_line, order
+from watchkeeper.cli.live.screen import Asking, Top
+from watchkeeper.model import Event, EventKind, Machine, ServerState, ServerStatus
+from watchkeeper.web.shapes import ActionView, LogNews, MachineFigures, MachineView, News, ServerFigures, ServerView, Tick
+
+NOW = 1_760_000_000_000
+
+
+def server(name: str, state: str = "running", health: Any = "up", machine: str = "kiosk") -> ServerView:
+    """A server as the hub tells it."""
+    status = ServerStatus(name, "process", ServerState(state), health, NOW, "why", 4711, NOW - 65_000)
+    return ServerView(machine, status, health, ServerFigures(cpu_ratio=0.125, memory_bytes=200 << 20))
+
+
+def machine(name: str = "kiosk", *, up: bool = True) -> MachineView:
+    """A machine as the hub tells it."""
+    told = Machine(name, "Linux", "6.1", "x86_64", 4, 8 << 30, NOW - 10**8, "0.1.0", NOW)
+    return MachineView(told, "up" if up else "unknown", up, NOW - 30_000, 1.0, MachineFigures(cpu_ratio=0.5, load1=0.42))
+
+
+def tick(*servers: ServerView) -> Tick:
+    """What the hub says each second."""
+    return Tick(NOW, "All is well.", 0, (machine(),), servers, ())
+
+
+class Said:
+    """A feed that says what the test puts in and notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Heard] = asyncio.Queue()
+        self.asked: list[tuple[str, ...]] = []
+
+    async def listen(self) -> AsyncIterator[Heard]:
+        """What was put in."""
+        while True:
+            yield await self.heard.get()
+
+    async def follow(self, of: str, name: str) -> None:
+        """Note it."""
+        self.asked.append(("follow", of, name))
+
+    async def act(self, of: str, name: str, verb: str) -> ActionView:
+        """Note it, and say that it is under way."""
+        self.asked.append((verb, of, name))
+        return ActionView("1", NOW, of, name, verb, "me", "sent")  # type: ignore[arg-type]
+
+
+def text_of(app: Top, name: str) -> str:
+    """What a line of the screen says."""
+    return str(app.query_one(f"#{name}", Static).render())
+
+
+async def test_the_screen_shows_and_acts() -> None:
+    """Figures as they come; start at once, stop only after a yes; output of the chosen one; the hub's absence said."""
+    feed = Said()
+    app = Top(feed)  # type: ignore[arg-type]  # it satisfies what the screen uses of a feed
+    async with app.run_test(size=(120, 24)) as pilot:
+        feed.heard.put_nowait(tick(server("alpha"), server("beta", "stopped", "down")))
+        await pilot.pause(0.1)
+        table = app.query_one("#servers", DataTable)
+        assert [str(table.get_row_at(row)[0]) for row in range(2)] == ["beta", "alpha"]
+        assert "All is well." in text_of(app, "sentence")
+        assert "kiosk" in text_of(app, "machines")
+        await pilot.press("s")
+        await pilot.pause(0.1)
+        assert feed.asked == [("start", "kiosk", "beta")]
+        await pilot.press("down", "x")
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, Asking)
+        await pilot.press("n")
+        assert len(feed.asked) == 1
+        await pilot.press("x")
+        await pilot.pause(0.1)
+        await pilot.press("y")
+        await pilot.pause(0.1)
+        assert feed.asked[-1] == ("stop", "kiosk", "alpha")
+        await pilot.press("l")
+        feed.heard.put_nowait(LogNews("kiosk", "alpha", ("one line", "[b]no markup[/b]")))
+        feed.heard.put_nowait(News(Event("1", NOW, EventKind.SERVER_EXITED, "alpha has ended", "kiosk", "alpha")))
+        await pilot.pause(0.2)
+        assert feed.asked[-1] == ("follow", "kiosk", "alpha")
+        lines = [strip.text.rstrip() for strip in app.query_one("#output", RichLog).lines]
+        assert lines == ["one line", "[b]no markup[/b]"]
+        assert "alpha has ended" in text_of(app, "news")
+        feed.heard.put_nowait(Lost("the hub is gone"))
+        await pilot.pause(0.1)
+        assert "the hub is gone; trying again" in text_of(app, "sentence")
+        feed.heard.put_nowait(tick(server("alpha")))
+        await pilot.pause(0.1)
+        assert "All is well." in text_of(app, "sentence")
+        assert table.row_count == 1
+        await pilot.resize_terminal(60, 14)
+        await pilot.pause(0.2)
+        assert len(table.columns) == len(NARROW)
+        await pilot.press("q")
+
+
+def test_the_worst_stands_first() -> None:
+    """Down, unknown, on its way, stopped on purpose, up."""
+    servers = [
+        server("e"),
+        server("d", "stopped", "down"),
+        server("c", "starting", "unknown"),
+        server("b", "running", "unknown", "gone"),
+        server("a", "backoff", "down"),
+    ]
+    servers[2] = server("c", "starting", "unknown")
+    assert [view.status.name for view in order(servers)] == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 89, 90, 124, 125, 300])
+def test_every_width_has_its_columns(width: int) -> None:
+    """Few columns on a small screen; a machine's line stays shorter than the screen from 60 columns on."""
+    assert heads(width) == (NARROW if width < 90 else HEADS)
+    line = machine_line(machine(), Minute(), NOW, width)
+    assert isinstance(line, Text)
+    assert width < 60 or len(line.plain) <= width
+
+
+def test_a_silent_machine_says_since_when() -> None:
+    """Not its last figures, but that they are old."""
+    line = machine_line(machine(up=False), Minute(), NOW, 120).plain
+    assert "out of touch" in line
+    assert "30 s ago" in line
+    assert "%" not in line
+
+
+def test_once_and_json_on_the_real_shapes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal it prints one picture; with --json the overview."""
+    from watchkeeper.cli import main, top  # noqa: PLC0415  # patched below
+    from watchkeeper.web.shapes import Overview  # noqa: PLC0415
+
+    class Hub:
+        """What `connect` gives."""
+
+        def overview(self) -> Overview:
+            """Everything."""
+            return Overview(NOW, "All is well.", 0, (machine(),), (server("alpha"),), ())
+
+    monkeypatch.setattr(top, "connect", lambda _: Hub())
+    assert main(["top"]) == 0
+    said = capsys.readouterr().out
+    assert "All is well." in said
+    assert "alpha" in said
+    assert "LAST MINUTE" not in said
+    assert main(["top", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["servers"][0]["status"]["name"] == "alpha"
