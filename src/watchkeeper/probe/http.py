@@ -12,8 +12,8 @@ from watchkeeper.fetch import fetch
 class Http(Asked, frozen=True, tag_field="kind", tag="http"):
     """``kind = "http"``: one request; up when the status is expected and, if asked for, the body matches.
 
-    `url` is asked with `method` and `headers`. `status` lists codes or ranges (``"200-399"``); `contains` is a regular
-    expression searched in the body; `verify = false` takes any certificate.
+    `url` is asked with `method` and `headers`; `status` lists codes or ranges (``"200-399"``); `contains` is a regular
+    expression searched in the body; without `verify` any certificate is taken.
     """
 
     url: str
