@@ -197,4 +197,5 @@ def _fullest(newest: dict[tuple[str, str, str], list[tuple[Series, float]]], mac
         for series, size in newest.get((machine, "", "node_filesystem_size_bytes"), ())
         if size > 0 and series.labels in left and series.label("fstype") not in {"tmpfs", "squashfs", "overlay", "ramfs"}
     ]
-    return max(found) if found else None
+    # One file system may be mounted at several places: the shortest name is the one that people know.
+    return max(found, key=lambda one: (one[0], -len(one[1]))) if found else None
