@@ -7,8 +7,6 @@ Settings come from the structs that read them, metrics from the collectors' own 
 --help, routes from the OpenAPI document. Sentences stand in the code, beside what they describe.
 """
 
-
-
 from __future__ import annotations
 
 import inspect
