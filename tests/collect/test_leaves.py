@@ -1,0 +1,217 @@
+"""Each collector against a small captured tree: the odd cases that this machine does not show."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from watchkeeper.collect.cpu import Cpu
+from watchkeeper.collect.disk import Disk
+from watchkeeper.collect.filesystem import Filesystem
+from watchkeeper.collect.load import Load
+from watchkeeper.collect.memory import Memory
+from watchkeeper.collect.netstat import Netstat
+from watchkeeper.collect.network import NetworkReader
+from watchkeeper.collect.pressure import Pressure
+from watchkeeper.collect.sockstat import Sockstat
+from watchkeeper.collect.vmstat import Vmstat
+from watchkeeper.errors import Failed
+from watchkeeper.seams import Reader
+
+STAT = """cpu  10 0 20 300 4 5 6 7 8 9
+cpu0 {first}
+cpu1 5 0 10 150 2 2 3 3 4 4
+intr 4711 1 2 3
+ctxt 815
+btime 1760000000
+processes 42
+procs_running 3
+procs_blocked 1
+softirq 1 2 3
+"""
+HEAD = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets |bytes\n"
+
+
+def put(root: Path, path: str, text: str) -> None:
+    """Write a file of the tree."""
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+
+
+def values(reader: Reader) -> dict[str, float]:
+    """What it reads, by series."""
+    figures = reader.read()
+    return {series.text(): value for series, value in zip(reader.series, figures, strict=True)}
+
+
+def test_cpu(tmp_path: Path) -> None:
+    """Ticks as seconds, idle time that never falls back, a core that goes and one that comes back counting anew."""
+    put(tmp_path, "proc/stat", STAT.format(first="500 1 2 1000 3 4 5 6 7 8"))
+    reader = Cpu().open(tmp_path)
+    layout = reader.series
+    first = values(reader)
+    assert first['node_cpu_seconds_total{cpu="0",mode="user"}'] == 5.0
+    assert first['node_cpu_guest_seconds_total{cpu="1",mode="nice"}'] == 0.04
+    assert (first["node_intr_total"], first["node_forks_total"], first["node_procs_blocked"]) == (4711, 42, 1)
+    put(tmp_path, "proc/stat", STAT.format(first="501 1 2 998 3 4 5 6 7 8"))
+    assert values(reader)['node_cpu_seconds_total{cpu="0",mode="idle"}'] == 10.0, "a tick back is the kernel's rounding"
+    assert reader.series is layout
+    put(tmp_path, "proc/stat", STAT.format(first="1 1 2 3 3 4 5 6 7 8"))
+    assert values(reader)['node_cpu_seconds_total{cpu="0",mode="idle"}'] == 0.03, "a core that was away counts anew"
+    put(tmp_path, "proc/stat", STAT.replace("cpu0 {first}\n", ""))
+    assert 'node_cpu_seconds_total{cpu="0",mode="user"}' not in values(reader)
+    assert reader.series is not layout
+    reader.close()
+
+
+def test_memory(tmp_path: Path) -> None:
+    """Kilobytes as bytes, counts as they are, brackets gone from names."""
+    put(tmp_path, "proc/meminfo", "MemTotal:  1000 kB\nActive(anon):  3 kB\nHugePages_Total:   5\n")
+    reader = Memory().open(tmp_path)
+    assert values(reader) == {
+        "node_memory_MemTotal_bytes": 1_024_000,
+        "node_memory_Active_anon_bytes": 3072,
+        "node_memory_HugePages_Total": 5,
+    }
+    reader.close()
+
+
+def test_pressure(tmp_path: Path) -> None:
+    """Microseconds as seconds; a kernel without it is said to be one."""
+    with pytest.raises(Failed, match="cannot be read"):
+        Pressure().open(tmp_path)
+    for name in ("cpu", "io", "memory"):
+        put(tmp_path, f"proc/pressure/{name}", "some avg10=0.00 total=1500000\nfull avg10=0.00 total=250000\n")
+    reader = Pressure().open(tmp_path)
+    found = values(reader)
+    assert found["node_pressure_cpu_waiting_seconds_total"] == 1.5
+    assert found["node_pressure_io_stalled_seconds_total"] == 0.25
+    assert len(found) == 5
+    reader.close()
+
+
+def test_vmstat_takes_the_lines_that_there_are(tmp_path: Path) -> None:
+    """Older kernels tell of no kills."""
+    put(tmp_path, "proc/vmstat", "nr_free 1\npgfault 10\npswpin 2\nother 4\n")
+    reader = Vmstat().open(tmp_path)
+    assert values(reader) == {"node_vmstat_pgfault": 10, "node_vmstat_pswpin": 2}
+    put(tmp_path, "proc/vmstat", "nr_free 1\nnew 2\npgfault 10\npswpin 2\n")
+    with pytest.raises(Failed, match="changed its lines"):
+        reader.read()
+    reader.close()
+
+
+def test_load_does_without_what_is_missing(tmp_path: Path) -> None:
+    """Only the averages and the boot time must be there."""
+    put(tmp_path, "proc/loadavg", "0.50 1.25 2.00 1/234 5678\n")
+    put(tmp_path, "proc/stat", STAT)
+    reader = Load().open(tmp_path)
+    found = values(reader)
+    assert (found["node_load1"], found["node_load15"], found["node_boot_time_seconds"]) == (0.5, 2.0, 1_760_000_000)
+    assert "node_filefd_allocated" not in found
+    reader.close()
+
+
+def test_filesystem(tmp_path: Path) -> None:
+    """Blanks in names, what is left out, what cannot be asked, and a mount that comes."""
+    (tmp_path / "my disk").mkdir()
+    table = r"""/dev/sda1 /my\040disk ext4 rw,relatime 0 0
+proc /proc proc rw 0 0
+/dev/sdb1 /gone xfs ro 0 0
+overlay / overlay rw 0 0
+"""
+    put(tmp_path, "proc/self/mounts", table)
+    reader = Filesystem().open(tmp_path)
+    layout = reader.series
+    found = values(reader)
+    here = '{device="/dev/sda1",fstype="ext4",mountpoint="/my disk"}'
+    gone = '{device="/dev/sdb1",fstype="xfs",mountpoint="/gone"}'
+    assert found[f"node_filesystem_size_bytes{here}"] > found[f"node_filesystem_avail_bytes{here}"] > 0
+    assert found[f"node_filesystem_device_error{here}"] == 0
+    assert found[f"node_filesystem_device_error{gone}"] == 1
+    assert math.isnan(found[f"node_filesystem_size_bytes{gone}"])
+    assert len(found) == 14
+    reader.read()
+    assert reader.series is layout
+    put(tmp_path, "proc/self/mounts", table + "tmpfs /my\\040disk tmpfs rw 0 0\n")
+    assert len(values(reader)) == 21
+    reader.close()
+
+
+def test_a_remote_filesystem_is_asked_aside(tmp_path: Path) -> None:
+    """Its answer comes from another thread, a moment later."""
+    import time  # noqa: PLC0415
+
+    put(tmp_path, "proc/self/mounts", "server:/x / nfs4 rw 0 0\n")
+    reader = Filesystem().open(tmp_path)
+    deadline = time.monotonic() + 5
+    while values(reader)['node_filesystem_device_error{device="server:/x",fstype="nfs4",mountpoint="/"}'] != 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    reader.close()
+
+
+def test_a_wrong_expression_is_refused() -> None:
+    """While file and line are known."""
+    for make in (lambda: Filesystem(exclude_mounts="("), lambda: Disk(exclude="(")):
+        with pytest.raises(ValueError, match="no regular expression"):
+            make()
+
+
+def test_disk(tmp_path: Path) -> None:
+    """Sectors as bytes, milliseconds as seconds, partitions left out, devices that come, older kernels' fewer fields."""
+    line = "   8       0 sda 10 1 2 3000 20 4 5 6000 7 8000 9000"
+    put(tmp_path, "proc/diskstats", line + "\n   8       1 sda1 1 1 1 1 1 1 1 1 1 1 1\n")
+    reader = Disk().open(tmp_path)
+    found = values(reader)
+    assert found['node_disk_read_bytes_total{device="sda"}'] == 1024
+    assert found['node_disk_write_time_seconds_total{device="sda"}'] == 6.0
+    assert len(found) == 11
+    put(tmp_path, "proc/diskstats", line + "\n" + line.replace("sda", "sdb") + " 1 2 3 4000 5 6000\n")
+    found = values(reader)
+    assert found['node_disk_flush_requests_time_seconds_total{device="sdb"}'] == 6.0
+    assert len(found) == 11 + 17
+    reader.close()
+
+
+def test_network(tmp_path: Path) -> None:
+    """Traffic of each interface; what the kernel does not tell is NaN; an interface that comes is there at once."""
+    put(tmp_path, "proc/net/dev", HEAD + "  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n")
+    put(tmp_path, "sys/class/net/eth0/operstate", "up\n")
+    put(tmp_path, "sys/class/net/eth0/speed", "1000\n")
+    put(tmp_path, "sys/class/net/eth0/carrier", "\n")
+    reader = NetworkReader(tmp_path)
+    layout = reader.series
+    found = values(reader)
+    assert found['node_network_receive_bytes_total{device="eth0"}'] == 1
+    assert found['node_network_transmit_compressed_total{device="eth0"}'] == 16
+    assert found['node_network_speed_bytes{device="eth0"}'] == 125_000_000
+    assert math.isnan(found['node_network_carrier{device="eth0"}'])
+    assert found['node_network_up{device="eth0"}'] == 1
+    assert reader.series is layout
+    put(tmp_path, "proc/net/dev", HEAD + "  eth0: " + "1 " * 16 + "\n veth9: " + "2 " * 16 + "\n")
+    assert values(reader)['node_network_receive_bytes_total{device="veth9"}'] == 2
+    reader.close()
+
+
+def test_netstat_and_sockstat(tmp_path: Path) -> None:
+    """Pairs of lines and lines of pairs; without IPv6 there are simply fewer."""
+    put(tmp_path, "proc/net/netstat", "TcpExt: SyncookiesSent Foo ListenDrops\nTcpExt: 1 2 3\nIpExt: InOctets\nIpExt: 9\n")
+    put(tmp_path, "proc/net/snmp", "Tcp: InSegs RtoMin CurrEstab\nTcp: 11 12 -1\n")
+    reader = Netstat().open(tmp_path)
+    assert values(reader) == {
+        "node_netstat_TcpExt_SyncookiesSent": 1,
+        "node_netstat_TcpExt_ListenDrops": 3,
+        "node_netstat_IpExt_InOctets": 9,
+        "node_netstat_Tcp_InSegs": 11,
+        "node_netstat_Tcp_CurrEstab": -1,
+    }
+    reader.close()
+    put(tmp_path, "proc/net/sockstat", "sockets: used 7\nTCP: inuse 5 mem 2\n")
+    other = Sockstat().open(tmp_path)
+    found = values(other)
+    assert (found["node_sockstat_sockets_used"], found["node_sockstat_TCP_inuse"]) == (7, 5)
+    assert found["node_sockstat_TCP_mem_bytes"] == 2 * 4096
+    other.close()
