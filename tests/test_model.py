@@ -24,4 +24,6 @@ def test_labels_are_added_but_never_overwritten() -> None:
 def test_ids_sort_by_time_and_differ() -> None:
     """Two ids of one instant differ; a later instant sorts later."""
     assert new_id(5) != new_id(5)
+    many = [new_id(5) for _ in range(300)]
+    assert many == sorted(many), "what happened in one millisecond keeps its order"
     assert new_id(1_760_000_000_000) < new_id(1_760_000_000_001)

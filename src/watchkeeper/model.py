@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import itertools
 import os
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -149,9 +150,12 @@ class EventKind(enum.StrEnum):
     STORE_FULL = "store_full"
 
 
+_order = itertools.count()
+
+
 def new_id(at: int) -> str:
-    """An id for a thing that happened at `at` (ms): unique, and sorting by it sorts by time."""
-    return f"{at:012x}-{os.urandom(5).hex()}"
+    """An id for a thing that happened at `at` (ms): unique, and sorting by it sorts by time, then by the order of asking."""
+    return f"{at:012x}-{next(_order) & 0xFFFFFF:06x}{os.urandom(4).hex()}"
 
 
 Severity = Literal["info", "warning", "critical"]
