@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.clock import Clock, milliseconds
-from watchkeeper.collect import leaves
+from watchkeeper.collect import leaves, periods, tasks
 from watchkeeper.collect.itself import FAMILIES as ITSELF_FAMILIES
 from watchkeeper.collect.itself import Itself
 from watchkeeper.collect.process import ProcessReader, Supervised
@@ -71,7 +71,7 @@ class Agent:
         self.spool = Spool(data / "agent" / "spool", settings.agent.spool)
         self.uplink = Uplink(self._hub_address, self._hub_token, self._introduce, self.spool, self, clock)
         self.rounds = Rounds(clock, self._take)
-        self.processes = ProcessReader(Path("/"), self._servers, self._processes)
+        self.processes = ProcessReader(tasks(), self._servers, self._processes)
         self.itself = Itself()
         self.rounds.add("process", self.processes, self.processes.families)
         self.rounds.add("server", ServerFigures(self.statuses), lambda: SERVER_FAMILIES)
@@ -149,9 +149,7 @@ class Agent:
         """Ask and read what the settings say."""
         settings = self.settings
         period = float(settings.agent.period)
-        collectors = leaves(settings.collect)
-        periods = {name: float(leaf.period) for name, leaf in collectors.items() if leaf.period}
-        self.rounds.open(collectors, periods, period, Path("/"))
+        self.rounds.open(leaves(settings.collect), periods(settings.collect), period, Path("/"))
         askings = [asking for name, server in settings.server.items() for asking in name_probes(name, server.probe, period)]
         for name, leaf in settings.probe.items():
             askings += name_probes("", [msgspec.structs.replace(leaf, name=leaf.name or name)], period)

@@ -6,8 +6,11 @@ that reads all of one period at one instant and makes one frame of it. Linux is 
 of servers' own pages (`process`, `scraping`) is not set here but with the servers.
 """
 
+import sys
+
 import msgspec
 
+from watchkeeper.collect import task
 from watchkeeper.collect.cpu import Cpu
 from watchkeeper.collect.disk import Disk
 from watchkeeper.collect.filesystem import Filesystem
@@ -16,11 +19,15 @@ from watchkeeper.collect.memory import Memory
 from watchkeeper.collect.netstat import Netstat
 from watchkeeper.collect.network import Network
 from watchkeeper.collect.pressure import Pressure
+from watchkeeper.collect.process import Tasks
 from watchkeeper.collect.sockstat import Sockstat
 from watchkeeper.collect.vmstat import Vmstat
 from watchkeeper.config import Part
+from watchkeeper.seams import Collector
 
-__all__ = ["CollectSettings", "leaves"]
+__all__ = ["CollectSettings", "leaves", "periods", "tasks"]
+
+_LINUX = sys.platform == "linux"
 
 Leaf = Cpu | Disk | Filesystem | Load | Memory | Netstat | Network | Pressure | Sockstat | Vmstat
 
@@ -40,7 +47,29 @@ class CollectSettings(Part, frozen=True, kw_only=True):
     sockstat: Sockstat = Sockstat()
 
 
-def leaves(settings: CollectSettings) -> dict[str, Leaf]:
-    """Each collector that is switched on, by name."""
-    found = {field.name: getattr(settings, field.name) for field in msgspec.structs.fields(CollectSettings)}
-    return {name: leaf for name, leaf in found.items() if leaf.enabled}
+def leaves(settings: CollectSettings) -> dict[str, Collector]:
+    """Each collector that is switched on and that this system has, by name."""
+    wanted = {name: leaf for name, leaf in _named(settings).items() if leaf.enabled}
+    if _LINUX:
+        return dict(wanted)
+    from watchkeeper.collect.portable import portable  # noqa: PLC0415  # psutil is not installed on Linux
+
+    return portable(wanted)
+
+
+def periods(settings: CollectSettings) -> dict[str, float]:
+    """In seconds, of those that have a period of their own."""
+    return {name: float(leaf.period) for name, leaf in _named(settings).items() if leaf.period}
+
+
+def tasks() -> Tasks:
+    """Where this system's processes are looked up."""
+    if _LINUX:
+        return task.Tasks()
+    from watchkeeper.collect.portable_task import PortableTasks  # noqa: PLC0415  # psutil is not installed on Linux
+
+    return PortableTasks()
+
+
+def _named(settings: CollectSettings) -> dict[str, Leaf]:
+    return {field.name: getattr(settings, field.name) for field in msgspec.structs.fields(CollectSettings)}

@@ -2,22 +2,19 @@
 
 A server's processes are its leader and everything that descends from it. A child that has ended is
 in the kernel's figures of the parent that waited for it, else in what `Rising` keeps: counters only
-rise while a server lives. Memory shared between
-processes is counted once in the proportional figure, which the kernel makes dear: it is read rarely.
-Called by the agent's round; who is supervised is the supervisor's to say. Source: proc(5).
+rise while a server lives. Memory shared between processes is counted once in the proportional figure,
+which the kernel makes dear: it is read rarely. Called by the agent's round; who is supervised is the
+supervisor's to say, and how a process is read is the system's (`task`, `portable_task`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from watchkeeper.collect.task import COUNTERS, Task
 from watchkeeper.errors import Failed
 from watchkeeper.model import Family, Series
 
@@ -26,6 +23,9 @@ TREE_SECONDS = 5.0
 PSS_SECONDS = 30.0
 DIPS = 3
 """Reads that a sum may be lower in before what is missing counts as used by a child that nobody waited for."""
+
+COUNTERS = 6
+"""How many of a task's figures only rise: CPU, switches of both kinds, bytes read and written, major faults."""
 
 FAMILIES = (
     Family("process_cpu_seconds_total", "counter", "CPU time of the server's processes in user and kernel mode."),
@@ -55,12 +55,48 @@ class Supervised(NamedTuple):
     started_at: int
 
 
+class Task(Protocol):
+    """One living process."""
+
+    pid: int
+
+    def read(self) -> list[float] | None:
+        """The counters in the order of `FAMILIES`, resident and virtual memory (bytes), threads, files; None: ended."""
+        ...
+
+    def proportional(self) -> float:
+        """Its share of memory in bytes; NaN where the system does not tell us."""
+        ...
+
+    def files_limit(self) -> float:
+        """How many descriptors it may have open."""
+        ...
+
+    def close(self) -> None:
+        """Give descriptors back."""
+        ...
+
+
+class Tasks(Protocol):
+    """Where a system's processes are looked up."""
+
+    def open(self, pid: int) -> Task:
+        """Look at a living process; raises Failed when there is none."""
+        ...
+
+    def children(self, pid: int) -> list[int]:
+        """Those that it has started and that live."""
+        ...
+
+
 class ProcessReader:
     """A reader over all supervised servers; the layout changes with their names."""
 
-    def __init__(self, root: Path, names: Callable[[], Sequence[str]], supervised: Callable[[], Iterable[Supervised]]) -> None:
+    def __init__(
+        self, tasks: Tasks, names: Callable[[], Sequence[str]], supervised: Callable[[], Iterable[Supervised]]
+    ) -> None:
         """`names()`: all servers; `supervised()`: those that have a process, asked at every read."""
-        self._proc = root / "proc"
+        self._system = tasks
         self._ask_names = names
         self._supervised = supervised
         self._names: tuple[str, ...] = ()
@@ -87,7 +123,7 @@ class ProcessReader:
             if server := living.get(name):
                 tree = self._trees.get(name)
                 if tree is None:
-                    tree = self._trees[name] = Tree(self._proc, server)
+                    tree = self._trees[name] = Tree(self._system, server)
                 figures = tree.read(now)
             values += figures or [math.nan] * len(FAMILIES)
         return values
@@ -128,12 +164,12 @@ class Rising:
 class Tree:
     """One server's processes while its leader lives."""
 
-    def __init__(self, proc: Path, server: Supervised) -> None:
+    def __init__(self, tasks: Tasks, server: Supervised) -> None:
         """Look at the leader; its children at the first read."""
         self.server = server
-        self._proc = proc
+        self._system = tasks
         self._tasks: dict[int, Task] = {}
-        self._rising = Rising(len(COUNTERS))
+        self._rising = Rising(COUNTERS)
         self._limit = math.nan
         self._proportional = math.nan
         self._tree_due = 0.0
@@ -144,7 +180,7 @@ class Tree:
         if now >= self._tree_due:
             self._tree_due = now + TREE_SECONDS
             self._look()
-        sums = [0.0] * (len(COUNTERS) + 4)
+        sums = [0.0] * (COUNTERS + 4)
         for task in list(self._tasks.values()):
             figures = task.read()
             if figures is None:
@@ -159,9 +195,9 @@ class Tree:
             self._proportional_due = now + PSS_SECONDS
             self._proportional = sum(task.proportional() for task in self._tasks.values())
             self._limit = self._tasks[self.server.pid].files_limit()
-        counters = self._rising.show(sums[: len(COUNTERS)])
+        counters = self._rising.show(sums[:COUNTERS])
         count = float(len(self._tasks))
-        return [*counters, *sums[len(COUNTERS) :], self._proportional, self._limit, self.server.started_at / 1000, count]
+        return [*counters, *sums[COUNTERS:], self._proportional, self._limit, self.server.started_at / 1000, count]
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -170,33 +206,16 @@ class Tree:
         self._tasks.clear()
 
     def _look(self) -> None:
-        """Find the descendants, generation by generation (CONFIG_PROC_CHILDREN, on in every distribution's kernel)."""
+        """Find the descendants, generation by generation."""
         found: set[int] = set()
         waiting = [self.server.pid]
         while waiting:
             pid = waiting.pop()
             if pid not in found:
                 found.add(pid)
-                waiting += children(self._proc, pid)
+                waiting += self._system.children(pid)
         for pid in self._tasks.keys() - found:
             self._tasks.pop(pid).close()
         for pid in found - self._tasks.keys():
             with contextlib.suppress(Failed):
-                self._tasks[pid] = Task(self._proc, pid)
-
-
-def children(proc: Path, pid: int) -> list[int]:
-    """The processes that `pid`'s threads have started and that live."""
-    found: list[int] = []
-    try:
-        threads = os.listdir(proc / str(pid) / "task")  # noqa: PTH208  # names suffice, and this runs all the time
-    except OSError:
-        return found
-    for thread in threads:
-        with contextlib.suppress(OSError):
-            file = os.open(proc / str(pid) / "task" / thread / "children", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                found += map(int, os.read(file, 65536).split())
-            finally:
-                os.close(file)
-    return found
+                self._tasks[pid] = self._system.open(pid)

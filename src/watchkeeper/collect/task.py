@@ -17,8 +17,33 @@ from watchkeeper.kept import KeptFile
 _SECOND = 1.0 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
-COUNTERS = ("cpu seconds", "voluntary switches", "involuntary switches", "read bytes", "written bytes", "major faults")
-"""What the first six figures of `Task.read` are. CPU, bytes and faults include those of children that were waited for."""
+
+class Tasks:
+    """See `process.Tasks`; read from below `proc`."""
+
+    def __init__(self, proc: Path = Path("/proc")) -> None:
+        """Nothing is opened yet."""
+        self._proc = proc
+
+    def open(self, pid: int) -> Task:
+        """Look at a living process; raises Failed when there is none."""
+        return Task(self._proc, pid)
+
+    def children(self, pid: int) -> list[int]:
+        """The processes that `pid`'s threads have started and that live (CONFIG_PROC_CHILDREN, on in every distribution)."""
+        found: list[int] = []
+        try:
+            threads = os.listdir(self._proc / str(pid) / "task")  # noqa: PTH208  # names suffice, and this runs all the time
+        except OSError:
+            return found
+        for thread in threads:
+            with contextlib.suppress(OSError):
+                file = os.open(self._proc / str(pid) / "task" / thread / "children", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    found += map(int, os.read(file, 65536).split())
+                finally:
+                    os.close(file)
+        return found
 
 
 class Task:
@@ -37,7 +62,7 @@ class Task:
             self._io = KeptFile(self._folder / "io", 512)
 
     def read(self) -> list[float] | None:
-        """The counters, then resident and virtual memory in bytes, threads, open files; None when it has ended."""
+        """See `process.Task`. CPU, bytes and faults include those of children that were waited for."""
         try:
             # The name in the second field may hold blanks and brackets: the last bracket ends it (proc(5)).
             fields = self._stat.read().rpartition(b")")[2].split()
