@@ -13,7 +13,11 @@ from typing import NamedTuple
 from watchkeeper.errors import Failed
 from watchkeeper.model import Family, Kind, Series
 
-_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s+(\S+)(?:\s+(-?[\d.]+))?(?:\s+#.*)?\s*$")
+_SAMPLE = re.compile(
+    r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*"
+    r'(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?\s+'
+    r"(\S+)(?:\s+(-?[\d.]+))?(?:\s+#.*)?\s*$"
+)
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _KINDS: dict[str, Kind] = {"counter": "counter", "gauge": "gauge", "info": "info", "histogram": "counter", "summary": "gauge"}
 _TAILS = ("_bucket", "_sum", "_count", "_total", "_created")

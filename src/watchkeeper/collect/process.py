@@ -147,18 +147,22 @@ class Rising:
         self._dips = [0] * count
 
     def show(self, sums: Sequence[float]) -> list[float]:
-        """What to show for these sums; NaN stays NaN."""
+        """What to show for these sums; NaN is shown as NaN and changes nothing."""
+        told = list(sums)
         for place, figure in enumerate(sums):
-            figure += self._lost[place]  # noqa: PLW2901  # a hot loop
-            if figure >= self._shown[place] or figure != figure:  # noqa: PLR0124  # the quickest way to ask for NaN
+            if figure != figure:  # noqa: PLR0124  # the quickest way to ask for NaN, and this runs all the time
+                continue
+            figure += self._lost[place]  # noqa: PLW2901  # as above
+            if figure >= self._shown[place]:
                 self._shown[place] = figure
                 self._dips[place] = 0
-                continue
-            self._dips[place] += 1
-            if self._dips[place] > DIPS:
-                self._lost[place] += self._shown[place] - figure
-                self._dips[place] = 0
-        return list(self._shown)
+            else:
+                self._dips[place] += 1
+                if self._dips[place] > DIPS:
+                    self._lost[place] += self._shown[place] - figure
+                    self._dips[place] = 0
+            told[place] = self._shown[place]
+        return told
 
 
 class Tree:
