@@ -255,9 +255,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 if isinstance(event, TextMessage):
                     asked = msgspec.json.decode(event.data, type=FromBrowser)
                     if isinstance(asked, LogsFollow):
-                        self.hub.followed.append(asked)
                         tail = tuple(self.hub.lines[-asked.lines :]) if asked.lines else ()
                         outgoing.put(msgspec.json.encode(LogNews(asked.machine, asked.server, tail)))
+                        self.hub.followed.append(asked)
 
 
 def wait_until(holds: Callable[[], Any], seconds: float = 20) -> None:

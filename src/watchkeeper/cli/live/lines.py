@@ -29,33 +29,24 @@ class Join:
 
     def __init__(self, seen: Sequence[str]) -> None:
         """`seen`: the lines printed so far, or the last of them, oldest first."""
-        self._seen = list(seen)
-        self._expected: deque[str] | None = None
+        # Where the tail may begin is any line of them: what would follow then, for each place that is still possible.
+        known = list(seen)
+        self._ways = [known[start:] for start in range(len(known))]
+        self._begun = False
         self.gap = False
         """Whether lines may have been missed: nothing of the tail was known."""
 
     def fresh(self, lines: Sequence[str]) -> list[str]:
-        """Those of the next `lines` that were not printed yet."""
+        """Those of the next `lines` that were not printed yet; where several places fit, the one with the longest overlap."""
         left = list(lines)
-        if self._expected is None:
-            return self._begin(left) if left else []
-        while self._expected and left:
-            if left[0] != self._expected.popleft():
-                self._expected.clear()
-                break
-            left.pop(0)
-        return left
-
-    def _begin(self, lines: list[str]) -> list[str]:
-        """Lay the tail's first part over what was seen, with the longest overlap."""
-        for start in range(len(self._seen)):
-            known = self._seen[start : start + len(lines)]
-            if known == lines[: len(known)]:
-                self._expected = deque(self._seen[start + len(known) :])
-                return lines[len(known) :]
-        self._expected = deque()
-        self.gap = bool(self._seen)
-        return lines
+        if not left:
+            return left
+        ways = [way for way in self._ways if way[: len(left)] == left[: len(way)]]
+        known = max(map(len, ways), default=0)
+        self.gap = self.gap or (not self._begun and bool(self._ways) and not ways)
+        self._begun = True
+        self._ways = [way[len(left) :] for way in ways] or [[]]
+        return left[known:]
 
 
 def follow(
