@@ -43,6 +43,8 @@ class Process:
 
     async def ended(self) -> Ending:
         """Wait for its end, and end what is left of its group; may be cancelled and asked again."""
+        if self._child is not None and self._child.returncode is not None:
+            return self._reap()  # asked again after the end: its number may be another's by now
         if hasattr(os, "pidfd_open"):
             try:
                 handle = os.pidfd_open(self.pid)
@@ -73,7 +75,8 @@ class Process:
         if self._child is None:
             return Ending("its exit status is unknown, since an earlier agent had started it", clean=False)
         # Before it is waited for, its number cannot be given to anyone else: what is left of the group is ours.
-        self._kill_rest()
+        if self._child.returncode is None:
+            self._kill_rest()
         status = self._child.wait()
         if status < 0:
             return Ending(f"killed by {_name(-status)}", clean=False)
@@ -151,7 +154,8 @@ async def _waited(child: subprocess.Popen[bytes]) -> None:
 
     def wait() -> None:
         if hasattr(os, "waitid"):
-            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            with contextlib.suppress(ChildProcessError):  # somebody else has reaped it: it has ended
+                os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         else:
             child.wait()
         with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile

@@ -77,8 +77,8 @@ class Supervisor:
             self._see_ready()
             while True:
                 await asyncio.sleep(ROTATE_SECONDS)
-                for server in self._kept.values():
-                    server.log.rotate_if_needed()
+                for server in list(self._kept.values()):
+                    await asyncio.to_thread(server.log.rotate_if_needed)  # a copy of many megabytes takes a while
 
     async def order(self, action: Action) -> Outcome:
         """Carry out an operator's order and wait until it is done; never raises for what the caller did wrong."""
