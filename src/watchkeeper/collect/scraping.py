@@ -52,6 +52,8 @@ class _Kept:
         self.read_at = -math.inf
         self.figures = [0.0, math.nan, math.nan]
         self.trouble = ""
+        self.told = False
+        """Whether the trouble was logged: the second time in a row, since a server that has just started may need a moment."""
         labels = (("page", source.name), ("server", source.server))
         self.own = tuple(Series(family.name, labels) for family in FAMILIES)
 
@@ -154,8 +156,9 @@ class Scraping:
         else:
             self._keep(kept, page)
             kept.figures = [1.0, took, float(len(page.series))]
-        if why and why != kept.trouble:
+        if why and why == kept.trouble and not kept.told:
             logger.warning("the figures of %s cannot be read: %s", source.server, why)
+        kept.told = bool(why) and why == kept.trouble
         kept.trouble = why
 
     def _keep(self, kept: _Kept, page: Page) -> None:

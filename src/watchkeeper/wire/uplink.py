@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 15.0
+QUIET_ATTEMPTS = 3
+"""At the start so many may fail before that is worth a line: a hub that is started with us needs a moment."""
 PING_SECONDS = 20.0
 BURST = 64
 
@@ -96,15 +98,16 @@ class Uplink:
             self._orders = orders
             attempt = 0
             said = ""
+            quiet = QUIET_ATTEMPTS
             while True:
                 try:
                     why = await self._serve(await dial(self._url(), self._token()))
-                    attempt = 0
+                    attempt = quiet = 0
                     said = ""
                 except (ConfigError, Failed, Refused) as fault:
                     why = str(fault)
                 attempt += 1
-                if why != said:
+                if why != said and attempt > quiet:
                     logger.warning("no link to the hub (%s); trying again, nothing is lost meanwhile", why)
                     said = why
                 await asyncio.sleep(pause_before(attempt, random.random()))  # noqa: S311  # jitter, not a secret
