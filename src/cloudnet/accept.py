@@ -1,0 +1,167 @@
+"""The door to the street: connections are accepted, or refused before they cost anything.
+
+A refused one is reset at once: no handshake, no TLS, no object that outlives the turn; picows' own server would have built all
+of them before it asked us. So we accept ourselves and hand over what is admitted. Running out of file descriptors pauses
+accepting
+instead of spinning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+
+import aiofastnet
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # picows' own server is made of it; its stub leaves it out
+
+from cloudnet.errors import ConfigError
+from cloudnet.figures import Figures
+from cloudnet.limits import Admission
+from cloudnet.packets import MESSAGE_BYTES
+from cloudnet.session import GREETING_SECONDS
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 4096
+PER_TURN = 64
+"""Connections accepted in one turn of the event loop: a storm of newcomers must not starve those who are in."""
+STARVED_SECONDS = 0.2
+READ_BUFFER = 2048
+"""What a connection reads into at first; it grows with what comes. Half of picows' memory at its own default."""
+
+_RESET = struct.pack("ii", 1, 0)
+
+Answer = WSListener | WSUpgradeResponseWithListener | None
+Factory = Callable[[WSUpgradeRequest, str], Answer]
+
+
+class Street:
+    """Listens, and lets in."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        admission: Admission,
+        figures: Figures,
+        factory: Factory,
+        context: ssl.SSLContext | None,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """`factory(request, address)` answers a handshake: a listener, or an HTTP response."""
+        self._listener = listener
+        self._admission = admission
+        self._figures = figures
+        self._factory = factory
+        self._context = context
+        self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
+        self._logger = logging.LoggerAdapter(logging.getLogger("cloudnet.picows"), {})
+        self._logger.logger.setLevel(logging.CRITICAL)
+        self._logger.logger.propagate = False
+        self._is_open = True
+
+    def open(self) -> None:
+        """Begin to accept."""
+        self._loop.add_reader(self._listener, self._accept)
+
+    def close(self) -> None:
+        """Accept no more."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+
+    def _accept(self) -> None:
+        for _ in range(PER_TURN):
+            try:
+                client, peer = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as fault:
+                logger.warning("no connection can be accepted for a moment: %s", fault.strerror)
+                self._figures.turned_away["no descriptors"] += 1
+                self._loop.remove_reader(self._listener)
+                self._loop.call_later(STARVED_SECONDS, self._again)
+                return
+            address = peer[0]
+            if reason := self._admission.admit(address, time.monotonic()):
+                self._figures.turned_away[reason] += 1
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                client.close()
+                continue
+            self._figures.accepts += 1
+            client.setblocking(False)
+            self._tasks.create_task(self._let_in(client, address), name=f"accept {address}")
+
+    def _again(self) -> None:
+        if self._is_open:
+            self.open()
+
+    async def _let_in(self, client: socket.socket, address: str) -> None:
+        admission = self._admission
+
+        def protocol() -> Admitted:
+            return Admitted(lambda request: self._factory(request, address), self._logger, lambda: admission.leave(address))
+
+        handshake = GREETING_SECONDS if self._context else None
+        try:
+            await aiofastnet.connect_accepted_socket(
+                self._loop, protocol, client, ssl=self._context, ssl_handshake_timeout=handshake
+            )
+        except (OSError, ssl.SSLError, TimeoutError) as fault:
+            self._figures.turned_away["tls" if self._context else "gone"] += 1
+            logger.debug("the handshake with %s failed: %s", address, fault)
+            client.close()
+            admission.leave(address)
+
+
+class Admitted(WSProtocol):  # type: ignore[misc]  # the stub leaves its parent out
+    """picows' protocol for one accepted connection, which says when it is over, also when there was no handshake."""
+
+    def __init__(self, factory: Callable[[WSUpgradeRequest], Answer], log: object, lost: Callable[[], None]) -> None:
+        """The arguments that picows' server would give it, with our bounds."""
+        super().__init__(
+            None,
+            None,
+            False,
+            factory,
+            log,
+            True,
+            GREETING_SECONDS,
+            False,
+            60.0,
+            60.0,
+            1,
+            False,
+            MESSAGE_BYTES,
+            None,
+            READ_BUFFER,
+        )
+        self._lost = lost
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        super().connection_lost(exc)
+        self._lost()
+
+
+def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
+    """A bound socket that listens; `share` lets several processes have the same address. Raises ConfigError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(address)
+    except OSError as fault:
+        raise ConfigError(f"cannot listen on {host}:{port}: {fault.strerror or fault}") from None
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener

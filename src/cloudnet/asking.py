@@ -1,0 +1,200 @@
+"""What clients ask beside sending: registering, searching, watching, pings and the server's status.
+
+Each ask is answered with `Done`, its own answer or a `Refusal` that names it, in the order in which the answers are there. A
+question costs as many messages of a client's rate as it costs the server in time. Called by `relay`; changes of the directory
+and of who is known are written to the mailbox's file before they are answered.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cloudnet import __version__
+from cloudnet.errors import CloudError, Refused
+from cloudnet.keys import profile_text, verify
+from cloudnet.packets import (
+    KEY_BYTES,
+    KEYS,
+    AskStatus,
+    Code,
+    Done,
+    Find,
+    Found,
+    FromClient,
+    Ping,
+    Pong,
+    Presence,
+    Profile,
+    Refusal,
+    Register,
+    ServerStatus,
+    Unregister,
+    Watch,
+    checked_profile,
+)
+from cloudnet.session import Line, Session
+
+if TYPE_CHECKING:
+    from cloudnet.relay import Relay
+
+PROFILES = 100
+"""How many profiles one device may have."""
+REGISTER_COST = 10
+"""In messages, for each profile: its signature takes as long as so many messages."""
+FIND_COST = 50
+
+SEEN_MILLISECONDS = 3_600_000
+"""How often it is written down that a device was seen."""
+
+
+class Asking:
+    """The counter beside the switch."""
+
+    def __init__(self, relay: Relay, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        """`spawn` runs what has to wait for the disk."""
+        self._relay = relay
+        self._spawn = spawn
+        self._seen: dict[bytes, int] = {}
+
+    def take(self, line: Line, session: Session, packet: FromClient) -> int:
+        """Answer one packet; returns what it costs in messages. Raises Refused for one that ends the connection."""
+        try:
+            match packet:
+                case Ping(ask=ask):
+                    line.say(Pong(ask, _wall()))
+                case Find():
+                    line.say(self._find(packet))
+                    return FIND_COST
+                case Watch():
+                    self._watch(line, session, packet)
+                case AskStatus(ask=ask):
+                    line.say(self._status(session, ask))
+                case Register():
+                    profiles = [self._claimed(profile, session) for profile in packet.profiles]
+                    self._spawn(self._register(line, session, packet.ask, profiles))
+                    return REGISTER_COST * len(profiles)
+                case Unregister(ask=ask, keys=keys):
+                    self._spawn(self._unregister(line, session, ask, keys))
+                case _:
+                    raise Refused("a second login on one connection", Code.OUT_OF_ORDER)
+        except Refused as fault:
+            if not hasattr(packet, "ask"):
+                raise
+            self._relay.figures.refusals[fault.code] += 1
+            line.say(Refusal(packet.ask, fault.code, fault.why))
+        return 1
+
+    def know(self, device: bytes, at: int) -> None:
+        """Write down that a device was seen, once an hour at the most."""
+        if at - self._seen.get(device, 0) >= SEEN_MILLISECONDS:
+            self._seen[device] = at
+            self._spawn(self._write(lambda connection: _know(connection, device, at)))
+
+    def _find(self, query: Find) -> Found:
+        entries, cursor = self._relay.directory.find(query, self._relay.is_present)
+        return Found(query.ask, entries, cursor)
+
+    def _watch(self, line: Line, session: Session, packet: Watch) -> None:
+        if len(packet.keys) > KEYS or any(len(key) != KEY_BYTES for key in packet.keys):
+            raise Refused(f"at most {KEYS} keys of {KEY_BYTES} bytes", Code.MALFORMED)
+        self._relay.attendance.watch(session, packet.keys, on=packet.on)
+        line.say(Done(packet.ask))
+        if packet.on:
+            at = _wall()
+            for key in packet.keys:
+                device = self._relay.device_of(key) or key
+                line.say(Presence(key, "came" if self._relay.is_present(device) else "left", at))
+
+    def _status(self, session: Session, ask: int) -> ServerStatus:
+        relay = self._relay
+        waiting = relay.mailbox.waiting(session.key)
+        since = round(relay.figures.started_at * 1000)
+        count = waiting.messages if waiting else 0
+        return ServerStatus(ask, since, len(relay.attendance.sessions), len(relay.directory), count, __version__)
+
+    def _claimed(self, profile: Profile, session: Session) -> Profile:
+        """The profile, if its key's owner lets this device answer for it."""
+        checked_profile(profile)
+        if profile.key != session.key:
+            verify(profile.key, profile_text(profile, session.key), profile.signature)
+        elif profile.kind != "device":
+            raise Refused("a device's own key is a device", Code.MALFORMED)
+        return msgspec.structs.replace(profile, device=session.key)
+
+    async def _register(self, line: Line, session: Session, ask: int, profiles: list[Profile]) -> None:
+        relay = self._relay
+        keys = session.profiles | {profile.key for profile in profiles}
+        if len(keys) > PROFILES:
+            line.say(Refusal(ask, Code.TOO_MANY, f"a device has {PROFILES} profiles at the most"))
+            return
+        for profile in profiles:
+            relay.directory.put(profile)
+            relay.attendance.own(session, profile.key)
+        rows = [(profile.key, profile.device, msgspec.msgpack.encode(profile)) for profile in profiles]
+        await self._write(
+            lambda connection: connection.executemany("INSERT OR REPLACE INTO profile VALUES (?, ?, ?)", rows), line, ask
+        )
+        at = _wall()
+        for profile in profiles:
+            relay.attendance.tell_watchers(profile.key, "came", at)
+        relay.changed_profiles(profiles, ())
+
+    async def _unregister(self, line: Line, session: Session, ask: int, keys: tuple[bytes, ...]) -> None:
+        relay = self._relay
+        for key in keys:
+            profile = relay.directory.profile(key)
+            if profile is None or profile.device != session.key:
+                line.say(Refusal(ask, Code.NOT_YOURS, "this profile is not of this device"))
+                return
+        at = _wall()
+        for key in keys:
+            relay.directory.remove(key)
+            relay.attendance.tell_watchers(key, "left", at)
+            relay.attendance.disown(session, key)
+        rows = [(key,) for key in keys]
+        await self._write(lambda connection: connection.executemany("DELETE FROM profile WHERE key = ?", rows), line, ask)
+        relay.changed_profiles((), keys)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], Any], line: Line | None = None, ask: int = 0) -> None:
+        try:
+            await self._relay.mailbox.do(work)
+        except (CloudError, sqlite3.Error) as fault:
+            if line is not None:
+                line.say(Refusal(ask, Code.NO_ROOM, str(fault)))
+            return
+        if line is not None:
+            line.say(Done(ask))
+
+
+def load_known(connection: sqlite3.Connection) -> tuple[list[bytes], list[Profile]]:
+    """Devices and profiles of earlier runs."""
+    devices = [row[0] for row in connection.execute("SELECT key FROM device")]
+    decoder = msgspec.msgpack.Decoder(Profile)
+    profiles = [decoder.decode(row[0]) for row in connection.execute("SELECT data FROM profile")]
+    return devices, profiles
+
+
+def forget_before(connection: sqlite3.Connection, at: int) -> list[bytes]:
+    """Forget devices that were not seen since `at` (ms) and for whom nothing waits, with their profiles.
+
+    Returns who they were.
+    """
+    gone = connection.execute(
+        "SELECT key FROM device WHERE seen < ? AND NOT EXISTS (SELECT 1 FROM mail WHERE recipient = key)", (at,)
+    ).fetchall()
+    connection.executemany("DELETE FROM profile WHERE device = ?", gone)
+    connection.executemany("DELETE FROM device WHERE key = ?", gone)
+    return [row[0] for row in gone]
+
+
+def _know(connection: sqlite3.Connection, device: bytes, at: int) -> None:
+    connection.execute("INSERT OR REPLACE INTO device VALUES (?, ?)", (device, at))
+
+
+def _wall() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,275 @@
+"""One client's WebSocket: frames in to the relay, packets out in one write a turn, and an end in every case.
+
+picows unmasks and checks frames; `Connection` is its listener and the relay's `Wire`. Everything that is said to a client
+within a
+turn of the event loop leaves as one WebSocket message; acceptances alone may wait a few milliseconds for company when much is
+going on. Nothing here knows what packets mean beyond the login.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from cloudnet.errors import Refused
+from cloudnet.figures import Figures
+from cloudnet.framing import TEXT, Assembler, Broken
+from cloudnet.keys import Identity, written
+from cloudnet.packets import MESSAGE_BYTES, Bye, Close, Code, Login, from_client
+from cloudnet.relay import Relay
+from cloudnet.session import Greeting, Line
+
+logger = logging.getLogger(__name__)
+
+FEW = 16
+"""So many lines with nothing but acceptances are written at once; when there are more, they wait for company."""
+COMPANY_SECONDS = 0.005
+CLOSING_SECONDS = 1.0
+"""How long the other side may take to answer a close frame."""
+
+_BINARY = WSMsgType.BINARY
+_PING = WSMsgType.PING
+_PONG = WSMsgType.PONG
+_CLOSE = WSMsgType.CLOSE
+_OPCODES = {WSMsgType.CONTINUATION: 0, WSMsgType.TEXT: TEXT, WSMsgType.BINARY: 2}
+
+
+class Pen:
+    """Writes for all connections of one event loop, once a turn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Nothing waits yet."""
+        self._loop = loop
+        self._now: list[Line] = []
+        self._later: list[Line] = []
+        self._is_due = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def ring(self, line: Line) -> None:
+        """See `session.Wire`."""
+        self._now.append(line)
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._write)
+
+    def ring_later(self, line: Line) -> None:
+        """See `session.Wire`."""
+        self._later.append(line)
+        if not self._is_due and self._timer is None:
+            self._is_due = True
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        self._is_due = False
+        lines, self._now = self._now, []
+        for line in lines:
+            line.wire.write()  # type: ignore[attr-defined]  # every wire of a pen is a Connection
+        if self._later and self._timer is None:
+            if len(self._later) <= FEW:
+                self._write_later()
+            else:
+                self._timer = self._loop.call_later(COMPANY_SECONDS, self._write_later)
+
+    def _write_later(self) -> None:
+        self._timer = None
+        lines, self._later = self._later, []
+        for line in lines:
+            if line.safe and not line.rung:
+                line.wire.write()  # type: ignore[attr-defined]  # as above
+
+
+class Connection(WSListener):
+    """A client that has found us; known by name after its login."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        identity: Identity,
+        certificate: bytes,
+        pen: Pen,
+        figures: Figures,
+        greetings: set[Connection],
+        authority: str,
+        address: str,
+    ) -> None:
+        """`greetings`: all that have not logged in, for the sweep; `authority`: the Host that the handshake named."""
+        self.relay = relay
+        self.figures = figures
+        self.greeting: Greeting | None = Greeting(identity, time.monotonic(), certificate)
+        self.line = Line(self, address)
+        self.ring = pen.ring
+        self.ring_later = pen.ring_later
+        self._greetings = greetings
+        self._authority = authority
+        self._assembler = Assembler(MESSAGE_BYTES)
+        self._transport: WSTransport | None = None
+        self._is_closing = False
+        self._pause: asyncio.TimerHandle | None = None
+
+    # -- picows' listener ---------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The handshake is done: challenge."""
+        self._transport = transport
+        assert self.greeting is not None
+        self._greetings.add(self)
+        self.line.say(self.greeting.challenge(time.time_ns() // 1_000_000))
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """A frame; whole binary messages go straight to the relay."""
+        if self._is_closing and frame.msg_type != _CLOSE:
+            return
+        try:
+            if frame.msg_type == _BINARY and frame.fin and self._assembler.is_between and not frame.rsv1:
+                self._take(frame.get_payload_as_bytes())
+            elif (message := self._joined(transport, frame)) is not None:
+                self._take(message)
+        except Refused as fault:
+            self.figures.refusals[fault.code] += 1
+            self.end(Close.LOGIN_REFUSED if self.greeting else Close.MALFORMED, fault.code, fault.why)
+            self._lose()
+        except Broken as fault:
+            self.end(fault.code, Code.MALFORMED, fault.why)
+            self._lose()
+        except Exception:
+            logger.exception("a connection of %s broke", self._who())
+            self.end(Close.FAULT, Code.FAULT, "a mistake of ours; it was written down")
+            self._lose()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  # picows' own signature
+        """It is gone."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._is_closing = True
+        self._lose()
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        """The client does not take what we write."""
+        self.line.clogged_at = time.monotonic()
+
+    def resume_writing(self) -> None:
+        """It takes it again."""
+        self.relay.unclogged(self.line)
+
+    # -- the relay's wire -----------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Send everything that waits, as one message."""
+        if self._transport is not None and (message := self.line.drain()):
+            self._transport.send(_BINARY, message)
+
+    def end(self, close: int, code: str, why: str) -> None:
+        """See `session.Wire`."""
+        if self._is_closing or self._transport is None:
+            return
+        self._is_closing = True
+        self.figures.closes[code] += 1
+        logger.info("closing %s: %s (%s)", self._who(), why, code)
+        if close != Close.TEXT:
+            self.line.say(Bye(code, why))
+        self.write()
+        self._transport.send_close(WSCloseCode(close), why.encode()[:120].decode("utf-8", "ignore"))
+        asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._cut)
+
+    def ping(self) -> None:
+        """See `session.Wire`."""
+        if self._transport is not None and not self._is_closing:
+            self._transport.send_ping()
+
+    def pause(self, seconds: float) -> None:
+        """See `session.Wire`."""
+        if self._transport is None or self._is_closing:
+            return
+        self._transport.underlying_transport.pause_reading()
+        if seconds != float("inf"):
+            if self._pause is not None:
+                self._pause.cancel()
+            self._pause = asyncio.get_running_loop().call_later(seconds, self._paused_enough)
+
+    def proceed(self) -> None:
+        """See `session.Wire`."""
+        if self._transport is not None and not self._is_closing and self._pause is None:
+            self._transport.underlying_transport.resume_reading()
+
+    # -- within ---------------------------------------------------------------------------------------
+
+    def _take(self, message: bytes) -> None:
+        if self.greeting is None:
+            self.relay.take(self.line, message)
+        else:
+            self._login(message)
+
+    def _login(self, message: bytes) -> None:
+        assert self.greeting is not None
+        packets = from_client(message)
+        if len(packets) != 1 or not isinstance(packets[0], Login):
+            self.figures.logins["not a login"] += 1
+            raise Refused("a login was expected, and it alone", Code.NOT_LOGGED_IN)
+        login = packets[0]
+        try:
+            self.greeting.check(login, self._authority)
+            self.relay.enter(self.line, login, self.greeting)
+        except Refused as fault:
+            self.figures.logins[fault.code] += 1
+            if fault.code == Code.ALREADY_CONNECTED:
+                self.end(Close.ALREADY_CONNECTED, fault.code, fault.why)
+                return
+            raise
+        self.figures.logins["ok"] += 1
+        self.greeting = None
+        self._greetings.discard(self)
+
+    def _joined(self, transport: WSTransport, frame: WSFrame) -> bytes | None:
+        """Whatever is no whole binary message in one frame."""
+        kind = frame.msg_type
+        reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
+        if kind in _OPCODES:
+            whole = self._assembler.take(_OPCODES[kind], frame.get_payload_as_bytes(), fin=frame.fin, reserved=reserved)
+            if whole is None:
+                return None
+            if whole[0] == TEXT:
+                raise Broken(Close.TEXT, "packets are binary messages, not text")
+            return whole[1]
+        if reserved:
+            raise Broken(Close.MALFORMED, "a reserved bit is set, and no extension was agreed on")
+        if kind == _PING:
+            self._hear()
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif kind == _PONG:
+            self._hear()
+        elif kind == _CLOSE:
+            self._closed(transport, frame)
+        return None
+
+    def _closed(self, transport: WSTransport, frame: WSFrame) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            self.write()
+            code = frame.get_close_code() if frame.payload_size else WSCloseCode.OK
+            transport.send_close(code)
+        transport.disconnect()
+
+    def _hear(self) -> None:
+        if self.line.session is not None:
+            self.line.session.hear(time.monotonic())
+
+    def _lose(self) -> None:
+        self._greetings.discard(self)
+        self.relay.lose(self.line)
+
+    def _paused_enough(self) -> None:
+        self._pause = None
+        if not self.line.paused:
+            self.proceed()
+
+    def _cut(self) -> None:
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
+    def _who(self) -> str:
+        session = self.line.session
+        return f"{written(session.key)[:12]}… at {self.line.address}" if session else self.line.address

@@ -1,0 +1,1 @@
+"""The two command lines: `cloud-server` and `cloud-client`."""

@@ -1,0 +1,45 @@
+"""`cloud-server`: run a Cloud Server until it is told to stop. Exit 2: a setting that cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+
+from cloudnet import settings as told
+from cloudnet.errors import ConfigError
+from cloudnet.server import serve
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run it; returns the exit status."""
+    try:
+        settings = told.read(arguments)
+        logging.basicConfig(
+            level=settings.log_level.upper(),
+            stream=sys.stderr,
+            format="%(asctime)s %(levelname)s %(message)s",
+            datefmt="%Y-%m-%dT%H:%M:%S",
+        )
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serve(settings, _announce))
+    except ConfigError as fault:
+        print(f"cloud-server: {fault.why}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Uvloop's where there is one; on Windows a loop that can watch sockets."""
+    try:
+        import uvloop  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return asyncio.SelectorEventLoop
+    return uvloop.new_event_loop
+
+
+def _announce(address: str) -> None:
+    print(f"Cloud Server on {address}", flush=True)

@@ -1,0 +1,307 @@
+"""Staying reachable: one connection after the other, and everything that a lost one leaves to be done again.
+
+`client` is the application's side of it. What is asked is asked again, what was not accepted is sent again, registrations and
+watches are restored where the session was lost. Pauses grow and are jittered, so that a fleet does not come back in step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from contextlib import suppress
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from picows import WSError
+
+from cloudnet import __version__
+from cloudnet.courier import Courier, Outgoing
+from cloudnet.errors import CloudError, Failed, Refused
+from cloudnet.link import Link, dial
+from cloudnet.packets import (
+    Accepted,
+    Bye,
+    Code,
+    Deliver,
+    Done,
+    Found,
+    FromClient,
+    FromServer,
+    Leave,
+    Moving,
+    Pong,
+    Presence,
+    Profile,
+    Refusal,
+    Register,
+    Rejected,
+    ServerStatus,
+    Watch,
+    Welcome,
+)
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 30.0
+LOGIN_SECONDS = 10.0
+FINAL = {Code.TAKEN_OVER, Code.BAD_SIGNATURE, Code.WRONG_SERVER, Code.MALFORMED, Code.ALREADY_CONNECTED, Code.NOT_LOGGED_IN}
+"""Reasons after which coming back would be wrong or useless."""
+
+
+def pause_before(attempt: int, chance: float) -> float:
+    """Seconds to wait before the `attempt`-th try (from 1): full jitter over a bound that doubles.
+
+    Source: M. Brooker, "Exponential Backoff and Jitter" (AWS Architecture Blog, 2015). `chance` is from 0 to 1.
+    """
+    return chance * min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 20))
+
+
+class Reaching:
+    """One client's connections."""
+
+    def __init__(
+        self, servers: list[str], courier: Courier, server_key: bytes, tls: ssl.SSLContext | None, *, takeover: bool
+    ) -> None:
+        """See `client.connect`."""
+        self.courier = courier
+        self.profiles: dict[bytes, Profile] = {}
+        """Registered, and to be registered again where the session was lost."""
+        self.watchers: dict[bytes, set[asyncio.Queue[Presence]]] = {}
+        self.arrived = asyncio.Event()
+        """Something may have come for the application."""
+        self.connections = 0
+        self.resumed = 0
+        self.server = ""
+        self._servers = servers
+        self._backups: tuple[str, ...] = ()
+        self._server_key = server_key
+        self._tls = tls
+        self._takeover = takeover
+        self._link: Link | None = None
+        self._out: list[FromClient] = []
+        self._loop = asyncio.get_running_loop()
+        self._is_due = False
+        self._connected = asyncio.Event()
+        self._first_login: asyncio.Future[None] = self._loop.create_future()
+        self._ended: CloudError | None = None
+        self._asks: dict[int, asyncio.Future[Any]] = {}
+        self._ask = 0
+        self._elsewhere = False
+
+    # -- asking and sending -------------------------------------------------------------------------------
+
+    async def request(self, make: Any, wanted: type[T]) -> T:
+        """Ask, and ask again after a lost connection; raises Refused."""
+        while True:
+            self.check()
+            await self._connected.wait()
+            self.check()
+            self._ask += 1
+            ask = self._ask
+            answer: asyncio.Future[T] = self._loop.create_future()
+            self._asks[ask] = answer
+            self.say(make(ask))
+            try:
+                found = await answer
+            except Failed:  # the connection was lost before the answer
+                continue
+            finally:
+                self._asks.pop(ask, None)
+            assert isinstance(found, wanted)
+            return found
+
+    def post(self, outgoing: Outgoing) -> None:
+        """Send a message, now or once there is a connection."""
+        packet = self.courier.send(outgoing)
+        if self._connected.is_set():
+            self.say(packet)
+
+    def say(self, packet: FromClient) -> None:
+        """Have a packet sent this turn."""
+        self._out.append(packet)
+        self.write_soon()
+
+    def say_if_connected(self, packet: FromClient) -> None:
+        """Have a packet sent that is of no use on a later connection."""
+        if self._connected.is_set():
+            self.say(packet)
+
+    def write_soon(self) -> None:
+        """Have everything of this turn sent at its end, acknowledgements too."""
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        """Everything of this turn as one message, what may be acknowledged first."""
+        self._is_due = False
+        if self._link is None or not self._connected.is_set():
+            return
+        if ack := self.courier.ack():
+            self._out.insert(0, ack)
+        out, self._out = self._out, []
+        self._link.send(out)
+
+    def check(self) -> None:
+        """Raises why there will be no further connection, if it has come to that."""
+        if self._ended is not None:
+            raise self._ended
+
+    # -- connections --------------------------------------------------------------------------
+
+    async def first(self, seconds: float) -> None:
+        """Wait for the first login; raises Refused or Failed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(self._first_login)
+        except TimeoutError:
+            raise Failed(f"no Cloud Server answered within {seconds:.0f} s at {', '.join(self._servers)}") from None
+
+    async def run(self) -> None:
+        """Be connected until cancelled, or until coming back is of no use."""
+        attempt = 0
+        place = 0
+        while self._ended is None:
+            servers = list(dict.fromkeys((*self._servers, *self._backups)))
+            address = servers[place % len(servers)]
+            try:
+                why = await self._live(address)
+                attempt = 0
+                place += self._elsewhere
+            except Refused as fault:
+                if fault.code in FINAL:
+                    self.close(fault)
+                    return
+                why = fault.why
+                place += 1
+            except (CloudError, OSError, WSError, TimeoutError) as fault:
+                why = str(fault) or type(fault).__name__
+                place += 1
+            except Exception as fault:  # a mistake of ours must not leave callers waiting for ever
+                logger.exception("the cloud client broke")
+                self.close(Failed(f"the client broke: {fault}"))
+                return
+            attempt += 1
+            logger.info("not connected to %s: %s", address, why)
+            await asyncio.sleep(pause_before(attempt, random.random()))  # noqa: S311  # jitter, not a secret
+
+    async def _live(self, address: str) -> str:
+        """One connection from its handshake to its end; returns why it ended. Raises what made a login fail."""
+        link = Link(self._take)
+        try:
+            async with asyncio.timeout(LOGIN_SECONDS):
+                welcome = await self._log_in(link, address)
+            self._link = link
+            self._backups = welcome.backups
+            self.server = address
+            self.connections += 1
+            self.resumed += welcome.resumed
+            self._connected.set()
+            self._write()
+            if not self._first_login.done():
+                self._first_login.set_result(None)
+            link.open()
+            return await link.ended
+        finally:
+            self._lost()
+            link.cut()
+
+    async def _log_in(self, link: Link, address: str) -> Welcome:
+        """Connect and prove who we are; what has to be said again is ready to be written then."""
+        authority = urlsplit(address).netloc.rpartition("@")[2]
+        self._elsewhere = False
+        await dial(link, address, authority, self._tls)
+        challenge = await link.challenge
+        login = self.courier.login(
+            challenge,
+            authority,
+            link.certificate(),
+            takeover=self._takeover,
+            server=self._server_key,
+            agent=f"cloudnet/{__version__}",
+        )
+        link.send([login])
+        welcome = await link.welcome
+        again = self.courier.welcome(welcome)
+        self._out = []
+        if not welcome.resumed:
+            if self.profiles:
+                self._out.append(Register(0, tuple(self.profiles.values())))
+            if self.watchers:
+                self._out.append(Watch(0, tuple(self.watchers)))
+        self._out += again
+        return welcome
+
+    def _lost(self) -> None:
+        self._connected.clear()
+        self._link = None
+        self._out = []
+        self.server = ""
+        for answer in self._asks.values():
+            if not answer.done():
+                answer.set_exception(Failed("the connection was lost"))
+
+    async def finish(self, seconds: float) -> None:
+        """Before leaving: what was taken is acknowledged, what was sent is accepted, and the server is told."""
+        if self._ended is not None:
+            return
+        async with asyncio.timeout(seconds):
+            while self.courier.under_way:  # noqa: ASYNC110  # at the end, once
+                await asyncio.sleep(0.005)
+        self._write()
+        if self._link is not None:
+            self._link.send([Leave()])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await asyncio.shield(self._link.ended)
+
+    def close(self, fault: CloudError) -> None:
+        """There is no way on: everybody who waits is told why."""
+        if self._ended is None:
+            self._ended = fault
+        self.courier.give_up(self._ended)
+        for answer in self._asks.values():
+            if not answer.done():
+                answer.set_exception(self._ended)
+        if not self._first_login.done():
+            self._first_login.set_exception(self._ended)
+            self._first_login.exception()
+        self.arrived.set()
+        self._connected.set()
+
+    # -- packets ------------------------------------------------------------------------------
+
+    def _take(self, packet: FromServer) -> None:
+        match packet:
+            case Deliver():
+                self.courier.deliver(packet)
+                self.arrived.set()
+                self.write_soon()
+            case Accepted():
+                self.courier.accepted(packet)
+            case Rejected():
+                self.courier.rejected(packet)
+            case Presence(key=key):
+                for queue in self.watchers.get(key, ()):
+                    queue.put_nowait(packet)
+            case Moving():
+                self._elsewhere = True
+                self._backups = packet.servers or self._backups
+            case Bye(code=Code.TAKEN_OVER, why=why):
+                self.close(Refused(why, Code.TAKEN_OVER))
+            case Done() | Found() | Pong() | ServerStatus() | Refusal():
+                self._answer(packet)
+
+    def _answer(self, packet: Done | Found | Pong | ServerStatus | Refusal) -> None:
+        answer = self._asks.get(packet.ask)
+        if answer is None or answer.done():
+            if isinstance(packet, Refusal):
+                logger.warning("the server has refused what nobody waits for: %s", packet.why)
+        elif isinstance(packet, Refusal):
+            answer.set_exception(Refused(packet.why, packet.code))
+        else:
+            answer.set_result(packet)

@@ -1,0 +1,267 @@
+"""The Cloud Server. One straight page, read from `serve` down: what it is made of, its once-a-second round, and its end.
+
+`settings` says what to do; the street lets clients in, connections talk, the relay switches, the mailbox keeps. Figures and
+health are
+answered on an address of their own. SIGTERM drains: clients are told where to go, everything in flight is settled or on the
+disk before the last connection is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import logging
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+
+from cloudnet import asking, observe
+from cloudnet.accept import Answer, Street, listen
+from cloudnet.connection import Connection, Pen
+from cloudnet.directory import Directory
+from cloudnet.errors import ConfigError, Failed
+from cloudnet.figures import Figures, resident
+from cloudnet.keys import load_or_create, written
+from cloudnet.limits import Admission, overload
+from cloudnet.mailbox import Mailbox
+from cloudnet.packets import Close, Code, Moving
+from cloudnet.presence import Attendance
+from cloudnet.relay import Relay
+from cloudnet.session import Flight
+from cloudnet.settings import Settings, split_address
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 5.0
+"""How long the end may take: clients hear of it, what is under way is settled."""
+TICK_SECONDS = 0.1
+EXPIRE_SECONDS = 60.0
+DAY_MILLISECONDS = 86_400_000
+
+
+class Server:
+    """A Cloud Server in one process."""
+
+    def __init__(self, settings: Settings, data: Path, tasks: asyncio.TaskGroup, node: int = 0) -> None:
+        """Open what is on the disk; nothing listens yet. Raises ConfigError."""
+        self.settings = settings
+        self.figures = Figures()
+        self.identity = load_or_create(data / "server.key")
+        self.context, self.certificate = _tls(settings)
+        self.tasks = tasks
+        self.mailbox = Mailbox(data / "cloud.db", node, Flight.settle, self._not_kept)
+        devices, profiles = asking.load_known(self.mailbox.connection)
+        self.directory = Directory(profiles)
+        self.attendance = Attendance(settings.limits, devices, self._changed)
+        self.relay = Relay(
+            settings.limits, self.attendance, self.directory, self.mailbox, self.figures, settings.mailbox_total, self._spawn
+        )
+        self.relay.backups = settings.backups
+        self.admission = Admission(settings.connections, settings.connections_per_address, settings.handshakes_per_second)
+        self.greetings: set[Connection] = set()
+        self.pen = Pen(asyncio.get_running_loop())
+        self.is_draining = False
+
+    # -- clients --------------------------------------------------------------------------------------
+
+    def meet(self, request: WSUpgradeRequest, address: str) -> Answer:
+        """Answer a handshake: health in HTTP, everything else is a client's WebSocket."""
+        path = request.path.partition(b"?")[0]
+        if path in {b"/healthz", b"/readyz"}:
+            return self.tell(request, address)
+        if path not in {b"/", b"/cloud"}:
+            return None
+        if self.settings.behind_proxy:
+            address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip() or address
+        authority = request.headers.get("Host", "")
+        return Connection(
+            self.relay, self.identity, self.certificate, self.pen, self.figures, self.greetings, authority, address
+        )
+
+    def tell(self, request: WSUpgradeRequest, address: str) -> Answer:  # noqa: ARG002  # as `meet`
+        """Answer a question about ourselves."""
+        match request.path.partition(b"?")[0]:
+            case b"/healthz":
+                return _http(200, "alive\n")
+            case b"/readyz":
+                why = self.unready()
+                return _http(503 if why else 200, f"{why or 'ready'}\n")
+            case b"/metrics":
+                return _http(200, observe.page(self), observe.EXPOSITION)
+        return None
+
+    def unready(self) -> str:
+        """Why no more clients should be sent here; empty when they may."""
+        if self.is_draining:
+            return "draining"
+        return self.mailbox.trouble or (self.admission.closed and "overloaded")
+
+    # -- rounds ---------------------------------------------------------------------------------------
+
+    async def watch_the_clock(self) -> None:
+        """Measure how late the event loop is, ten times a second; the worst of the last second counts."""
+        worst: list[float] = [0.0] * 10
+        place = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + TICK_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            late = max(0.0, loop.time() - due - 0.001)  # uvloop's clock has whole milliseconds
+            self.figures.lag.observe(late)
+            worst[place] = late
+            place = (place + 1) % len(worst)
+            self.figures.newest_lag = max(worst)
+
+    async def look_around(self) -> None:
+        """Once a second: deadlines, overload, connections that never log in."""
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            self.relay.sweep(now)
+            for connection in [one for one in self.greetings if one.greeting and now > one.greeting.deadline]:
+                connection.end(Close.DEADLINE, Code.DEADLINE, "no login came in time")
+                self.greetings.discard(connection)
+            self.admission.forget(now)
+            memory = resident() if self.settings.memory else 0.0
+            why = overload(self.figures.newest_lag, self.settings.lag_seconds, memory, self.settings.memory)
+            if bool(why) != bool(self.admission.closed) and not self.is_draining:
+                logger.warning("turning newcomers away: %s", why) if why else logger.info("letting newcomers in again")
+                self.admission.closed = Code.OVERLOADED if why else ""
+
+    async def tidy(self) -> None:
+        """Once a minute: drop what is too old; once in a while, forget who has not been seen for long."""
+        while True:
+            await asyncio.sleep(EXPIRE_SECONDS)
+            now = time.time_ns() // 1_000_000
+            with suppress(Failed):
+                self.figures.drops[Code.EXPIRED] += await self.mailbox.expire(now)
+                before = now - self.settings.forget_days * DAY_MILLISECONDS
+                for device in await self.mailbox.do(partial(asking.forget_before, at=before)):
+                    if device not in self.attendance.sessions:
+                        self.attendance.known.discard(device)
+                        self.directory.remove_all(device)
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Tell clients, settle what is under way, close."""
+        self.is_draining = True
+        self.admission.closed = Code.MOVING
+        deadline = time.monotonic() + seconds
+        lines = [session.line for session in self.attendance.sessions.values() if session.line is not None]
+        for line in lines:
+            line.say(Moving("the server is being stopped", self.settings.backups, seconds))
+        await asyncio.sleep(0)
+        with suppress(Failed):
+            await self.relay.settle_everything()
+        while time.monotonic() < deadline and any(line.pending and line.session for line in lines):  # noqa: ASYNC110  # at the end, once
+            await asyncio.sleep(0.02)
+        for line in lines:
+            line.wire.end(Close.MOVING, Code.MOVING, "the server is being stopped")
+            self.relay.lose(line)
+        for connection in list(self.greetings):
+            connection.end(Close.MOVING, Code.MOVING, "the server is being stopped")
+        with suppress(Failed):
+            await self.mailbox.flush()
+        while time.monotonic() < deadline and self.admission.total:  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0.02)
+
+    # -- what the parts call ----------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        return self.tasks.create_task(work)
+
+    def _not_kept(self, flight: Flight, why: str) -> None:
+        self.relay.not_kept(flight, why)
+
+    def _changed(self, device: bytes, state: str) -> None:
+        """Somebody has come or gone."""
+
+
+async def serve(settings: Settings, announce: Callable[[str], None], stop: asyncio.Event | None = None) -> None:
+    """Run until SIGTERM or SIGINT, or until `stop`. `announce(address)` is called once clients may come. Raises ConfigError."""
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError, ValueError):  # Windows, or not the main thread
+            loop.add_signal_handler(number, stop.set)
+    data = _folder(settings)
+    with ExitStack() as stack:
+        door = listen(*split_address(settings.listen), share=settings.workers > 1)
+        stack.callback(door.close)
+        own = listen(*split_address(settings.metrics, "metrics")) if settings.metrics else None
+        async with asyncio.TaskGroup() as group:
+            server = Server(settings, data, group)
+            stack.callback(server.mailbox.close)
+            rounds = [
+                group.create_task(server.watch_the_clock(), name="lag"),
+                group.create_task(server.look_around(), name="sweep"),
+                group.create_task(server.tidy(), name="tidy"),
+            ]
+            streets = [Street(door, server.admission, server.figures, server.meet, server.context, group)]
+            if own is not None:
+                streets.append(Street(own, Admission(64, 0, 0), Figures(), server.tell, None, group))
+            for street in streets:
+                street.open()
+            _calm_the_collector()
+            announce(_address(door, secure=bool(server.context)))
+            logger.info("this server is %s", written(server.identity.key))
+            await stop.wait()
+            logger.info("draining")
+            streets[0].close()
+            await server.drain()
+            for street in streets:
+                street.close()
+            for task in rounds:
+                task.cancel()
+
+
+def _folder(settings: Settings) -> Path:
+    data = Path(settings.data)
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as fault:
+        raise ConfigError(f"the data folder {data} cannot be made: {fault.strerror}") from None
+    return data
+
+
+def _calm_the_collector() -> None:
+    """A full collection with 10,000 connections stops the loop for 150 ms: what is there stays, the rest is rarely looked at."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1000)
+
+
+def _tls(settings: Settings) -> tuple[ssl.SSLContext | None, bytes]:
+    """The TLS context and our certificate's SHA-256, which logins are bound to."""
+    if not settings.tls_certificate:
+        return None, b""
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+        pem = Path(settings.tls_certificate).read_text(encoding="ascii")
+        first = pem[pem.index("-----BEGIN CERTIFICATE-----") :].partition("-----END CERTIFICATE-----")
+        return context, hashlib.sha256(ssl.PEM_cert_to_DER_cert(first[0] + first[1])).digest()
+    except (OSError, ValueError) as fault:
+        raise ConfigError(f"TLS cannot be set up with {settings.tls_certificate} and {settings.tls_key}: {fault}") from None
+
+
+def _http(status: int, text: str, kind: str = "text/plain; charset=utf-8") -> WSUpgradeResponseWithListener:
+    headers = {"Content-Type": kind, "Cache-Control": "no-store"}
+    if status == 200:
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_ok_response(text.encode(), headers), None)
+    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, text.encode(), headers), None)
+
+
+def _address(door: socket.socket, *, secure: bool) -> str:
+    host, port = door.getsockname()[:2]
+    return f"{'wss' if secure else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,199 @@
+"""What a Cloud Server is told: command line over ``[cloud]`` in a TOML file over defaults, each checked where it stands."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cloudnet import __version__
+from cloudnet.errors import ConfigError
+from cloudnet.packets import BODY_BYTES, Limits
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[cloud]``: all of it, with the names of the flags; sizes in bytes, times in seconds, 0 is no limit."""
+
+    listen: str = "127.0.0.1:8765"
+    data: str = "cloud-data"
+    metrics: str = "127.0.0.1:8766"
+    tls_certificate: str = ""
+    tls_key: str = ""
+    behind_proxy: bool = False
+    nats: str = ""
+    network: str = "cloud"
+    workers: int = 1
+    backups: tuple[str, ...] = ()
+    connections: int = 20_000
+    connections_per_address: int = 1_000
+    handshakes_per_second: float = 200.0
+    messages_per_second: int = 10_000
+    body_bytes: int = BODY_BYTES
+    under_way: int = 1024
+    resume_seconds: int = 120
+    mailbox_messages: int = 10_000
+    mailbox_bytes: int = 16 << 20
+    mailbox_seconds: int = 604_800
+    mailbox_total: int = 1 << 30
+    memory: int = 0
+    lag_seconds: float = 2.0
+    forget_days: int = 90
+    log_level: str = "info"
+
+    @property
+    def limits(self) -> Limits:
+        """What clients are granted."""
+        return Limits(
+            self.body_bytes,
+            self.under_way,
+            self.messages_per_second,
+            self.resume_seconds,
+            self.mailbox_messages,
+            self.mailbox_bytes,
+            self.mailbox_seconds,
+        )
+
+
+ABOUT = {
+    "listen": "HOST:PORT for clients (127.0.0.1:8765)",
+    "data": "folder of identity, mailbox and directory (./cloud-data)",
+    "metrics": "HOST:PORT of /metrics, /healthz and /readyz (127.0.0.1:8766); an empty one is off",
+    "tls_certificate": "PEM file of our certificate and its chain; with --tls-key clients use wss://",
+    "tls_key": "PEM file of its key",
+    "behind_proxy": "the client's address is the last in X-Forwarded-For, set by a proxy of ours",
+    "nats": "nats://… joins the Cloud Servers that share it into one network",
+    "network": "name of that network, if several share one NATS (cloud)",
+    "workers": "processes that share the address (1)",
+    "backups": "wss://… of servers that clients may turn to, comma-separated",
+    "connections": "connections at the same time (20000)",
+    "connections_per_address": "of these from one address (1000)",
+    "handshakes_per_second": "new ones a second from one address (200)",
+    "messages_per_second": "messages a second of one client (10000)",
+    "body_bytes": "longest body of a message (64k)",
+    "under_way": "messages of one client under way, either direction (1024)",
+    "resume_seconds": "how long a lost client may come back to its session (120)",
+    "mailbox_messages": "messages that may wait for one client (10000)",
+    "mailbox_bytes": "and their bytes (16m)",
+    "mailbox_seconds": "how long they wait (604800, a week)",
+    "mailbox_total": "bytes that wait for all clients (1g)",
+    "memory": "resident memory at which newcomers are turned away at nine tenths (no limit)",
+    "lag_seconds": "lateness of the event loop at which newcomers are turned away (2)",
+    "forget_days": "days after which a client that was not seen is forgotten (90)",
+    "log_level": "debug, info, warning or error",
+}
+"""The sentence of each flag; docs and ``--help`` come from here."""
+
+_SIZES = {"body_bytes", "mailbox_bytes", "mailbox_total", "memory"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `cloud-server`."""
+    made = argparse.ArgumentParser(
+        prog="cloud-server", description="A relay through which clients that cannot reach each other exchange messages."
+    )
+    made.add_argument("--version", action="version", version=f"cloud-server {__version__}")
+    made.add_argument("--config", metavar="FILE", type=Path, help="TOML file whose table [cloud] holds the same names")
+    for name, about in ABOUT.items():
+        flag = f"--{name.replace('_', '-')}"
+        if name == "behind_proxy":
+            made.add_argument(flag, action="store_true", default=None, help=about)
+        else:
+            made.add_argument(flag, metavar="…", help=about)
+    return made
+
+
+def read(arguments: Sequence[str] | None = None) -> Settings:
+    """Settings of a command line; raises ConfigError with file or flag, what is wrong and what was expected."""
+    given = vars(parser().parse_args(arguments))
+    file: Path | None = given.pop("config")
+    told: dict[str, Any] = {}
+    if file is not None:
+        told = _from_file(file)
+    for name, text in given.items():
+        if text is not None:
+            told[name] = _from_flag(name, text)
+    try:
+        settings = msgspec.convert(told, Settings, strict=True)
+    except msgspec.ValidationError as fault:
+        raise ConfigError(_located(str(fault), file)) from None
+    return _checked(settings)
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise ConfigError(f"{file}: {fault.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"{file}: {fault}") from None
+    table = document.get("cloud", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{file}: [cloud] is no table")
+    for name in table:
+        if name not in ABOUT:
+            near = get_close_matches(name, ABOUT, 1)
+            raise ConfigError(f"{file}: [cloud] has no key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return {name: size(value) if name in _SIZES and isinstance(value, str) else value for name, value in table.items()}
+
+
+def _from_flag(name: str, text: str | bool) -> Any:  # noqa: FBT001  # a flag without a value
+    if name in _SIZES and isinstance(text, str):
+        return size(text, f"--{name.replace('_', '-')}: ")
+    wanted = {field.name: field.type for field in msgspec.structs.fields(Settings)}[name]
+    if name == "backups":
+        return tuple(part.strip() for part in str(text).split(",") if part.strip())
+    try:
+        return msgspec.convert(text, wanted, strict=False)
+    except msgspec.ValidationError as fault:
+        raise ConfigError(f"--{name.replace('_', '-')}: {fault}, got {text!r}") from None
+
+
+def size(text: str, place: str = "") -> int:
+    """``64k``, ``16m`` and ``1g`` in bytes; raises ConfigError."""
+    found = re.fullmatch(r"(\d+)\s*([kmg]?)(i?b)?", text.strip().lower())
+    if not found:
+        raise ConfigError(f"{place}expected bytes such as 64k, 16m or 1g, got {text!r}")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def split_address(written: str, name: str = "listen") -> tuple[str, int]:
+    """Host and port of ``HOST:PORT`` or ``[::1]:PORT``; raises ConfigError."""
+    host, _, port = written.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"{name}: expected HOST:PORT, got {written!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _checked(settings: Settings) -> Settings:
+    split_address(settings.listen)
+    if settings.metrics:
+        split_address(settings.metrics, "metrics")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise ConfigError("tls_certificate and tls_key go together")
+    if not 1 <= settings.workers <= 32:
+        raise ConfigError(f"workers: expected 1 to 32, got {settings.workers}")
+    if not 1 <= settings.body_bytes <= 512 << 10:
+        raise ConfigError(f"body_bytes: expected up to 512k, got {settings.body_bytes}")
+    if not 1 <= settings.under_way <= 65536:
+        raise ConfigError(f"under_way: expected 1 to 65536, got {settings.under_way}")
+    if settings.log_level not in {"debug", "info", "warning", "error"}:
+        raise ConfigError(f"log_level: expected debug, info, warning or error, got {settings.log_level!r}")
+    if settings.nats and not re.match(r"(nats|tls)://", settings.nats):
+        raise ConfigError(f"nats: expected nats://HOST:PORT, got {settings.nats!r}")
+    for backup in settings.backups:
+        if not re.match(r"wss?://[^/]", backup):
+            raise ConfigError(f"backups: expected ws:// or wss:// addresses, got {backup!r}")
+    return settings
+
+
+def _located(fault: str, file: Path | None) -> str:
+    what, _, path = fault.partition(" - at `$.")
+    return f"{file or 'command line'}: {path.rstrip('`')}: {what}" if path else fault
