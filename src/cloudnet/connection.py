@@ -1,6 +1,6 @@
 """One client's WebSocket: frames in to the relay, packets out in one write a turn, and an end in every case.
 
-picows unmasks and checks frames; `Connection` is its listener and the relay's `Wire`. Everything that is said to a client
+`frames` holds the rules of frames; `Connection` is picows' listener and the relay's `Wire`. Everything that is said to a client
 within a
 turn of the event loop leaves as one WebSocket message; acceptances alone may wait a few milliseconds for company when much is
 going on. Nothing here knows what packets mean beyond the login.
@@ -12,13 +12,14 @@ import asyncio
 import logging
 import time
 
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSMsgType, WSTransport
 
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
-from cloudnet.framing import TEXT, Assembler, Broken
+from cloudnet.frames import Framed
+from cloudnet.framing import Broken
 from cloudnet.keys import Identity, written
-from cloudnet.packets import MESSAGE_BYTES, Bye, Close, Code, Login, from_client
+from cloudnet.packets import Bye, Close, Code, Login, from_client
 from cloudnet.relay import Relay
 from cloudnet.session import Greeting, Line
 
@@ -27,14 +28,8 @@ logger = logging.getLogger(__name__)
 FEW = 16
 """So many lines with nothing but acceptances are written at once; when there are more, they wait for company."""
 COMPANY_SECONDS = 0.005
-CLOSING_SECONDS = 1.0
-"""How long the other side may take to answer a close frame."""
 
 _BINARY = WSMsgType.BINARY
-_PING = WSMsgType.PING
-_PONG = WSMsgType.PONG
-_CLOSE = WSMsgType.CLOSE
-_OPCODES = {WSMsgType.CONTINUATION: 0, WSMsgType.TEXT: TEXT, WSMsgType.BINARY: 2}
 
 
 class Pen:
@@ -81,7 +76,7 @@ class Pen:
                 line.wire.write()  # type: ignore[attr-defined]  # as above
 
 
-class Connection(WSListener):
+class Connection(Framed):
     """A client that has found us; known by name after its login."""
 
     def __init__(
@@ -96,6 +91,7 @@ class Connection(WSListener):
         address: str,
     ) -> None:
         """`greetings`: all that have not logged in, for the sweep; `authority`: the Host that the handshake named."""
+        super().__init__()
         self.relay = relay
         self.figures = figures
         self.greeting: Greeting | None = Greeting(identity, time.monotonic(), certificate)
@@ -104,9 +100,6 @@ class Connection(WSListener):
         self.ring_later = pen.ring_later
         self._greetings = greetings
         self._authority = authority
-        self._assembler = Assembler(MESSAGE_BYTES)
-        self._transport: WSTransport | None = None
-        self._is_closing = False
         self._pause: asyncio.TimerHandle | None = None
 
     # -- picows' listener ---------------------------------------------------------------------------
@@ -117,27 +110,6 @@ class Connection(WSListener):
         assert self.greeting is not None
         self._greetings.add(self)
         self.line.say(self.greeting.challenge(time.time_ns() // 1_000_000))
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """A frame; whole binary messages go straight to the relay."""
-        if self._is_closing and frame.msg_type != _CLOSE:
-            return
-        try:
-            if frame.msg_type == _BINARY and frame.fin and self._assembler.is_between and not frame.rsv1:
-                self._take(frame.get_payload_as_bytes())
-            elif (message := self._joined(transport, frame)) is not None:
-                self._take(message)
-        except Refused as fault:
-            self.figures.refusals[fault.code] += 1
-            self.end(Close.LOGIN_REFUSED if self.greeting else Close.MALFORMED, fault.code, fault.why)
-            self._lose()
-        except Broken as fault:
-            self.end(fault.code, Code.MALFORMED, fault.why)
-            self._lose()
-        except Exception:
-            logger.exception("a connection of %s broke", self._who())
-            self.end(Close.FAULT, Code.FAULT, "a mistake of ours; it was written down")
-            self._lose()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  # picows' own signature
         """It is gone."""
@@ -172,8 +144,7 @@ class Connection(WSListener):
         if close != Close.TEXT:
             self.line.say(Bye(code, why))
         self.write()
-        self._transport.send_close(WSCloseCode(close), why.encode()[:120].decode("utf-8", "ignore"))
-        asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._cut)
+        self._part(close, why)
 
     def ping(self) -> None:
         """See `session.Wire`."""
@@ -223,35 +194,17 @@ class Connection(WSListener):
         self.greeting = None
         self._greetings.discard(self)
 
-    def _joined(self, transport: WSTransport, frame: WSFrame) -> bytes | None:
-        """Whatever is no whole binary message in one frame."""
-        kind = frame.msg_type
-        reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
-        if kind in _OPCODES:
-            whole = self._assembler.take(_OPCODES[kind], frame.get_payload_as_bytes(), fin=frame.fin, reserved=reserved)
-            if whole is None:
-                return None
-            if whole[0] == TEXT:
-                raise Broken(Close.TEXT, "packets are binary messages, not text")
-            return whole[1]
-        if reserved:
-            raise Broken(Close.MALFORMED, "a reserved bit is set, and no extension was agreed on")
-        if kind == _PING:
-            self._hear()
-            transport.send_pong(frame.get_payload_as_bytes())
-        elif kind == _PONG:
-            self._hear()
-        elif kind == _CLOSE:
-            self._closed(transport, frame)
-        return None
-
-    def _closed(self, transport: WSTransport, frame: WSFrame) -> None:
-        if not self._is_closing:
-            self._is_closing = True
-            self.write()
-            code = frame.get_close_code() if frame.payload_size else WSCloseCode.OK
-            transport.send_close(code)
-        transport.disconnect()
+    def _fail(self, fault: Exception) -> None:
+        match fault:
+            case Refused():
+                self.figures.refusals[fault.code] += 1
+                self.end(Close.LOGIN_REFUSED if self.greeting else Close.MALFORMED, fault.code, fault.why)
+            case Broken():
+                self.end(fault.code, Code.MALFORMED, fault.why)
+            case _:
+                logger.error("a connection of %s broke", self._who(), exc_info=fault)
+                self.end(Close.FAULT, Code.FAULT, "a mistake of ours; it was written down")
+        self._lose()
 
     def _hear(self) -> None:
         if self.line.session is not None:
@@ -265,10 +218,6 @@ class Connection(WSListener):
         self._pause = None
         if not self.line.paused:
             self.proceed()
-
-    def _cut(self) -> None:
-        if self._transport is not None:
-            self._transport.disconnect(graceful=False)
 
     def _who(self) -> str:
         session = self.line.session

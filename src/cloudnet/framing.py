@@ -30,14 +30,13 @@ class Broken(Exception):
 class Assembler:
     """Joins the frames of one connection's messages."""
 
-    __slots__ = ("_decoder", "_kind", "_most", "_parts", "_size")
+    __slots__ = ("_decoder", "_kind", "_most", "_whole")
 
     def __init__(self, most: int) -> None:
         """`most`: bytes of a whole message."""
         self._most = most
         self._kind = 0
-        self._size = 0
-        self._parts: list[bytes] = []
+        self._whole = bytearray()  # no list of parts: empty fragments without end would make it grow, beside every bound
         self._decoder: codecs.IncrementalDecoder | None = None
 
     @property
@@ -59,22 +58,20 @@ class Assembler:
             raise Broken(Close.MALFORMED, "a new message within another one")
         else:
             self._kind = opcode
-            self._size = 0
             self._decoder = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
-        self._size += len(payload)
-        if self._size > self._most:
+        if len(self._whole) + len(payload) > self._most:
             raise Broken(Close.TOO_BIG, f"a message of more than {self._most} bytes")
         if self._decoder is not None:
             try:
                 self._decoder.decode(payload, final=fin)
             except UnicodeDecodeError:
                 raise Broken(INVALID_TEXT, "text that is not UTF-8") from None
-        self._parts.append(payload)
+        self._whole += payload
         if not fin:
             return None
-        kind, whole = self._kind, b"".join(self._parts)
+        kind, whole = self._kind, bytes(self._whole)
         self._kind = 0
-        self._parts = []
+        self._whole.clear()
         self._decoder = None
         return kind, whole
 

@@ -83,7 +83,7 @@ class Attendance:
     def tell(self, session: Session, state: str, at: int) -> None:
         """Say to all who watch the device or one of its profiles how it is now."""
         self._changed(session.key, state)
-        for key in (session.key, *session.profiles):
+        for key in {session.key, *session.profiles}:  # a device may have registered its own key
             self.tell_watchers(key, state, at)
 
     def tell_watchers(self, key: bytes, state: str, at: int) -> None:

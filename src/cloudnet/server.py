@@ -235,7 +235,7 @@ def _folder(settings: Settings) -> Path:
 
 
 def _calm_the_collector() -> None:
-    """A full collection with 10,000 connections stops the loop for 150 ms: what is there stays, the rest is rarely looked at."""
+    """A full collection with 10,000 connections stops the loop for 150 ms: freeze what is there."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1000)

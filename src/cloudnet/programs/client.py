@@ -235,3 +235,7 @@ def _place(text: str | None) -> tuple[float, float] | None:
 
 def _print(shown: dict[str, Any]) -> None:
     print(json.dumps(shown, ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

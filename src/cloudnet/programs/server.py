@@ -43,3 +43,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 def _announce(address: str) -> None:
     print(f"Cloud Server on {address}", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

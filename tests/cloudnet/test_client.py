@@ -1,0 +1,284 @@
+"""Client and server together over real sockets: what an application may rely on, through losses of every kind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from cloudnet.client import Client, connect
+from cloudnet.errors import ConfigError, Failed, Refused
+from cloudnet.keys import Identity
+from cloudnet.packets import Code
+from rigs.cloud import Cable, CloudProgram, cloud
+
+
+async def take(client: Client, count: int) -> list[bytes]:
+    """The bodies of so many messages, each taken."""
+    bodies = []
+    async with asyncio.timeout(20):
+        async for message in client:
+            bodies.append(message.body)
+            if len(bodies) == count:
+                client.taken()
+                return bodies
+    raise AssertionError
+
+
+async def test_a_message_reaches_its_recipient_with_a_receipt(tmp_path: Path) -> None:
+    """Sent, received with its sender's name, and the sender knows that the application has it."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a, connect(here.url, bob) as b:
+        sending = asyncio.create_task(a.send(bob.key, b"hello", wait=True))
+        message = await anext(b)
+        assert (message.body, message.sender, message.author, message.to) == (b"hello", ann.key, ann.key, bob.key)
+        assert not sending.done()
+        b.taken()
+        assert await asyncio.wait_for(sending, 10) == message.id
+
+
+async def test_order_is_kept_between_two(tmp_path: Path) -> None:
+    """Hundreds of messages in a burst, more than may be in flight, arrive in the order in which they were sent, once."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path, under_way=64) as here, connect(here.url, ann) as a, connect(here.url, bob) as b:
+        sent = [str(number).encode() for number in range(700)]
+        sending = asyncio.gather(*(a.send(bob.key, body) for body in sent))
+        assert await take(b, 700) == sent
+        await sending
+
+
+async def test_what_waits_for_an_absent_client_comes_in_order(tmp_path: Path) -> None:
+    """Accepted while nobody was there, delivered later, before what is sent then."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here:
+        async with connect(here.url, bob):
+            pass
+        async with connect(here.url, ann) as a:
+            await asyncio.gather(*(a.send(bob.key, str(number).encode()) for number in range(300)))
+            async with connect(here.url, bob) as b:
+                sending = asyncio.gather(*(a.send(bob.key, str(number).encode()) for number in range(300, 400)))
+                assert await take(b, 400) == [str(number).encode() for number in range(400)]
+                await sending
+
+
+async def test_a_killed_server_loses_nothing_accepted(tmp_path: Path) -> None:
+    """Kill -9 with messages in the mailbox: the next server on the folder delivers them, the clients come back."""
+    ann, bob = Identity.new(), Identity.new()
+    server = CloudProgram(tmp_path)
+    server.start()
+    try:
+        async with connect(server.url, bob):
+            pass
+        async with connect(server.url, ann) as a:
+            await asyncio.gather(*(a.send(bob.key, str(number).encode()) for number in range(50)))
+            server.kill()
+            later = asyncio.create_task(a.send(bob.key, b"sent while it was down"))
+            await asyncio.to_thread(server.start)
+            await asyncio.wait_for(later, 40)
+            assert a.connections == 2
+            async with connect(server.url, bob) as b:
+                assert await take(b, 51) == [*(str(number).encode() for number in range(50)), b"sent while it was down"]
+        assert server.stop() == 0
+    finally:
+        server.close()
+
+
+async def test_a_cut_connection_is_resumed(tmp_path: Path) -> None:
+    """The session is found again: no second registration, no message lost or twice, those who watch see away and resumed."""
+    ann, bob, eve = Identity.new(), Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path) as here,
+        Cable(here.port).plugged() as cable,
+        connect(here.url, eve) as e,
+        connect(here.url, ann) as a,
+        connect(cable.url, bob) as b,
+    ):
+        await b.register("bob")
+        async with e.watch(bob.key) as changes:
+            assert (await anext(changes)).state == "came"
+            receiving = asyncio.create_task(take(b, 60))
+            for number in range(60):
+                await a.send(bob.key, str(number).encode())
+                if number in {20, 40}:
+                    cable.cut()
+            assert await receiving == [str(number).encode() for number in range(60)]
+            assert b.connections == b.resumed + 1 >= 2
+            states = [(await asyncio.wait_for(anext(changes), 10)).state for _ in range(2)]
+            assert states == ["away", "resumed"]
+        assert (await here.figures())['cloud_packets_total{packet="Register"}'] == 1
+
+
+async def test_a_message_in_hand_is_not_acknowledged(tmp_path: Path) -> None:
+    """An application that dies with a message in hand gets it again; one that had taken it does not."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a, Cable(here.port).plugged() as cable:
+        with contextlib.suppress(Failed):
+            async with connect(cable.url, bob, linger=0) as b:
+                await asyncio.gather(a.send(bob.key, b"one"), take(b, 1))
+                sending = asyncio.create_task(a.send(bob.key, b"two"))
+                message = await anext(b)
+                assert message.body == b"two"
+                cable.is_down = True
+                cable.cut()
+                b._handed = None  # it died before it was done
+        await asyncio.wait_for(sending, 20)
+        async with connect(here.url, bob, takeover=True) as b:
+            assert (await asyncio.wait_for(anext(b), 10)).body == b"two"
+
+
+async def test_what_was_seen_in_an_earlier_run_is_not_handed_over_again(tmp_path: Path) -> None:
+    """With the ids of its own log an application gets each message once, also across its own death."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a:
+        async with connect(here.url, bob):
+            pass
+        first = await a.send(bob.key, b"one")
+        await a.send(bob.key, b"two")
+        async with connect(here.url, bob, seen=[(ann.key, first)]) as b:
+            assert await take(b, 1) == [b"two"]
+
+
+async def test_the_same_id_twice_arrives_once(tmp_path: Path) -> None:
+    """A sender that is not sure may send again under the id of its first attempt."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a:
+        async with connect(here.url, bob):
+            pass
+        once = await a.send(bob.key, b"once")
+        await a.send(bob.key, b"once", identity=once)
+        async with connect(here.url, bob) as b:
+            await a.send(bob.key, b"once", identity=once)
+            await a.send(bob.key, b"end")
+            assert await take(b, 2) == [b"once", b"end"]
+
+
+async def test_reasons_come_back(tmp_path: Path) -> None:
+    """Nobody there, not to be kept, too long, no key: each with its code, and the connection goes on."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path, body_bytes=1000) as here, connect(here.url, ann) as a:
+        with pytest.raises(Refused) as fault:
+            await a.send(bob.key, b"x")
+        assert fault.value.code == Code.UNKNOWN_RECIPIENT
+        with pytest.raises(Refused) as fault:
+            await a.send(bob.key, b"x" * 1000)
+        assert fault.value.code == Code.TOO_BIG
+        with pytest.raises(Refused):
+            await a.send(b"no key", b"x")
+        async with connect(here.url, bob):
+            pass
+        with pytest.raises(Refused, match="not to be kept"):
+            await a.send(bob.key, b"x", keep=False)
+        assert await a.ping() < 5
+        assert (await here.figures())['cloud_drops_total{reason="unknown-recipient"}'] == 2
+
+
+async def test_a_full_mailbox_refuses_with_its_reason(tmp_path: Path) -> None:
+    """By count and by bytes; what was accepted stays."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path, mailbox_messages=5) as here, connect(here.url, ann) as a:
+        async with connect(here.url, bob):
+            pass
+        done = await asyncio.gather(*(a.send(bob.key, b"%d" % number) for number in range(8)), return_exceptions=True)
+        refused = [one for one in done if isinstance(one, Refused)]
+        assert [one.code for one in refused] == [Code.MAILBOX_FULL] * 3
+        async with connect(here.url, bob) as b:
+            assert await take(b, 5) == [b"%d" % number for number in range(5)]
+
+
+async def test_a_message_that_is_too_old_is_gone(tmp_path: Path) -> None:
+    """`ttl` bounds the keeping."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a:
+        async with connect(here.url, bob):
+            pass
+        await a.send(bob.key, b"short-lived", ttl=1)
+        await a.send(bob.key, b"lasting")
+        await asyncio.sleep(1.2)
+        async with connect(here.url, bob) as b:
+            assert await take(b, 1) == [b"lasting"]
+
+
+async def test_a_key_has_one_session(tmp_path: Path) -> None:
+    """A second connection is refused unless it takes over; then the first one ends and does not fight back."""
+    bob = Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, bob) as first:
+        with pytest.raises(Refused) as fault:
+            async with connect(here.url, bob):
+                raise AssertionError
+        assert fault.value.code == Code.ALREADY_CONNECTED
+        async with connect(here.url, bob, takeover=True) as second:
+            with pytest.raises(Refused) as fault:
+                await asyncio.wait_for(anext(first), 10)
+            assert fault.value.code == Code.TAKEN_OVER
+            assert await second.ping() < 5
+
+
+async def test_another_server_than_the_one_meant_is_refused(tmp_path: Path) -> None:
+    """A pinned key protects from a server in between."""
+    async with cloud(tmp_path) as here:
+        with pytest.raises(Refused, match="not the server"):
+            async with connect(here.url, Identity.new(), server_key=Identity.new().key):
+                raise AssertionError
+
+
+async def test_no_server_is_told_in_time() -> None:
+    """The address and how long it was tried; a wrong address at once."""
+    with pytest.raises(Failed, match="no Cloud Server answered"):
+        async with connect("ws://127.0.0.1:1", Identity.new(), timeout=0.3):
+            raise AssertionError
+    with pytest.raises(ConfigError, match="not a ws"):
+        async with connect("http://127.0.0.1:1", Identity.new()):
+            raise AssertionError
+
+
+async def test_a_backup_is_turned_to(tmp_path: Path) -> None:
+    """The next address of the list is tried, and one that a server names when it moves."""
+    (tmp_path / "b").mkdir()
+    bob = Identity.new()
+    async with cloud(tmp_path / "b") as other:
+        async with connect(["ws://127.0.0.1:1", other.url], bob) as client:
+            assert client.server == other.url
+        async with cloud(tmp_path, backups=(other.url,)) as here:
+            ann = connect(here.url, Identity.new())
+            client = await ann.__aenter__()
+            assert client.server == here.url
+        async with asyncio.timeout(20):
+            while client.server != other.url:
+                await asyncio.sleep(0.05)
+        assert await client.ping() < 5
+        await ann.__aexit__(None, None, None)
+
+
+async def test_a_service_answers_under_its_own_key(tmp_path: Path) -> None:
+    """Found, written to and answered for by a device, signed with the service's key; nobody else can claim it."""
+    ann, device, service = Identity.new(), Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, device, identities=[service]) as d, connect(here.url, ann) as a:
+        await d.register("time", kind="service", type="clock", identity=service)
+        found = [entry async for entry in a.find(type="clock")]
+        assert [(entry.profile.name, entry.present) for entry in found] == [("time", True)]
+        sending = asyncio.create_task(a.send(service.key, b"what time is it?", wait=True))
+        message = await anext(d)
+        assert message.to == service.key
+        await asyncio.gather(d.send(message.author, b"late", author=service), take(a, 0 + 1), return_exceptions=False)
+        d.taken()
+        await asyncio.wait_for(sending, 10)
+        with pytest.raises(Refused) as fault:
+            stolen = Identity.new()
+            stolen.key = service.key
+            await a.register("thief", kind="service", identity=stolen)
+        assert fault.value.code == Code.BAD_SIGNATURE
+
+
+async def test_the_directory_outlives_the_server(tmp_path: Path) -> None:
+    """Who was registered is found after a restart, as absent, until it comes back."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, bob) as b:
+        await b.register("bob", place=(52.5, 13.4))
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a:
+        entry = await anext(a.find(near=(52.4, 13.4), radius=20_000))
+        assert entry.profile.key == bob.key
+        assert not entry.present
+        assert entry.distance == pytest.approx(11_119, rel=0.01)
+        assert [one async for one in a.find(text="BO", present=True)] == []
