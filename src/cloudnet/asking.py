@@ -48,6 +48,9 @@ REGISTER_COST = 10
 """In messages, for each profile: its signature takes as long as so many messages."""
 FIND_COST = 50
 
+_LIST = "INSERT OR REPLACE INTO profile VALUES (?, ?, ?, ?)"
+"""An empty profile is one that was taken back: other nodes may have heard of it, and are to hear of that too."""
+
 SEEN_MILLISECONDS = 3_600_000
 """How often it is written down that a device was seen."""
 
@@ -89,9 +92,9 @@ class Asking:
             line.say(Refusal(packet.ask, fault.code, fault.why))
         return 1
 
-    def know(self, device: bytes, at: int) -> None:
-        """Write down that a device was seen, once an hour at the most."""
-        if at - self._seen.get(device, 0) >= SEEN_MILLISECONDS:
+    def know(self, device: bytes, at: int, *, at_once: bool = False) -> None:
+        """Write down that a device was seen, once an hour at the most unless it is to be done `at_once`."""
+        if at_once or at - self._seen.get(device, 0) >= SEEN_MILLISECONDS:
             self._seen[device] = at
             self._spawn(self._write(lambda connection: _know(connection, device, at)))
 
@@ -132,17 +135,15 @@ class Asking:
         if len(keys) > PROFILES:
             line.say(Refusal(ask, Code.TOO_MANY, f"a device has {PROFILES} profiles at the most"))
             return
+        rows = []
         for profile in profiles:
             relay.directory.put(profile)
             relay.attendance.own(session, profile.key)
-        rows = [(profile.key, profile.device, msgspec.msgpack.encode(profile)) for profile in profiles]
-        await self._write(
-            lambda connection: connection.executemany("INSERT OR REPLACE INTO profile VALUES (?, ?, ?)", rows), line, ask
-        )
+            rows.append((profile.key, profile.device, msgspec.msgpack.encode(profile), relay.listed(profile.key, profile)))
+        await self._write(lambda connection: connection.executemany(_LIST, rows), line, ask)
         at = _wall()
         for profile in profiles:
             relay.attendance.tell_watchers(profile.key, "came", at)
-        relay.changed_profiles(profiles, ())
 
     async def _unregister(self, line: Line, session: Session, ask: int, keys: tuple[bytes, ...]) -> None:
         relay = self._relay
@@ -152,13 +153,13 @@ class Asking:
                 line.say(Refusal(ask, Code.NOT_YOURS, "this profile is not of this device"))
                 return
         at = _wall()
+        rows = []
         for key in keys:
             relay.directory.remove(key)
             relay.attendance.tell_watchers(key, "left", at)
             relay.attendance.disown(session, key)
-        rows = [(key,) for key in keys]
-        await self._write(lambda connection: connection.executemany("DELETE FROM profile WHERE key = ?", rows), line, ask)
-        relay.changed_profiles((), keys)
+            rows.append((key, session.key, b"", relay.listed(key, None)))
+        await self._write(lambda connection: connection.executemany(_LIST, rows), line, ask)
 
     async def _write(self, work: Callable[[sqlite3.Connection], Any], line: Line | None = None, ask: int = 0) -> None:
         try:
@@ -171,12 +172,12 @@ class Asking:
             line.say(Done(ask))
 
 
-def load_known(connection: sqlite3.Connection) -> tuple[list[bytes], list[Profile]]:
-    """Devices and profiles of earlier runs."""
-    devices = [row[0] for row in connection.execute("SELECT key FROM device")]
+def load_known(connection: sqlite3.Connection) -> tuple[dict[bytes, int], list[tuple[bytes, Profile | None, int]]]:
+    """Of earlier runs: devices and when they were seen (ms); keys with their profile, None if taken back, and since when."""
+    devices = dict(connection.execute("SELECT key, seen FROM device"))
     decoder = msgspec.msgpack.Decoder(Profile)
-    profiles = [decoder.decode(row[0]) for row in connection.execute("SELECT data FROM profile")]
-    return devices, profiles
+    rows = connection.execute("SELECT key, data, at FROM profile")
+    return devices, [(key, decoder.decode(data) if data else None, at) for key, data, at in rows]
 
 
 def forget_before(connection: sqlite3.Connection, at: int) -> list[bytes]:
@@ -188,6 +189,7 @@ def forget_before(connection: sqlite3.Connection, at: int) -> list[bytes]:
         "SELECT key FROM device WHERE seen < ? AND NOT EXISTS (SELECT 1 FROM mail WHERE recipient = key)", (at,)
     ).fetchall()
     connection.executemany("DELETE FROM profile WHERE device = ?", gone)
+    connection.execute("DELETE FROM profile WHERE data = x'' AND at < ?", (at,))
     connection.executemany("DELETE FROM device WHERE key = ?", gone)
     return [row[0] for row in gone]
 

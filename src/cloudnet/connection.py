@@ -14,6 +14,7 @@ import time
 
 from picows import WSMsgType, WSTransport
 
+from cloudnet.backbone import Handover
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.frames import Framed
@@ -101,6 +102,7 @@ class Connection(Framed):
         self._greetings = greetings
         self._authority = authority
         self._pause: asyncio.TimerHandle | None = None
+        self._is_entering = False
 
     # -- picows' listener ---------------------------------------------------------------------------
 
@@ -180,19 +182,39 @@ class Connection(Framed):
         if len(packets) != 1 or not isinstance(packets[0], Login):
             self.figures.logins["not a login"] += 1
             raise Refused("a login was expected, and it alone", Code.NOT_LOGGED_IN)
+        if self._is_entering:
+            raise Refused("a login is being dealt with; nothing may follow before the welcome", Code.NOT_LOGGED_IN)
         login = packets[0]
         try:
             self.greeting.check(login, self._authority)
-            self.relay.enter(self.line, login, self.greeting)
+        except Refused as fault:
+            self.figures.logins[fault.code] += 1
+            raise
+        self._is_entering = True
+        self.relay.knock(login, lambda handover: self._enter(login, handover))
+
+    def _enter(self, login: Login, handover: Handover | None) -> None:
+        """Its session is here, if there was one anywhere. May be called after the client has gone again."""
+        greeting = self.greeting
+        if greeting is None or (self._transport is None and handover is None):
+            return
+        try:
+            self.relay.enter(self.line, login, greeting, handover)
         except Refused as fault:
             self.figures.logins[fault.code] += 1
             if fault.code == Code.ALREADY_CONNECTED:
                 self.end(Close.ALREADY_CONNECTED, fault.code, fault.why)
-                return
-            raise
+            else:
+                self._fail(fault)
+            return
+        except Exception as fault:  # noqa: BLE001  # as in `frames`: the border of a connection
+            self._fail(fault)
+            return
         self.figures.logins["ok"] += 1
         self.greeting = None
         self._greetings.discard(self)
+        if self._transport is None:
+            self._lose()
 
     def _fail(self, fault: Exception) -> None:
         match fault:

@@ -30,6 +30,7 @@ class Directory:
         self._by_key: dict[bytes, Profile] = {}
         self._by_name: list[tuple[str, bytes]] = []
         self._by_latitude: list[tuple[float, bytes]] = []
+        self._by_device: dict[bytes, set[bytes]] = {}
         for profile in profiles:
             self.put(profile)
 
@@ -47,6 +48,7 @@ class Directory:
         insort(self._by_name, (profile.name.casefold(), profile.key))
         if profile.place:
             insort(self._by_latitude, (profile.place[0], profile.key))
+        self._by_device.setdefault(profile.device, set()).add(profile.key)
 
     def remove(self, key: bytes) -> bool:
         """Forget one; False when it was not there."""
@@ -56,11 +58,19 @@ class Directory:
         _drop(self._by_name, (profile.name.casefold(), key))
         if profile.place:
             _drop(self._by_latitude, (profile.place[0], key))
+        mine = self._by_device[profile.device]
+        mine.discard(key)
+        if not mine:
+            del self._by_device[profile.device]
         return True
+
+    def keys_of(self, device: bytes) -> frozenset[bytes]:
+        """The keys that a device answers for."""
+        return frozenset(self._by_device.get(device, ()))
 
     def remove_all(self, device: bytes) -> None:
         """Forget all profiles of a device."""
-        for key in [key for key, profile in self._by_key.items() if profile.device == device]:
+        for key in self.keys_of(device):
             self.remove(key)
 
     def find(self, query: Find, is_present: Callable[[bytes], bool]) -> tuple[tuple[Entry, ...], bytes]:

@@ -2,7 +2,7 @@
 
 The relay calls from the event loop and never waits: a message that is `put` is settled, through `settled`, once the commit that
 holds it has returned, or `refused` with the reason. How many messages and bytes wait for whom is known in memory, so limits are
-checked before anything is written. Several processes may share the file: rows are numbered by time and process.
+checked before anything is written. Rows are numbered by time and node: they keep their order when mail moves to another node.
 Durability: WAL with synchronous=FULL, so nothing that was settled is lost on kill -9 or power loss (sqlite.org/wal.html).
 """
 
@@ -32,15 +32,18 @@ CREATE UNIQUE INDEX IF NOT EXISTS mail_id ON mail (recipient, id, sender);
 CREATE INDEX IF NOT EXISTS mail_order ON mail (recipient, row);
 CREATE INDEX IF NOT EXISTS mail_expires ON mail (expires);
 CREATE TABLE IF NOT EXISTS device (key BLOB PRIMARY KEY, seen INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS profile (key BLOB PRIMARY KEY, device BLOB NOT NULL, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS profile (
+  key BLOB PRIMARY KEY, device BLOB NOT NULL, data BLOB NOT NULL, at INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 TURNS = 64
 """How many turns of the event loop one commit may gather."""
 
-_PUT = "INSERT OR IGNORE INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = "INSERT INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipient, id, sender) DO NOTHING"
 _DELETE = "DELETE FROM mail WHERE row = ?"
 _READ = (
-    "SELECT row, id, sender, addressee, at, body FROM mail WHERE recipient = ? AND row > ? AND expires > ? ORDER BY row LIMIT ?"
+    "SELECT row, id, sender, addressee, at, expires, body FROM mail"
+    " WHERE recipient = ? AND row > ? AND expires > ? ORDER BY row LIMIT ?"
 )
 
 
@@ -52,6 +55,7 @@ class Mail(NamedTuple):
     sender: bytes
     to: bytes
     at: int
+    expires: int
     body: bytes
 
 
@@ -94,9 +98,9 @@ class Mailbox:
     def __init__(
         self, path: Path, node: int, settled: Callable[[Flight], None], refused: Callable[[Flight, str], None]
     ) -> None:
-        """Open or make the file; raises ConfigError. `node` (0 to 63) tells the processes that share it apart."""
+        """Open or make the file; raises ConfigError. `node` (0 to 4095) tells nodes apart that pass rows to each other."""
         self._path = path
-        self._node = node
+        self.node = node
         self._settled = settled
         self._refused = refused
         self._loop = asyncio.get_running_loop()
@@ -122,12 +126,16 @@ class Mailbox:
         """How much waits for one; None for nothing."""
         return self._waiting.get(recipient)
 
-    def put(self, recipient: bytes, flight: Flight, expires: int) -> None:
-        """Keep a message, and settle it once it is on the disk; its `row` is given now. `expires` in ms since the epoch."""
+    def put(self, recipient: bytes, flight: Flight, expires: int, row: int = 0) -> None:
+        """Keep a message, and settle it once it is on the disk; its `row` is given now. `expires` in ms since the epoch.
+
+        `row`: the place in the order that another node has given it.
+        """
         assert flight.deliver is not None
-        now = time.time_ns() // 1_000_000
-        self._row = max(self._row + 1, now << 20 | self._node << 14)
-        flight.row = self._row
+        if not row:
+            now = time.time_ns() // 1_000_000
+            row = self._row = max(self._row + 1, now << 22 | self.node << 10)
+        flight.row = row
         message = flight.deliver
         turn = self._now()
         turn.puts.append(

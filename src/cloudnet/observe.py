@@ -14,6 +14,7 @@ from cloudnet.figures import EXPOSITION, Page, process
 from cloudnet.session import State
 
 if TYPE_CHECKING:
+    from cloudnet.network import Network
     from cloudnet.server import Server
 
 __all__ = ["EXPOSITION", "page"]
@@ -62,8 +63,19 @@ def page(server: Server) -> str:
     out.one("cloud_mailbox_up", "gauge", "Whether the mailbox can be written.", 0 if mailbox.trouble else 1)
     out.one("cloud_profiles", "gauge", "Profiles in the directory.", len(server.directory))
     out.one("cloud_known_devices", "gauge", "Devices that messages are kept for.", len(attendance.known))
+    if server.network is not None:
+        _network(out, server.network)
     out.histogram("cloud_loop_lag_seconds", "How late the event loop is.", figures.lag)
     out.one("cloud_loop_lag_newest_seconds", "gauge", "The worst of the last second.", figures.newest_lag)
     out.one("cloud_ready", "gauge", "Whether new clients are welcome.", 0 if server.unready() else 1)
     process(out, figures.started_at)
     return out.text()
+
+
+def _network(out: Page, network: Network) -> None:
+    """What goes between this node and the others."""
+    out.one("cloud_backbone_up", "gauge", "Whether the other nodes can be reached.", 0 if network.backbone.trouble() else 1)
+    out.one("cloud_peers", "gauge", "Other nodes that live.", len(network.places.peers))
+    out.one("cloud_places", "gauge", "Devices whose place in the network is known.", len(network.places.devices))
+    out.counts("cloud_carried", "way", "Messages between nodes: out, in, on, anew, returned, brought.", network.figures)
+    out.one("cloud_carried_under_way", "gauge", "Messages that other nodes have not settled yet.", network.pending)

@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from cloudnet.asking import Asking
 from cloudnet.directory import Directory
@@ -41,6 +41,10 @@ from cloudnet.packets import (
 )
 from cloudnet.presence import TAKEN_OVER, Attendance
 from cloudnet.session import DRAIN_SECONDS, KEEP_SECONDS, Flight, Greeting, Line, Origin, Session
+
+if TYPE_CHECKING:
+    from cloudnet.backbone import Handover
+    from cloudnet.network import Network
 
 logger = logging.getLogger(__name__)
 
@@ -73,36 +77,67 @@ class Relay:
         self.figures = figures
         self.backups: tuple[str, ...] = ()
         self._mailbox_bytes = mailbox_bytes
-        self._spawn = spawn
+        self.spawn = spawn
+        self.elsewhere: Network | None = None
+        """The other nodes, where there are any."""
         self._routes = attendance.routes
         self._buckets: dict[bytes, Bucket] = {}
         self._asking = Asking(self, spawn)
 
     # -- connections ------------------------------------------------------------------------------
 
-    def enter(self, line: Line, login: Login, greeting: Greeting) -> None:
-        """A login was proved: find or make its session, and say welcome. Raises Refused."""
+    def knock(self, login: Login, then: Callable[[Handover | None], None]) -> None:
+        """A login was proved: `then` is called when its session is here, if it was on another node; most often at once."""
+        if self.elsewhere is None or login.key in self.attendance.sessions:
+            then(None)
+        else:
+            self.elsewhere.fetch(login, then)
+
+    def enter(self, line: Line, login: Login, greeting: Greeting, handover: Handover | None = None) -> None:
+        """Find or make the session of a proved login, and say welcome. Raises Refused."""
         now, at = time.monotonic(), _wall()
+        if handover is not None and handover.code:
+            raise Refused(handover.why, handover.code)
         if rival := self.attendance.rival(login):
             rival.wire.end(*TAKEN_OVER)
             self.lose(rival)
         session, resumed = self.attendance.enter(login, now)
         if resumed:
             assert login.resume is not None
-            self._delete(session, session.take(min(login.resume.position, session.position)))
+            self.took(session, min(login.resume.position, session.position))
         session.drop_flights()
+        if handover is not None and self.elsewhere is not None:
+            resumed = self._move_in(session, login, handover)
+            self.elsewhere.hold(session, now)
         waiting = self.mailbox.waiting(session.key)
         signature = greeting.sign(login, session.epoch)
         count = waiting.messages if waiting else 0
         line.say(Welcome(session.epoch, resumed, count, signature, self.limits, self.backups))
         self.attendance.ready(session, line, now, at, resumed=resumed)
-        self._asking.know(session.key, at)
+        self._asking.know(session.key, at, at_once=handover is not None)
         if session.key not in self._buckets:
             rate = self.limits.messages_per_second
             self._buckets[session.key] = Bucket(rate, rate * BURST_SECONDS, now)
         if count:
             session.backlog = True
             self.read_on(session)
+
+    def _move_in(self, session: Session, login: Login, handover: Handover) -> bool:
+        """What the session had on another node; whether it is resumed."""
+        if not handover.resumed or login.resume is None:
+            return False
+        session.epoch, session.position = login.resume.epoch, handover.position
+        for key in handover.profiles:
+            self.attendance.own(session, key)
+        self.attendance.watch(session, handover.watches, on=True)
+        return True
+
+    def part(self, line: Line) -> None:
+        """As `lose`, but nobody is told: the session goes on on another node."""
+        session = line.session
+        if session is not None:
+            self._park(session)
+            session.detach(time.monotonic())
 
     def lose(self, line: Line) -> None:
         """A connection is gone: what was in flight on it goes to the disk, and its session may come back."""
@@ -196,10 +231,16 @@ class Relay:
             self.figures.forwarded += 1
             target.forward(session.key, send.id, _wall(), send.to, body, line, send.seq, now)
             return
-        self.keep_or_pass(line, session.key, send, now)
+        at = _wall()
+        if target is None and self.elsewhere is not None and self.elsewhere.carry(line, session.key, send, at):
+            return
+        self.keep_or_pass(line, session.key, send, now, at)
 
-    def keep_or_pass(self, origin: Origin, sender: bytes, send: Send, now: float) -> None:
-        """A message whose recipient cannot be reached right away: to the mailbox, or back with the reason."""
+    def keep_or_pass(self, origin: Origin, sender: bytes, send: Send, now: float, at: int) -> None:
+        """A message whose recipient cannot be reached right away: to the mailbox, or back with the reason.
+
+        `at`: when the network got it, in ms since the epoch.
+        """
         target = self._routes.get(send.to)
         device = target.key if target is not None else self.device_of(send.to)
         if device is None:
@@ -213,25 +254,49 @@ class Relay:
         if target is not None and target.line is not None and not target.backlog:
             self._park(target)
             target.backlog = True
-        at = _wall()
         flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0)
-        if self._keep(device, flight, send.ttl) and target is not None:
+        if self._keep(device, flight, send.ttl):
+            self._put(device, target, flight)
+
+    def keep_brought(self, device: bytes, flight: Flight, row: int, expires: int) -> None:
+        """A message that another node has kept so far, with its place in the order there."""
+        target = self.attendance.sessions.get(device)
+        if target is not None and not target.is_held:
+            row = 0 if row <= target.read_upto else row  # what is behind us would never be read
+            target.backlog = True
+        if self._keep(device, flight, expires=expires, row=row):
+            self._put(device, target, flight)
+
+    def _put(self, device: bytes, target: Session | None, flight: Flight) -> None:
+        """Something is in the mailbox: have it read, here or where the device is."""
+        if target is not None:
             target.last_row = flight.row
             self.read_on(target)
+        elif self.elsewhere is not None:
+            self.elsewhere.kept(device)
 
     def device_of(self, key: bytes) -> bytes | None:
         """Which device answers for a key; None for one that nobody has ever shown here."""
         if key in self.attendance.known:
             return key
+        if self.elsewhere is not None:
+            return self.elsewhere.device_of(key)
         profile = self.directory.profile(key)
         return profile.device if profile else None
 
     def is_present(self, device: bytes) -> bool:
         """Whether a device is connected, here or elsewhere in this network."""
-        return self.attendance.is_present(device)
+        if self.attendance.is_present(device):
+            return True
+        return self.elsewhere is not None and self.elsewhere.places.is_present(device)
 
-    def changed_profiles(self, profiles: Sequence[Profile], gone: Sequence[bytes]) -> None:
-        """The directory has changed through a client of ours."""
+    def listed(self, key: bytes, profile: Profile | None) -> int:
+        """A client of ours has registered a profile, or taken it back; returns the time under which that is known."""
+        at = _wall()
+        if self.elsewhere is not None:
+            at = self.elsewhere.places.moment_of_listing(key, at)
+            self.elsewhere.listed(key, profile, at)
+        return at
 
     def unclogged(self, line: Line) -> None:
         """A client reads again."""
@@ -246,7 +311,7 @@ class Relay:
 
     # -- the mailbox ----------------------------------------------------------------------------------
 
-    def _keep(self, device: bytes, flight: Flight, ttl: int = 0) -> bool:
+    def _keep(self, device: bytes, flight: Flight, ttl: int = 0, *, expires: int = 0, row: int = 0) -> bool:
         """Put a message into the mailbox if there is room; else it is dropped with the reason."""
         waiting = self.mailbox.waiting(device)
         why = ""
@@ -265,9 +330,13 @@ class Relay:
                 self.figures.drops[code] += 1
             return False
         seconds = min(ttl, self.limits.mailbox_seconds) if ttl > 0 else self.limits.mailbox_seconds
-        self.mailbox.put(device, flight, _wall() + seconds * 1000)
+        self.mailbox.put(device, flight, expires or _wall() + seconds * 1000, row)
         self.figures.kept += 1
         return True
+
+    def took(self, session: Session, position: int) -> None:
+        """The client has all up to `position`, as it says when it comes back."""
+        self._delete(session, session.take(position))
 
     def _park(self, session: Session) -> None:
         """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it."""
@@ -287,12 +356,12 @@ class Relay:
 
     def read_on(self, session: Session) -> None:
         """Read more of a session's mailbox when there is room in flight for it."""
-        if session.is_reading or session.line is None or session.line.clogged_at:
+        if session.is_reading or session.is_held or session.line is None or session.line.clogged_at:
             return
         if len(session.flights) > self.limits.under_way >> 1:
             return
         session.is_reading = True
-        self._spawn(self._read(session, session.line))
+        self.spawn(self._read(session, session.line))
 
     async def _read(self, session: Session, line: Line) -> None:
         try:

@@ -26,14 +26,19 @@ from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithLis
 
 from cloudnet import asking, observe
 from cloudnet.accept import Answer, Street, listen
+from cloudnet.backbone import Backbone
 from cloudnet.connection import Connection, Pen
 from cloudnet.directory import Directory
 from cloudnet.errors import ConfigError, Failed
 from cloudnet.figures import Figures, resident
+from cloudnet.jetstream import JetStream
 from cloudnet.keys import load_or_create, written
 from cloudnet.limits import Admission, overload
 from cloudnet.mailbox import Mailbox
+from cloudnet.mesh import Mesh
+from cloudnet.network import Network
 from cloudnet.packets import Close, Code, Moving
+from cloudnet.places import FORGOTTEN
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
 from cloudnet.session import Flight
@@ -51,23 +56,28 @@ DAY_MILLISECONDS = 86_400_000
 class Server:
     """A Cloud Server in one process."""
 
-    def __init__(self, settings: Settings, data: Path, tasks: asyncio.TaskGroup, node: int = 0) -> None:
-        """Open what is on the disk; nothing listens yet. Raises ConfigError."""
+    def __init__(self, settings: Settings, data: Path, tasks: asyncio.TaskGroup, worker: int = 0) -> None:
+        """Open what is on the disk; nothing listens yet. `worker`: which of several processes. Raises ConfigError."""
         self.settings = settings
         self.figures = Figures()
         self.identity = load_or_create(data / "server.key")
         self.context, self.certificate = _tls(settings)
         self.tasks = tasks
-        self.mailbox = Mailbox(data / "cloud.db", node, Flight.settle, self._not_kept)
-        devices, profiles = asking.load_known(self.mailbox.connection)
-        self.directory = Directory(profiles)
-        self.attendance = Attendance(settings.limits, devices, self._changed)
+        self.mailbox = Mailbox(data / database(worker), worker, Flight.settle, self._not_kept)
+        self._devices, self._listings = asking.load_known(self.mailbox.connection)
+        self.directory = Directory(profile for _, profile, _ in self._listings if profile)
+        self.attendance = Attendance(settings.limits, self._devices, self._changed)
         self.relay = Relay(
             settings.limits, self.attendance, self.directory, self.mailbox, self.figures, settings.mailbox_total, self._spawn
         )
         self.relay.backups = settings.backups
         self.admission = Admission(settings.connections, settings.connections_per_address, settings.handshakes_per_second)
+        self.network = self._join(data, worker)
         self.greetings: set[Connection] = set()
+        self.rounds: list[asyncio.Task[None]] = []
+        """What goes on for as long as the server runs."""
+        self.errands: set[asyncio.Task[None]] = set()
+        """What waits for a disk or another node."""
         self.pen = Pen(asyncio.get_running_loop())
         self.is_draining = False
 
@@ -87,6 +97,40 @@ class Server:
             self.relay, self.identity, self.certificate, self.pen, self.figures, self.greetings, authority, address
         )
 
+    # -- other nodes ----------------------------------------------------------------------------------
+
+    def _join(self, data: Path, worker: int) -> Network | None:
+        """Our place among other nodes, where there are any: servers over NATS, or the processes of this one."""
+        name = written(self.identity.key)[:16]
+        backbone: Backbone
+        if self.settings.nats:
+            address = self.settings.advertise
+            url, credentials = self.settings.nats, self.settings.nats_credentials
+            backbone = JetStream(url, credentials, self.settings.network, f"{name}-{worker}", address)
+        elif self.settings.workers > 1:
+            backbone = Mesh(data / "mesh", name, worker, self.settings.workers)
+        else:
+            return None
+        self.relay.elsewhere = Network(self.relay, backbone, asyncio.get_running_loop().call_soon)
+        return self.relay.elsewhere
+
+    async def meet_others(self) -> None:
+        """Be joined to the other nodes; returns once everything they have published is known."""
+        if self.network is None:
+            return
+        ready = asyncio.Event()
+        running = self.tasks.create_task(self.network.backbone.run(self.network, ready), name="backbone")
+        self.rounds.append(running)
+        waiting = asyncio.ensure_future(ready.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if running.done():
+            running.result()
+        self.mailbox.node = max(0, self.network.backbone.number)
+        self.network.start(self._devices, self._listings)
+
+    # -- questions about us ---------------------------------------------------------------------------
+
     def tell(self, request: WSUpgradeRequest, address: str) -> Answer:  # noqa: ARG002  # as `meet`
         """Answer a question about ourselves."""
         match request.path.partition(b"?")[0]:
@@ -103,7 +147,8 @@ class Server:
         """Why no more clients should be sent here; empty when they may."""
         if self.is_draining:
             return "draining"
-        return self.mailbox.trouble or (self.admission.closed and "overloaded")
+        cut_off = self.network.backbone.trouble() if self.network is not None and self.settings.nats else ""
+        return self.mailbox.trouble or (self.admission.closed and "overloaded") or cut_off
 
     # -- rounds ---------------------------------------------------------------------------------------
 
@@ -131,6 +176,9 @@ class Server:
                 connection.end(Close.DEADLINE, Code.DEADLINE, "no login came in time")
                 self.greetings.discard(connection)
             self.admission.forget(now)
+            if self.network is not None:
+                self.network.sweep(now)
+                self.relay.backups = (*self.settings.backups, *self.network.places.addresses())
             memory = resident() if self.settings.memory else 0.0
             why = overload(self.figures.newest_lag, self.settings.lag_seconds, memory, self.settings.memory)
             if bool(why) != bool(self.admission.closed) and not self.is_draining:
@@ -149,6 +197,7 @@ class Server:
                     if device not in self.attendance.sessions:
                         self.attendance.known.discard(device)
                         self.directory.remove_all(device)
+                        self._changed(device, FORGOTTEN)
 
     # -- the end --------------------------------------------------------------------------------------
 
@@ -159,7 +208,7 @@ class Server:
         deadline = time.monotonic() + seconds
         lines = [session.line for session in self.attendance.sessions.values() if session.line is not None]
         for line in lines:
-            line.say(Moving("the server is being stopped", self.settings.backups, seconds))
+            line.say(Moving("the server is being stopped", self.relay.backups, seconds))
         await asyncio.sleep(0)
         with suppress(Failed):
             await self.relay.settle_everything()
@@ -178,17 +227,32 @@ class Server:
     # -- what the parts call ----------------------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
-        return self.tasks.create_task(work)
+        task = self.tasks.create_task(work)
+        self.errands.add(task)
+        task.add_done_callback(self.errands.discard)
+        return task
 
     def _not_kept(self, flight: Flight, why: str) -> None:
         self.relay.not_kept(flight, why)
 
     def _changed(self, device: bytes, state: str) -> None:
-        """Somebody has come or gone."""
+        """Somebody has come, gone or been forgotten."""
+        if self.network is not None:
+            self.network.changed(device, state)
 
 
-async def serve(settings: Settings, announce: Callable[[str], None], stop: asyncio.Event | None = None) -> None:
-    """Run until SIGTERM or SIGINT, or until `stop`. `announce(address)` is called once clients may come. Raises ConfigError."""
+def database(worker: int) -> str:
+    """Which file in the data folder is a process's own."""
+    return f"cloud-{worker}.db" if worker else "cloud.db"
+
+
+async def serve(
+    settings: Settings, announce: Callable[[str], None], stop: asyncio.Event | None = None, *, worker: int = 0
+) -> None:
+    """Run until SIGTERM or SIGINT, or until `stop`. `announce(address)` is called once clients may come. Raises ConfigError.
+
+    `worker`: which of `settings.workers` processes this one is.
+    """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -200,13 +264,14 @@ async def serve(settings: Settings, announce: Callable[[str], None], stop: async
         stack.callback(door.close)
         own = listen(*split_address(settings.metrics, "metrics")) if settings.metrics else None
         async with asyncio.TaskGroup() as group:
-            server = Server(settings, data, group)
+            server = Server(settings, data, group, worker)
             stack.callback(server.mailbox.close)
-            rounds = [
+            server.rounds += [
                 group.create_task(server.watch_the_clock(), name="lag"),
                 group.create_task(server.look_around(), name="sweep"),
                 group.create_task(server.tidy(), name="tidy"),
             ]
+            await server.meet_others()
             streets = [Street(door, server.admission, server.figures, server.meet, server.context, group)]
             if own is not None:
                 streets.append(Street(own, Admission(64, 0, 0), Figures(), server.tell, None, group))
@@ -221,7 +286,7 @@ async def serve(settings: Settings, announce: Callable[[str], None], stop: async
             await server.drain()
             for street in streets:
                 street.close()
-            for task in rounds:
+            for task in (*server.rounds, *server.errands):
                 task.cancel()
 
 

@@ -233,6 +233,8 @@ class Session:
         self.flight_bytes = 0
         self.backlog = False
         """Messages wait in the mailbox that are not in flight: new ones go behind them."""
+        self.is_held = False
+        """Older messages are still on their way from another node: nothing is read before they are here."""
         self.is_reading = False
         self.read_upto = 0
         self.last_row = 0

@@ -29,7 +29,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tls_key: str = ""
     behind_proxy: bool = False
     nats: str = ""
+    nats_credentials: str = ""
     network: str = "cloud"
+    advertise: str = ""
     workers: int = 1
     backups: tuple[str, ...] = ()
     connections: int = 20_000
@@ -70,7 +72,9 @@ ABOUT = {
     "tls_key": "PEM file of its key",
     "behind_proxy": "the client's address is the last in X-Forwarded-For, set by a proxy of ours",
     "nats": "nats://… joins the Cloud Servers that share it into one network",
+    "nats_credentials": "file of NATS credentials; a name and password belong into the file of --config, not here",
     "network": "name of that network, if several share one NATS (cloud)",
+    "advertise": "ws://… or wss://… under which clients of the other servers may turn to this one",
     "workers": "processes that share the address (1)",
     "backups": "wss://… of servers that clients may turn to, comma-separated",
     "connections": "connections at the same time (20000)",
@@ -117,6 +121,8 @@ def read(arguments: Sequence[str] | None = None) -> Settings:
     told: dict[str, Any] = {}
     if file is not None:
         told = _from_file(file)
+    if "@" in (given["nats"] or ""):
+        raise ConfigError("--nats: everybody sees a command line; put the name and password into the file of --config")
     for name, text in given.items():
         if text is not None:
             told[name] = _from_flag(name, text)
@@ -186,12 +192,18 @@ def _checked(settings: Settings) -> Settings:
         raise ConfigError(f"under_way: expected 1 to 65536, got {settings.under_way}")
     if settings.log_level not in {"debug", "info", "warning", "error"}:
         raise ConfigError(f"log_level: expected debug, info, warning or error, got {settings.log_level!r}")
-    if settings.nats and not re.match(r"(nats|tls)://", settings.nats):
-        raise ConfigError(f"nats: expected nats://HOST:PORT, got {settings.nats!r}")
-    for backup in settings.backups:
-        if not re.match(r"wss?://[^/]", backup):
-            raise ConfigError(f"backups: expected ws:// or wss:// addresses, got {backup!r}")
+    _check_network(settings)
     return settings
+
+
+def _check_network(settings: Settings) -> None:
+    if settings.nats and not re.match(r"(nats|tls)://", settings.nats):
+        raise ConfigError("nats: expected nats://HOST:PORT or tls://HOST:PORT")
+    if not re.fullmatch(r"[a-z0-9_-]{1,40}", settings.network):
+        raise ConfigError(f"network: expected up to 40 of a-z, 0-9, _ and -, got {settings.network!r}")
+    for backup in (*settings.backups, *filter(None, [settings.advertise])):
+        if not re.match(r"wss?://[^/]", backup):
+            raise ConfigError(f"backups, advertise: expected ws:// or wss:// addresses, got {backup!r}")
 
 
 def _located(fault: str, file: Path | None) -> str:

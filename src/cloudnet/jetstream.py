@@ -1,0 +1,301 @@
+"""A backbone over NATS: servers on any machines, joined by a NATS server or cluster with JetStream.
+
+What is published stands in one key-value bucket of the network and is watched; what is said goes to a subject of each node, in
+batches, one a turn; a beat each second says who lives. While NATS is away every node serves its own clients, and what was meant
+for others is kept as if these were dead. Numbers of nodes are claimed in the bucket, once and for ever.
+Source: NATS ADR-8 (key-value stores over JetStream).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from typing import Any as Anything
+
+import msgspec
+
+from cloudnet.backbone import NODES, Beat, Ear, Place, Published, ToNode, batches, decode, encode
+from cloudnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.js.kv import KeyValue
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+SILENCE_SECONDS = 4.0
+"""A node that was not heard for so long is lost."""
+CONNECT_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
+PUTTING = 64
+"""Entries put into the bucket at the same time."""
+WAITING_BYTES = 64 << 20
+"""What may wait for NATS while it is away, before the rest is given up."""
+
+
+class JetStream:
+    """One node's connection to NATS. A `Backbone`."""
+
+    def __init__(self, url: str, credentials: str, network: str, name: str, address: str) -> None:
+        """`address`: where clients reach us; `credentials`: a file of NATS', or empty."""
+        self.node = name
+        self.number = -1
+        self._url = url
+        self._credentials = credentials
+        self._network = network
+        self._beat = Beat(name, time.time_ns(), address)
+        self._heard: dict[str, tuple[int, float]] = {}
+        self._out: dict[str, list[ToNode]] = {}
+        self._is_due = asyncio.Event()
+        self._unput: dict[str, bytes] = {}
+        self._mine: dict[str, bytes] = {}
+        self._is_unput = asyncio.Event()
+        self._away = "not connected yet"
+        self._came_back = asyncio.Event()
+
+    async def run(self, ear: Ear, ready: asyncio.Event) -> None:
+        """See `backbone.Backbone`."""
+        client = await self._connect()
+        try:
+            self.number = await self._claim(await self._bucket(client))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch(client, ear, ready), name="nats watch")
+                await ready.wait()
+                prefix = f"cloud.{self._network}"
+                await client.subscribe(f"{prefix}.node.{self.node}", cb=self._said(ear))
+                await client.subscribe(f"{prefix}.beat", cb=self._beats(ear))
+                group.create_task(self._write(client), name="nats write")
+                group.create_task(self._put(client), name="nats put")
+                group.create_task(self._live(client, ear), name="nats beat")
+        finally:
+            with suppress(Exception):  # whatever it says: we are leaving
+                async with asyncio.timeout(1.0):
+                    await client.drain()
+
+    def say(self, node: str, item: ToNode) -> None:
+        """See `backbone.Backbone`."""
+        self._out.setdefault(node, []).append(item)
+        self._is_due.set()
+
+    def publish(self, entry: Published) -> None:
+        """See `backbone.Backbone`."""
+        kind, key = ("place", entry.device) if isinstance(entry, Place) else ("listing", entry.key)
+        self._keep(f"{kind}.{_word(key)}", encode([entry]))
+
+    def trouble(self) -> str:
+        """See `backbone.Backbone`."""
+        return self._away
+
+    # -- NATS -----------------------------------------------------------------------------------------
+
+    async def _connect(self) -> Client:
+        """Connected, and the network's bucket is there; tries until it works. Raises ConfigError when nats-py is missing."""
+        try:
+            from nats.aio.client import Client  # noqa: PLC0415  # an extra: who needs no network needs no NATS
+            from nats.errors import Error  # noqa: PLC0415
+        except ImportError:
+            raise ConfigError("joining servers over NATS needs nats-py: pip install 'watchkeeper[nats]'") from None
+        more: dict[str, Anything] = {"user_credentials": self._credentials} if self._credentials else {}
+        while True:
+            client = Client()
+            try:
+                await client.connect(
+                    self._url,
+                    name=f"cloud-server {self.node}",
+                    error_cb=self._fault,
+                    disconnected_cb=self._gone,
+                    reconnected_cb=self._back,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=AGAIN_SECONDS,  # type: ignore[arg-type]  # seconds, whatever the stub says
+                    connect_timeout=CONNECT_SECONDS,  # type: ignore[arg-type]  # as above
+                    pending_size=WAITING_BYTES,
+                    allow_reconnect=True,
+                    **more,
+                )
+                await self._bucket(client)
+            except (OSError, Error, TimeoutError) as fault:
+                self._away = f"NATS at {self._shown} does not do: {str(fault) or type(fault).__name__}"
+                logger.warning("%s", self._away)
+                with suppress(Exception):  # it may never have been open
+                    await client.close()
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            self._away = ""
+            return client
+
+    async def _bucket(self, client: Client) -> KeyValue:
+        """The network's bucket, made if it is not there (any more)."""
+        from nats.js.errors import NotFoundError  # noqa: PLC0415  # as above
+
+        stream = client.jetstream()
+        name = f"cloud_{self._network}"
+        try:
+            return await stream.key_value(name)
+        except NotFoundError:
+            return await stream.create_key_value(bucket=name, history=1)
+
+    @property
+    def _shown(self) -> str:
+        """The address without a password."""
+        return self._url.rpartition("@")[2].removeprefix("nats://")
+
+    async def _claim(self, bucket: KeyValue) -> int:
+        """A number that no other node has, the same as before for a node that had one."""
+        from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError  # noqa: PLC0415  # as above
+
+        with suppress(KeyNotFoundError):
+            number = int((await bucket.get(f"node.{self.node}")).value or b"0")
+            self._mine |= {f"number.{number}": self.node.encode(), f"node.{self.node}": str(number).encode()}
+            return number
+        while True:
+            number = random.randrange(NODES)  # noqa: S311  # any free one
+            with suppress(KeyWrongLastSequenceError):
+                await bucket.create(f"number.{number}", self.node.encode())
+                self._mine[f"number.{number}"] = self.node.encode()
+                self._keep(f"node.{self.node}", str(number).encode())
+                return number
+
+    def _keep(self, key: str, value: bytes) -> None:
+        """Have it put into the bucket, and put again should the bucket be lost."""
+        self._mine[key] = self._unput[key] = value
+        self._is_unput.set()
+
+    async def _fault(self, fault: Exception) -> None:
+        logger.warning("NATS: %s", str(fault) or type(fault).__name__)
+
+    async def _gone(self) -> None:
+        self._away = f"NATS at {self._shown} is away"
+        logger.warning("%s", self._away)
+
+    async def _back(self) -> None:
+        self._away = ""
+        self._came_back.set()
+        logger.info("NATS is back")
+
+    # -- what comes in ----------------------------------------------------------------------------------
+
+    def _said(self, ear: Ear) -> Callable[[Msg], Anything]:
+        async def take(message: Msg) -> None:
+            items = self._understood(message.data)
+            node = message.reply.rpartition(".")[2]  # who says it stands where an answer would go
+            if items and node:
+                ear.heard(node, items)
+
+        return take
+
+    def _beats(self, ear: Ear) -> Callable[[Msg], Anything]:
+        async def take(message: Msg) -> None:
+            for beat in self._understood(message.data):
+                if isinstance(beat, Beat) and beat.node != self.node:
+                    before = self._heard.get(beat.node)
+                    self._heard[beat.node] = beat.boot, time.monotonic()
+                    if before is None or before[0] != beat.boot:
+                        ear.joined(beat)
+
+        return take
+
+    async def _watch(self, client: Client, ear: Ear, ready: asyncio.Event) -> None:
+        """Learn what stands in the bucket and what is put there; from the beginning after each loss of NATS."""
+        while True:
+            self._came_back.clear()
+            try:
+                watcher = await (await self._bucket(client)).watchall()
+            except Exception as fault:  # noqa: BLE001  # NATS may be away again
+                logger.warning("the network's bucket cannot be watched: %s", str(fault) or type(fault).__name__)
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            try:
+                await self._learn(watcher, ear, ready)
+            finally:
+                with suppress(Exception):  # NATS may be away
+                    await watcher.stop()  # type: ignore[no-untyped-call]  # nats-py types only a part of itself
+
+    async def _learn(self, watcher: KeyValue.KeyWatcher, ear: Ear, ready: asyncio.Event) -> None:
+        """Everything that a watch brings, until NATS has come back from a loss."""
+        from nats.errors import TimeoutError as Nothing  # noqa: PLC0415  # as above
+
+        seen: set[str] | None = set()
+        while not self._came_back.is_set():
+            try:
+                entry = await watcher.updates(timeout=AGAIN_SECONDS)  # type: ignore[no-untyped-call]  # as above
+            except Nothing:
+                continue
+            if entry is None:
+                lost, seen = self._mine.keys() - (seen or set()), None
+                for key in lost:
+                    self._keep(key, self._mine[key])
+                ready.set()
+                continue
+            if seen is not None:
+                seen.add(entry.key)
+            if entry.value and entry.key.startswith(("place.", "listing.")):
+                ear.learnt(self._understood(entry.value))
+
+    def _understood(self, data: bytes) -> list[Anything]:
+        try:
+            return list(decode(data))
+        except msgspec.DecodeError as fault:
+            logger.error("another node is not understood: %s", fault)  # noqa: TRY400  # no fault of ours
+            return []
+
+    # -- what goes out ----------------------------------------------------------------------------------
+
+    async def _write(self, client: Client) -> None:
+        subject = f"cloud.{self._network}.node."
+        reply = subject + self.node
+        while True:
+            await self._is_due.wait()
+            self._is_due.clear()
+            out, self._out = self._out, {}
+            for node, items in out.items():
+                for batch in batches(items):
+                    with suppress(Exception):  # it is away: the peer will be lost, and what was said is said anew
+                        await client.publish(subject + node, batch, reply=reply)
+
+    async def _put(self, client: Client) -> None:
+        async def put(bucket: KeyValue, key: str, value: bytes) -> None:
+            try:
+                await bucket.put(key, value)
+            except Exception as fault:  # noqa: BLE001  # NATS may be away, full or slow: it is put again
+                self._unput.setdefault(key, value)
+                self._is_unput.set()
+                logger.debug("%s is put again: %s", key, fault)
+                await asyncio.sleep(AGAIN_SECONDS)
+
+        while True:
+            await self._is_unput.wait()
+            self._is_unput.clear()
+            try:
+                bucket = await self._bucket(client)
+            except Exception as fault:  # noqa: BLE001  # as above
+                logger.debug("the network's bucket cannot be had: %s", fault)
+                self._is_unput.set()
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            while self._unput:
+                some = [self._unput.popitem() for _ in range(min(PUTTING, len(self._unput)))]
+                await asyncio.gather(*(put(bucket, key, value) for key, value in some))
+
+    async def _live(self, client: Client, ear: Ear) -> None:
+        """Say that we live, and see who does not."""
+        while True:
+            with suppress(Exception):  # it is away: others will see that we are silent
+                await client.publish(f"cloud.{self._network}.beat", encode([self._beat]))
+            await asyncio.sleep(BEAT_SECONDS)
+            now = time.monotonic()
+            for node in [node for node, (_, at) in self._heard.items() if now - at > SILENCE_SECONDS]:
+                del self._heard[node]
+                ear.lost(node)
+
+
+def _word(key: bytes) -> str:
+    """A key as a part of a subject."""
+    return base64.b32encode(key).decode("ascii").rstrip("=").lower()

@@ -1,0 +1,421 @@
+"""One node among several: messages for clients of others are carried to them, sessions and mail move to where a client comes.
+
+`relay` asks `carry` for every recipient that is not here, and `fetch` before it lets in somebody who was last elsewhere; the
+backbone says through `heard`, `learnt`, `joined` and `lost` what the others do. Whatever was carried and is not settled is kept
+here until it is, and goes its way anew when the peer is lost: so an acceptance means the same in a network as in one server,
+and what arrives twice has the same id. Mail is at its recipient's home, the node where it was last; it moves, in its order, to
+where the recipient comes. Nothing here touches a socket or waits; `bringing` reads the disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloudnet.backbone import (
+    Backbone,
+    Beat,
+    Carry,
+    Emptied,
+    Fetch,
+    Handover,
+    Listing,
+    Place,
+    Published,
+    Returned,
+    Settled,
+    ToNode,
+)
+from cloudnet.bringing import Bringing
+from cloudnet.packets import Code, Deliver, Login, Profile, Resume, Send
+from cloudnet.places import FORGOTTEN, PRESENT, Peer, Places
+from cloudnet.presence import TAKEN_OVER
+from cloudnet.session import Flight, Origin, Session, State
+
+if TYPE_CHECKING:
+    from cloudnet.relay import Relay
+
+logger = logging.getLogger(__name__)
+
+HOPS = 3
+"""How often a message is carried on, when nodes differ about where its recipient is; then it is kept where it is."""
+FETCH_SECONDS = 2.0
+"""How long another node may take to hand a session over; then the client is let in without it."""
+SETTLE_SECONDS = 10.0
+"""A message that a peer has not settled for so long was lost on the way: it settles within seconds what it has."""
+HOLD_SECONDS = 10.0
+"""How long a client waits at the most for older mail from its last home, so that newer does not overtake it."""
+
+Then = Callable[[Handover | None], None]
+
+
+class Carried(NamedTuple):
+    """A message that a peer has not settled yet, whom to tell when it has, and since when (of a clock that never goes back)."""
+
+    carry: Carry
+    origin: Origin
+    seq: int
+    since: float
+
+
+class Asked(NamedTuple):
+    """A Fetch without its answer yet."""
+
+    node: str
+    then: Then
+    deadline: float
+
+
+class Far:
+    """The origin of what a peer has carried to us: it hears of it in batches, once a turn."""
+
+    __slots__ = ("_node", "_owner", "safe")
+
+    def __init__(self, owner: Network, node: str) -> None:
+        """Of `node`, which may come and go."""
+        self._owner = owner
+        self._node = node
+        self.safe: list[int] = []
+
+    def accept(self, seq: int) -> None:
+        """See `session.Origin`."""
+        if not self.safe:
+            self._owner.settle_soon(self)
+        self.safe.append(seq)
+
+    def reject(self, seq: int, code: str, why: str) -> None:
+        """See `session.Origin`."""
+        self._owner.backbone.say(self._node, Returned(seq, code, why))
+
+    def settle(self) -> None:
+        """Tell it."""
+        safe, self.safe = self.safe, []
+        self._owner.backbone.say(self._node, Settled(tuple(safe)))
+
+
+class Network:
+    """What a relay knows and does beyond its own clients. An `Ear` of its backbone."""
+
+    def __init__(self, relay: Relay, backbone: Backbone, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        """`call_soon` runs a function once this turn is over."""
+        self.backbone = backbone
+        self.relay = relay
+        self.places = Places(backbone.node)
+        self.figures: Counter[str] = Counter()
+        """Messages carried out, in, on and anew; returned; brought with a moving client."""
+        self._call_soon = call_soon
+        self._refs = itertools.count(time.time_ns())  # of no earlier boot: late answers to that one settle nothing of ours
+        self._pending: dict[str, dict[int, Carried]] = {}
+        self._asked: dict[int, Asked] = {}
+        self._held: dict[bytes, tuple[str, float]] = {}
+        self._far: dict[str, Far] = {}
+        self._unsaid: list[Far] = []
+        self._bringing: dict[bytes, Bringing] = {}
+
+    @property
+    def pending(self) -> int:
+        """Messages carried to peers and not settled."""
+        return sum(map(len, self._pending.values()))
+
+    # -- what the relay asks --------------------------------------------------------------------------
+
+    def carry(self, origin: Origin, sender: bytes, send: Send, at: int, hops: int = 0) -> bool:
+        """Carry a message to the node where its recipient is or was last; False when that is for us to deal with."""
+        device = self.device_of(send.to)
+        place = self.places.elsewhere(device) if device is not None else None
+        if place is None or hops >= HOPS or not (send.keep or place.state in PRESENT):
+            return False
+        if self.relay.mailbox.waiting(place.device):
+            return False  # older mail is here still: this one goes behind it
+        carry = Carry(next(self._refs), sender, send.to, send.id, at, send.body, send.keep, send.ttl, hops)
+        self.figures["on" if hops else "out"] += 1
+        self.post(place.node, carry, origin, send.seq)
+        return True
+
+    def device_of(self, key: bytes) -> bytes | None:
+        """Which device answers for a key, as far as the network knows."""
+        if key in self.places.devices:
+            return key
+        profile = self.relay.directory.profile(key)
+        return profile.device if profile else None
+
+    def kept(self, device: bytes) -> None:
+        """A message was put into our mailbox for a device that is not here: bring it on if it is elsewhere."""
+        if self.places.is_present(device):
+            self._bring(device)
+
+    def fetch(self, login: Login, then: Then) -> None:
+        """Have a session handed over by the node where it was, if there is one; `then` gets the answer, None without one."""
+        place = self.places.elsewhere(login.key)
+        if place is None:
+            then(None)
+            return
+        ask = next(self._refs)
+        self._asked[ask] = Asked(place.node, then, time.monotonic() + FETCH_SECONDS)
+        epoch, position = (login.resume.epoch, login.resume.position) if login.resume else (b"", 0)
+        self.backbone.say(place.node, Fetch(ask, login.key, epoch, position, login.takeover))
+
+    def hold(self, session: Session, now: float) -> None:
+        """Its mail is coming from its last home: nothing newer may overtake it."""
+        place = self.places.elsewhere(session.key)
+        if place is not None:
+            session.is_held = session.backlog = True
+            self._held[session.key] = place.node, now + HOLD_SECONDS
+
+    def changed(self, device: bytes, state: str) -> None:
+        """Somebody has come, gone or been forgotten here."""
+        place = Place(device, self.places.node, state, self.places.moment(device, _wall()))
+        self.places.learn_place(place)
+        self.backbone.publish(place)
+
+    def listed(self, key: bytes, profile: Profile | None, at: int) -> None:
+        """A client of ours has registered a profile, or taken it back. `at` from `places.moment_of_listing`."""
+        listing = Listing(key, profile, at)
+        if self.places.learn_listing(listing):
+            self.backbone.publish(listing)
+
+    def start(self, devices: dict[bytes, int], profiles: Iterable[tuple[bytes, Profile | None, int]]) -> None:
+        """Everything published before has been learnt: say what our own disk knows beyond it. See `asking.load_known`."""
+        for device, seen in devices.items():
+            known = self.places.devices.get(device)
+            if known is None or known.at < seen:
+                self._say_place(Place(device, self.places.node, "left", seen))
+            elif known.node == self.places.node and known.state in PRESENT and device not in self.relay.attendance.sessions:
+                self._say_place(Place(device, self.places.node, "left", known.at + 1))  # by an earlier boot of ours
+        for key, profile, at in profiles:
+            self.listed(key, profile, at)
+
+    def sweep(self, now: float) -> None:
+        """Once a second: what has taken too long is given up."""
+        for ask, asked in [(ask, asked) for ask, asked in self._asked.items() if now > asked.deadline]:
+            del self._asked[ask]
+            logger.warning("%s has not handed a session over in time", asked.node)
+            asked.then(None)
+        for device in [device for device, (_, deadline) in self._held.items() if now > deadline]:
+            self._release(device)
+        for pending in self._pending.values():
+            late = list(itertools.takewhile(lambda carried: now - carried.since > SETTLE_SECONDS, pending.values()))
+            for carried in late:
+                del pending[carried.carry.ref]
+            for carried in late:
+                self._send_anew(carried)
+
+    # -- what the backbone brings ---------------------------------------------------------------------
+
+    def heard(self, node: str, items: Sequence[ToNode]) -> None:
+        """See `backbone.Ear`."""
+        far = self._far.get(node)
+        if far is None:
+            far = self._far[node] = Far(self, node)
+        for item in items:
+            match item:
+                case Carry():
+                    self._deliver(far, item)
+                case Settled() | Returned():
+                    self._answered(node, item)
+                case Fetch():
+                    self._hand_over(node, item)
+                case Handover(ask=ask):
+                    if asked := self._asked.pop(ask, None):
+                        asked.then(item)
+                case Emptied(device=device):
+                    self._release(device)
+
+    def learnt(self, entries: Sequence[Published]) -> None:
+        """See `backbone.Ear`."""
+        for entry in entries:
+            if isinstance(entry, Listing):
+                if self.places.learn_listing(entry):
+                    self._list(entry)
+            elif (before := self.places.learn_place(entry)) is not None and entry.node != self.places.node:
+                self._moved(before, entry)
+
+    def joined(self, beat: Beat) -> None:
+        """See `backbone.Ear`."""
+        if beat.node in self.places.peers:
+            self.lost(beat.node)
+        logger.info("%s has joined the network", beat.node)
+        self.places.peers[beat.node] = Peer(beat)
+        for device in list(self.places.present_at(beat.node)):
+            self._bring(device)
+
+    def lost(self, node: str) -> None:
+        """See `backbone.Ear`."""
+        if self.places.peers.pop(node, None) is None:
+            return
+        logger.warning("%s is lost", node)
+        at = _wall()
+        for device in list(self.places.present_at(node)):
+            self._tell(device, State.AWAY, at)
+        for device in [device for device, (of, _) in self._held.items() if of == node]:
+            self._release(device)
+        for ask in [ask for ask, asked in self._asked.items() if asked.node == node]:
+            self._asked.pop(ask).then(None)
+        for carried in self._pending.pop(node, {}).values():
+            self._send_anew(carried)
+
+    # -- within ---------------------------------------------------------------------------------------
+
+    def _send_anew(self, carried: Carried) -> None:
+        """What a peer has not settled goes its way again, under the same id."""
+        carry, origin, seq, _ = carried
+        self.figures["anew"] += 1
+        if carry.row:
+            origin.reject(seq, Code.FAULT, "the other node has not answered")  # it is in our mailbox still
+            return
+        send = Send(seq, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
+        if not self.carry(origin, carry.sender, send, carry.at):
+            self.relay.keep_or_pass(origin, carry.sender, send, time.monotonic(), carry.at)
+
+    def post(self, node: str, carry: Carry, origin: Origin, seq: int) -> None:
+        """Send a message to a peer; `origin` hears how it fares."""
+        self._pending.setdefault(node, {})[carry.ref] = Carried(carry, origin, seq, time.monotonic())
+        self.backbone.say(node, carry)
+
+    def ref(self) -> int:
+        """A fresh number for a Carry."""
+        return next(self._refs)
+
+    def settle_soon(self, far: Far) -> None:
+        """Have it told of what is safe at the end of this turn."""
+        if not self._unsaid:
+            self._call_soon(self._settle)
+        self._unsaid.append(far)
+
+    def _settle(self) -> None:
+        unsaid, self._unsaid = self._unsaid, []
+        for far in unsaid:
+            far.settle()
+
+    def _answered(self, node: str, item: Settled | Returned) -> None:
+        """A peer says how what we carried to it has fared."""
+        pending = self._pending.get(node, {})
+        if isinstance(item, Returned):
+            if carried := pending.pop(item.ref, None):
+                self.figures["returned"] += 1
+                carried.origin.reject(carried.seq, item.code, item.why)
+            return
+        for ref in item.refs:
+            if carried := pending.pop(ref, None):
+                carried.origin.accept(carried.seq)
+
+    def _deliver(self, far: Far, carry: Carry) -> None:
+        """A message that a peer has carried to us."""
+        relay = self.relay
+        if carry.row:
+            self.figures["brought"] += 1
+            deliver = Deliver(0, carry.sender, carry.id, carry.at, carry.to, carry.body)
+            flight = Flight(deliver, far, carry.ref, time.monotonic(), 0)
+            relay.keep_brought(self.device_of(carry.to) or carry.to, flight, carry.row, carry.expires)
+            return
+        self.figures["in"] += 1
+        send = Send(carry.ref, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
+        target = relay.attendance.routes.get(carry.to)
+        now = time.monotonic()
+        if target is not None and target.is_open:
+            relay.figures.forwarded += 1
+            target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, far, carry.ref, now)
+        elif target is not None or not self.carry(far, carry.sender, send, carry.at, carry.hops + 1):
+            relay.keep_or_pass(far, carry.sender, send, now, carry.at)
+
+    def _hand_over(self, node: str, fetch: Fetch) -> None:
+        """A device of ours has come to a peer."""
+        relay, device = self.relay, fetch.device
+        session = relay.attendance.sessions.get(device)
+        answer = Handover(fetch.ask)
+        waiting = relay.mailbox.waiting(device)
+        if session is not None:
+            fits = session.fits(Resume(fetch.epoch, fetch.position))
+            if session.state is State.READY and not (fits or fetch.takeover):
+                why = "this key is connected already; a takeover must be asked for"
+                self.backbone.say(node, Handover(fetch.ask, Code.ALREADY_CONNECTED, why))
+                return
+            if fits:
+                relay.took(session, min(fetch.position, session.position))
+                profiles, watches = tuple(session.profiles), tuple(session.watches)
+                answer = Handover(fetch.ask, "", "", True, session.position, profiles, watches)
+            self._end(session)
+            waiting = relay.mailbox.waiting(device)
+        self.backbone.say(node, answer)
+        self.places.learn_place(Place(device, node, "came", self.places.moment(device, 0)))
+        if waiting is None:
+            self.backbone.say(node, Emptied(device))
+        else:
+            self._bring(device, is_awaited=True)
+
+    def _end(self, session: Session) -> None:
+        """A session goes on elsewhere: what is in flight goes to the mailbox, and from there behind it."""
+        line = session.line
+        if line is not None:
+            line.wire.end(*TAKEN_OVER)
+            self.relay.part(line)
+        self.relay.attendance.end(session, "")
+
+    def _moved(self, before: Place, place: Place) -> None:
+        """A peer says where a device is."""
+        device = place.device
+        session = self.relay.attendance.sessions.get(device)
+        if session is not None:
+            if place.state not in PRESENT and session.state is State.READY:
+                self.changed(device, "resumed")  # it is here, whatever is said elsewhere of its past
+                return
+            if place.state in PRESENT:
+                self._end(session)
+        if place.state != FORGOTTEN and (place.state != before.state or place.node != before.node):
+            self._tell(device, place.state, place.at)
+        if place.state in PRESENT:
+            self._bring(device)
+
+    def _list(self, listing: Listing) -> None:
+        """A peer says what is registered under a key."""
+        relay, profile = self.relay, listing.profile
+        owner = relay.attendance.routes.get(listing.key)
+        if owner is not None and (profile is None or profile.device != owner.key):
+            relay.attendance.disown(owner, listing.key)
+        if profile is not None:
+            relay.directory.put(profile)
+            if self.places.is_present(profile.device):
+                relay.attendance.tell_watchers(listing.key, "came", listing.at)
+        elif relay.directory.remove(listing.key):
+            relay.attendance.tell_watchers(listing.key, "left", listing.at)
+
+    def _tell(self, device: bytes, state: str, at: int) -> None:
+        for key in {device, *self.relay.directory.keys_of(device)}:
+            self.relay.attendance.tell_watchers(key, state, at)
+
+    def _say_place(self, place: Place) -> None:
+        self.places.learn_place(place)
+        self.backbone.publish(place)
+
+    def _release(self, device: bytes) -> None:
+        """Nothing older is to come for a client: its own mailbox may be read now."""
+        self._held.pop(device, None)
+        session = self.relay.attendance.sessions.get(device)
+        if session is not None and session.is_held:
+            session.is_held = False
+            self.relay.read_on(session)
+
+    def _bring(self, device: bytes, *, is_awaited: bool = False) -> None:
+        """Have what we keep for a device brought to the node where it is."""
+        place = self.places.elsewhere(device)
+        going = self._bringing.get(device)
+        if place is None or (going is None and not self.relay.mailbox.waiting(device)):
+            return
+        if going is not None and going.node == place.node:
+            going.more(is_awaited=is_awaited)
+            return
+        fresh = self._bringing[device] = Bringing(self, device, place.node, is_awaited=is_awaited)
+        self.relay.spawn(fresh.run())
+
+    def brought(self, bringing: Bringing) -> None:
+        """One is over."""
+        if self._bringing.get(bringing.device) is bringing:
+            del self._bringing[bringing.device]
+
+
+def _wall() -> int:
+    return time.time_ns() // 1_000_000
