@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cloudnet.backbone import Carry, Emptied
+from cloudnet.carriage import Carried
 from cloudnet.errors import Failed
 from cloudnet.mailbox import Mail
 from cloudnet.packets import Deliver
@@ -84,6 +85,8 @@ class Bringing:
     async def _bring_all(self) -> bool:
         """Once through; False when something stays, with the reason in `_refusal`."""
         upto = 0
+        while self._is_wanted() and self._network.carriage.is_elsewhere(self.device, self.node):  # noqa: ASYNC110  # rare, short
+            await asyncio.sleep(0.02)  # older ones are still on their way to where it was before
         while self._is_wanted() and not self._refusal:
             self._is_more = False
             try:
@@ -110,7 +113,7 @@ class Bringing:
         deliver = Deliver(0, mail.sender, mail.id, mail.at, mail.to, mail.body)
         self._unsettled[self._seq] = Flight(deliver, None, 0, 0.0, mail.row)
         carry = Carry(
-            self._network.ref(),
+            self._network.carriage.ref(),
             mail.sender,
             mail.to,
             mail.id,
@@ -119,7 +122,7 @@ class Bringing:
             row=mail.row,
             expires=mail.expires,
         )
-        self._network.post(self.node, carry, self, self._seq)
+        self._network.carriage.post(self.node, Carried(carry, self, self._seq, time.monotonic(), self.device, mail.row))
 
 
 def _wall() -> int:

@@ -51,6 +51,7 @@ class JetStream:
         self._url = url
         self._credentials = credentials
         self._network = network
+        self._name = f"cloud_{network}"
         self._beat = Beat(name, time.time_ns(), address)
         self._heard: dict[str, tuple[int, float]] = {}
         self._out: dict[str, list[ToNode]] = {}
@@ -60,6 +61,7 @@ class JetStream:
         self._is_unput = asyncio.Event()
         self._away = "not connected yet"
         self._came_back = asyncio.Event()
+        self._is_over = False
 
     async def run(self, ear: Ear, ready: asyncio.Event) -> None:
         """See `backbone.Backbone`."""
@@ -75,6 +77,12 @@ class JetStream:
                 group.create_task(self._write(client), name="nats write")
                 group.create_task(self._put(client), name="nats put")
                 group.create_task(self._live(client, ear), name="nats beat")
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    self._is_over = True  # Python 3.11's wait_for, all over nats-py, may swallow a cancellation
+                    for event in (self._is_due, self._is_unput, self._came_back):
+                        event.set()
         finally:
             with suppress(Exception):  # whatever it says: we are leaving
                 async with asyncio.timeout(1.0):
@@ -136,11 +144,10 @@ class JetStream:
         from nats.js.errors import NotFoundError  # noqa: PLC0415  # as above
 
         stream = client.jetstream()
-        name = f"cloud_{self._network}"
         try:
-            return await stream.key_value(name)
+            return await stream.key_value(self._name)
         except NotFoundError:
-            return await stream.create_key_value(bucket=name, history=1)
+            return await stream.create_key_value(bucket=self._name, history=1)
 
     @property
     def _shown(self) -> str:
@@ -204,40 +211,52 @@ class JetStream:
 
     async def _watch(self, client: Client, ear: Ear, ready: asyncio.Event) -> None:
         """Learn what stands in the bucket and what is put there; from the beginning after each loss of NATS."""
-        while True:
+        from nats.js.api import DeliverPolicy  # noqa: PLC0415  # as above
+
+        while not self._is_over:
             self._came_back.clear()
+            seen: set[str] = set()
+
+            async def take(message: Msg, seen: set[str] = seen) -> None:
+                self._learn(message, seen, ear)
+                if message.metadata.num_pending == 0:
+                    self._learnt_all(seen, ready)
+
             try:
-                watcher = await (await self._bucket(client)).watchall()
+                await self._bucket(client)
+                subscription = await client.jetstream().subscribe(
+                    f"$KV.{self._name}.>",
+                    stream=f"KV_{self._name}",
+                    cb=take,
+                    ordered_consumer=True,
+                    deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+                )
+                info = await subscription.consumer_info()
+                if info.num_pending == 0 and not subscription.delivered:
+                    self._learnt_all(seen, ready)
             except Exception as fault:  # noqa: BLE001  # NATS may be away again
                 logger.warning("the network's bucket cannot be watched: %s", str(fault) or type(fault).__name__)
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            try:
-                await self._learn(watcher, ear, ready)
-            finally:
-                with suppress(Exception):  # NATS may be away
-                    await watcher.stop()  # type: ignore[no-untyped-call]  # nats-py types only a part of itself
+            await self._came_back.wait()
+            with suppress(Exception):  # NATS may be away
+                await subscription.unsubscribe()
 
-    async def _learn(self, watcher: KeyValue.KeyWatcher, ear: Ear, ready: asyncio.Event) -> None:
-        """Everything that a watch brings, until NATS has come back from a loss."""
-        from nats.errors import TimeoutError as Nothing  # noqa: PLC0415  # as above
+    def _learn(self, message: Msg, seen: set[str], ear: Ear) -> None:
+        """One key of the bucket."""
+        key = message.subject.removeprefix(f"$KV.{self._name}.")
+        seen.add(key)
+        if message.data and key.startswith(("place.", "listing.")):
+            ear.learnt(self._understood(message.data))
 
-        seen: set[str] | None = set()
-        while not self._came_back.is_set():
-            try:
-                entry = await watcher.updates(timeout=AGAIN_SECONDS)  # type: ignore[no-untyped-call]  # as above
-            except Nothing:
-                continue
-            if entry is None:
-                lost, seen = self._mine.keys() - (seen or set()), None
-                for key in lost:
-                    self._keep(key, self._mine[key])
-                ready.set()
-                continue
-            if seen is not None:
-                seen.add(entry.key)
-            if entry.value and entry.key.startswith(("place.", "listing.")):
-                ear.learnt(self._understood(entry.value))
+    def _learnt_all(self, seen: set[str], ready: asyncio.Event) -> None:
+        """Everything that stood in the bucket is known; what of ours did not stand there was lost with it."""
+        if "" in seen:
+            return
+        for key in self._mine.keys() - seen:
+            self._keep(key, self._mine[key])
+        seen.add("")  # from now on it is news, not what was there
+        ready.set()
 
     def _understood(self, data: bytes) -> list[Anything]:
         try:
@@ -251,7 +270,7 @@ class JetStream:
     async def _write(self, client: Client) -> None:
         subject = f"cloud.{self._network}.node."
         reply = subject + self.node
-        while True:
+        while not self._is_over:
             await self._is_due.wait()
             self._is_due.clear()
             out, self._out = self._out, {}
@@ -270,7 +289,7 @@ class JetStream:
                 logger.debug("%s is put again: %s", key, fault)
                 await asyncio.sleep(AGAIN_SECONDS)
 
-        while True:
+        while not self._is_over:
             await self._is_unput.wait()
             self._is_unput.clear()
             try:
@@ -280,13 +299,13 @@ class JetStream:
                 self._is_unput.set()
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            while self._unput:
+            while self._unput and not self._is_over:
                 some = [self._unput.popitem() for _ in range(min(PUTTING, len(self._unput)))]
                 await asyncio.gather(*(put(bucket, key, value) for key, value in some))
 
     async def _live(self, client: Client, ear: Ear) -> None:
         """Say that we live, and see who does not."""
-        while True:
+        while not self._is_over:
             with suppress(Exception):  # it is away: others will see that we are silent
                 await client.publish(f"cloud.{self._network}.beat", encode([self._beat]))
             await asyncio.sleep(BEAT_SECONDS)

@@ -106,7 +106,7 @@ class Mailbox:
         self._loop = asyncio.get_running_loop()
         self.connection = _open(path)
         """For what is read at the start; later the writer's thread has it alone."""
-        self._row = self.connection.execute("SELECT coalesce(max(row), 0) FROM mail").fetchone()[0]
+        self._row: int = self.connection.execute("SELECT coalesce(max(row), 0) FROM mail").fetchone()[0]
         self._waiting: dict[bytes, Waiting] = {}
         self.total_bytes = 0
         self.total_messages = 0
@@ -129,13 +129,10 @@ class Mailbox:
     def put(self, recipient: bytes, flight: Flight, expires: int, row: int = 0) -> None:
         """Keep a message, and settle it once it is on the disk; its `row` is given now. `expires` in ms since the epoch.
 
-        `row`: the place in the order that another node has given it.
+        `row`: its place in the order, if it was given one before, here or on another node.
         """
         assert flight.deliver is not None
-        if not row:
-            now = time.time_ns() // 1_000_000
-            row = self._row = max(self._row + 1, now << 22 | self.node << 10)
-        flight.row = row
+        flight.row = row or self.next_row()
         message = flight.deliver
         turn = self._now()
         turn.puts.append(
@@ -144,6 +141,13 @@ class Mailbox:
         turn.flights.append(flight)
         turn.recipients.add(recipient)
         self._count(recipient, 1, flight.size)
+
+    def next_row(self) -> int:
+        """The next place in the order, for a message that may have to be put later than those behind it."""
+        now = time.time_ns() // 1_000_000
+        row = max(self._row + 1, now << 22 | self.node << 10)
+        self._row = row
+        return row
 
     def delete(self, recipient: bytes, flight: Flight) -> None:
         """It has been taken."""

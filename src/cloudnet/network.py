@@ -9,7 +9,6 @@ where the recipient comes. Nothing here touches a socket or waits; `bringing` re
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections import Counter
@@ -31,6 +30,7 @@ from cloudnet.backbone import (
     ToNode,
 )
 from cloudnet.bringing import Bringing
+from cloudnet.carriage import Carriage, Carried
 from cloudnet.packets import Code, Deliver, Login, Profile, Resume, Send
 from cloudnet.places import FORGOTTEN, PRESENT, Peer, Places
 from cloudnet.presence import TAKEN_OVER
@@ -45,21 +45,10 @@ HOPS = 3
 """How often a message is carried on, when nodes differ about where its recipient is; then it is kept where it is."""
 FETCH_SECONDS = 2.0
 """How long another node may take to hand a session over; then the client is let in without it."""
-SETTLE_SECONDS = 10.0
-"""A message that a peer has not settled for so long was lost on the way: it settles within seconds what it has."""
 HOLD_SECONDS = 10.0
 """How long a client waits at the most for older mail from its last home, so that newer does not overtake it."""
 
 Then = Callable[[Handover | None], None]
-
-
-class Carried(NamedTuple):
-    """A message that a peer has not settled yet, whom to tell when it has, and since when (of a clock that never goes back)."""
-
-    carry: Carry
-    origin: Origin
-    seq: int
-    since: float
 
 
 class Asked(NamedTuple):
@@ -100,26 +89,27 @@ class Far:
 class Network:
     """What a relay knows and does beyond its own clients. An `Ear` of its backbone."""
 
-    def __init__(self, relay: Relay, backbone: Backbone, call_soon: Callable[[Callable[[], None]], object]) -> None:
-        """`call_soon` runs a function once this turn is over."""
+    def __init__(
+        self,
+        relay: Relay,
+        backbone: Backbone,
+        call_soon: Callable[[Callable[[], None]], object],
+        peers_changed: Callable[[tuple[str, ...]], None],
+    ) -> None:
+        """`call_soon` runs a function once this turn is over; `peers_changed` hears where clients reach the other nodes."""
         self.backbone = backbone
         self.relay = relay
         self.places = Places(backbone.node)
         self.figures: Counter[str] = Counter()
         """Messages carried out, in, on and anew; returned; brought with a moving client."""
         self._call_soon = call_soon
-        self._refs = itertools.count(time.time_ns())  # of no earlier boot: late answers to that one settle nothing of ours
-        self._pending: dict[str, dict[int, Carried]] = {}
+        self._peers_changed = peers_changed
+        self.carriage = Carriage(backbone, self.figures)
         self._asked: dict[int, Asked] = {}
         self._held: dict[bytes, tuple[str, float]] = {}
         self._far: dict[str, Far] = {}
         self._unsaid: list[Far] = []
         self._bringing: dict[bytes, Bringing] = {}
-
-    @property
-    def pending(self) -> int:
-        """Messages carried to peers and not settled."""
-        return sum(map(len, self._pending.values()))
 
     # -- what the relay asks --------------------------------------------------------------------------
 
@@ -129,12 +119,18 @@ class Network:
         place = self.places.elsewhere(device) if device is not None else None
         if place is None or hops >= HOPS or not (send.keep or place.state in PRESENT):
             return False
-        if self.relay.mailbox.waiting(place.device):
-            return False  # older mail is here still: this one goes behind it
-        carry = Carry(next(self._refs), sender, send.to, send.id, at, send.body, send.keep, send.ttl, hops)
+        if self.relay.mailbox.waiting(place.device) or self.carriage.is_elsewhere(place.device, place.node):
+            return False  # older messages are here still, or on their way to where it was before: this one goes behind them
+        carry = Carry(self.carriage.ref(), sender, send.to, send.id, at, send.body, send.keep, send.ttl, hops)
         self.figures["on" if hops else "out"] += 1
-        self.post(place.node, carry, origin, send.seq)
+        row = self.relay.mailbox.next_row()
+        self.carriage.post(place.node, Carried(carry, origin, send.seq, time.monotonic(), place.device, row))
         return True
+
+    def reclaim(self, device: bytes) -> None:
+        """A device has come to us: what is under way to where it was before is ours to deliver, ahead of all that is newer."""
+        for carried in self.carriage.take_back(lambda carried: carried.device == device):
+            self._send_anew(carried)
 
     def device_of(self, key: bytes) -> bytes | None:
         """Which device answers for a key, as far as the network knows."""
@@ -154,7 +150,7 @@ class Network:
         if place is None:
             then(None)
             return
-        ask = next(self._refs)
+        ask = self.carriage.ref()
         self._asked[ask] = Asked(place.node, then, time.monotonic() + FETCH_SECONDS)
         epoch, position = (login.resume.epoch, login.resume.position) if login.resume else (b"", 0)
         self.backbone.say(place.node, Fetch(ask, login.key, epoch, position, login.takeover))
@@ -197,12 +193,8 @@ class Network:
             asked.then(None)
         for device in [device for device, (_, deadline) in self._held.items() if now > deadline]:
             self._release(device)
-        for pending in self._pending.values():
-            late = list(itertools.takewhile(lambda carried: now - carried.since > SETTLE_SECONDS, pending.values()))
-            for carried in late:
-                del pending[carried.carry.ref]
-            for carried in late:
-                self._send_anew(carried)
+        for carried in self.carriage.late(now):
+            self._send_anew(carried)
 
     # -- what the backbone brings ---------------------------------------------------------------------
 
@@ -216,7 +208,7 @@ class Network:
                 case Carry():
                     self._deliver(far, item)
                 case Settled() | Returned():
-                    self._answered(node, item)
+                    self.carriage.answered(node, item)
                 case Fetch():
                     self._hand_over(node, item)
                 case Handover(ask=ask):
@@ -240,6 +232,7 @@ class Network:
             self.lost(beat.node)
         logger.info("%s has joined the network", beat.node)
         self.places.peers[beat.node] = Peer(beat)
+        self._peers_changed(self.places.addresses())
         for device in list(self.places.present_at(beat.node)):
             self._bring(device)
 
@@ -248,6 +241,7 @@ class Network:
         if self.places.peers.pop(node, None) is None:
             return
         logger.warning("%s is lost", node)
+        self._peers_changed(self.places.addresses())
         at = _wall()
         for device in list(self.places.present_at(node)):
             self._tell(device, State.AWAY, at)
@@ -255,30 +249,26 @@ class Network:
             self._release(device)
         for ask in [ask for ask, asked in self._asked.items() if asked.node == node]:
             self._asked.pop(ask).then(None)
-        for carried in self._pending.pop(node, {}).values():
+        for carried in self.carriage.lost(node):
             self._send_anew(carried)
 
     # -- within ---------------------------------------------------------------------------------------
 
     def _send_anew(self, carried: Carried) -> None:
         """What a peer has not settled goes its way again, under the same id."""
-        carry, origin, seq, _ = carried
+        carry, origin, seq = carried.carry, carried.origin, carried.seq
         self.figures["anew"] += 1
         if carry.row:
             origin.reject(seq, Code.FAULT, "the other node has not answered")  # it is in our mailbox still
             return
         send = Send(seq, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
-        if not self.carry(origin, carry.sender, send, carry.at):
-            self.relay.keep_or_pass(origin, carry.sender, send, time.monotonic(), carry.at)
-
-    def post(self, node: str, carry: Carry, origin: Origin, seq: int) -> None:
-        """Send a message to a peer; `origin` hears how it fares."""
-        self._pending.setdefault(node, {})[carry.ref] = Carried(carry, origin, seq, time.monotonic())
-        self.backbone.say(node, carry)
-
-    def ref(self) -> int:
-        """A fresh number for a Carry."""
-        return next(self._refs)
+        now = time.monotonic()
+        target = self.relay.attendance.routes.get(carry.to)
+        if target is not None and target.is_open:
+            self.relay.figures.forwarded += 1
+            target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, origin, seq, now)
+        elif target is not None or not self.carry(origin, carry.sender, send, carry.at):
+            self.relay.keep_or_pass(origin, carry.sender, send, now, carry.at, carried.row)
 
     def settle_soon(self, far: Far) -> None:
         """Have it told of what is safe at the end of this turn."""
@@ -290,18 +280,6 @@ class Network:
         unsaid, self._unsaid = self._unsaid, []
         for far in unsaid:
             far.settle()
-
-    def _answered(self, node: str, item: Settled | Returned) -> None:
-        """A peer says how what we carried to it has fared."""
-        pending = self._pending.get(node, {})
-        if isinstance(item, Returned):
-            if carried := pending.pop(item.ref, None):
-                self.figures["returned"] += 1
-                carried.origin.reject(carried.seq, item.code, item.why)
-            return
-        for ref in item.refs:
-            if carried := pending.pop(ref, None):
-                carried.origin.accept(carried.seq)
 
     def _deliver(self, far: Far, carry: Carry) -> None:
         """A message that a peer has carried to us."""
@@ -335,7 +313,7 @@ class Network:
                 self.backbone.say(node, Handover(fetch.ask, Code.ALREADY_CONNECTED, why))
                 return
             if fits:
-                relay.took(session, min(fetch.position, session.position))
+                relay.keeping.took(session, min(fetch.position, session.position))
                 profiles, watches = tuple(session.profiles), tuple(session.watches)
                 answer = Handover(fetch.ask, "", "", True, session.position, profiles, watches)
             self._end(session)
@@ -397,7 +375,7 @@ class Network:
         session = self.relay.attendance.sessions.get(device)
         if session is not None and session.is_held:
             session.is_held = False
-            self.relay.read_on(session)
+            self.relay.keeping.read_on(session)
 
     def _bring(self, device: bytes, *, is_awaited: bool = False) -> None:
         """Have what we keep for a device brought to the node where it is."""

@@ -78,4 +78,4 @@ def _network(out: Page, network: Network) -> None:
     out.one("cloud_peers", "gauge", "Other nodes that live.", len(network.places.peers))
     out.one("cloud_places", "gauge", "Devices whose place in the network is known.", len(network.places.devices))
     out.counts("cloud_carried", "way", "Messages between nodes: out, in, on, anew, returned, brought.", network.figures)
-    out.one("cloud_carried_under_way", "gauge", "Messages that other nodes have not settled yet.", network.pending)
+    out.one("cloud_carried_under_way", "gauge", "Messages that other nodes have not settled yet.", len(network.carriage))

@@ -339,9 +339,28 @@ class ServerStatus(Packet, frozen=True, tag=76):
     version: str
 
 
+class Servers(Packet, frozen=True, tag=77):
+    """Where else you may turn to, from now on: another server of this network has come or gone."""
+
+    servers: tuple[str, ...]
+
+
 FromClient = Login | Send | Ack | Register | Unregister | Find | Watch | Ping | AskStatus | Leave
 FromServer = (
-    Challenge | Welcome | Deliver | Accepted | Rejected | Done | Refusal | Found | Presence | Pong | Moving | Bye | ServerStatus
+    Challenge
+    | Welcome
+    | Deliver
+    | Accepted
+    | Rejected
+    | Done
+    | Refusal
+    | Found
+    | Presence
+    | Pong
+    | Moving
+    | Bye
+    | ServerStatus
+    | Servers
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -37,6 +37,7 @@ from cloudnet.packets import (
     Refusal,
     Register,
     Rejected,
+    Servers,
     ServerStatus,
     Watch,
     Welcome,
@@ -291,6 +292,8 @@ class Reaching:
             case Moving():
                 self._elsewhere = True
                 self._backups = packet.servers or self._backups
+            case Servers(servers=servers):
+                self._backups = servers
             case Bye(code=Code.TAKEN_OVER, why=why):
                 self.close(Refused(why, Code.TAKEN_OVER))
             case Done() | Found() | Pong() | ServerStatus() | Refusal():

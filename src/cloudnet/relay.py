@@ -11,7 +11,6 @@ mailbox, those behind it do too, until the mailbox has been read. `asking` answe
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -19,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from cloudnet.asking import Asking
 from cloudnet.directory import Directory
-from cloudnet.errors import Failed, Refused
+from cloudnet.errors import Refused
 from cloudnet.figures import Figures
+from cloudnet.keeping import Keeping
 from cloudnet.keys import written
 from cloudnet.limits import Bucket
 from cloudnet.mailbox import Mailbox
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PAGE = 128
-"""How many messages are read from the mailbox at once."""
 BURST_SECONDS = 2.0
 """A client may send as many messages at once as its rate allows in so many seconds."""
 
@@ -76,8 +74,9 @@ class Relay:
         self.mailbox = mailbox
         self.figures = figures
         self.backups: tuple[str, ...] = ()
-        self._mailbox_bytes = mailbox_bytes
+        """Where clients may turn to when we are gone."""
         self.spawn = spawn
+        self.keeping = Keeping(limits, mailbox, figures, mailbox_bytes, spawn)
         self.elsewhere: Network | None = None
         """The other nodes, where there are any."""
         self._routes = attendance.routes
@@ -104,7 +103,7 @@ class Relay:
         session, resumed = self.attendance.enter(login, now)
         if resumed:
             assert login.resume is not None
-            self.took(session, min(login.resume.position, session.position))
+            self.keeping.took(session, min(login.resume.position, session.position))
         session.drop_flights()
         if handover is not None and self.elsewhere is not None:
             resumed = self._move_in(session, login, handover)
@@ -120,7 +119,9 @@ class Relay:
             self._buckets[session.key] = Bucket(rate, rate * BURST_SECONDS, now)
         if count:
             session.backlog = True
-            self.read_on(session)
+            self.keeping.read_on(session)
+        if self.elsewhere is not None:
+            self.elsewhere.reclaim(session.key)
 
     def _move_in(self, session: Session, login: Login, handover: Handover) -> bool:
         """What the session had on another node; whether it is resumed."""
@@ -136,7 +137,7 @@ class Relay:
         """As `lose`, but nobody is told: the session goes on on another node."""
         session = line.session
         if session is not None:
-            self._park(session)
+            self.keeping.park(session)
             session.detach(time.monotonic())
 
     def lose(self, line: Line) -> None:
@@ -144,14 +145,14 @@ class Relay:
         session = line.session
         if session is None:
             return
-        self._park(session)
+        self.keeping.park(session)
         self.attendance.lose(session, time.monotonic(), _wall())
 
     def leave(self, line: Line) -> None:
         """A client says that it goes for good."""
         session = line.session
         if session is not None:
-            self._park(session)
+            self.keeping.park(session)
             self.attendance.end(session, "left", _wall())
 
     # -- packets ------------------------------------------------------------------------------------
@@ -192,11 +193,11 @@ class Relay:
                 self.figures.taken += count
                 self.figures.delay.observe(now - oldest, count)
             if kept:
-                self._delete(session, kept)
+                self.keeping.delete(session, kept)
         elif position > session.position:
             session.take(position)
         if session.backlog:
-            self.read_on(session)
+            self.keeping.read_on(session)
 
     def _hold_back(self, line: Line, session: Session, messages: int, now: float) -> None:
         """Who sends faster than granted, or has too much under way, is not read for a while: TCP tells the sender."""
@@ -222,7 +223,7 @@ class Relay:
         if len(send.id) != ID_BYTES or len(send.to) != KEY_BYTES:
             raise Refused("a message's id has 16 bytes, its recipient's key 32", Code.MALFORMED)
         if len(body) > self.limits.body_bytes:
-            self.drop(
+            self.keeping.drop(
                 line, send.seq, Code.TOO_BIG, f"a body of {len(body)} bytes is over the limit of {self.limits.body_bytes}"
             )
             return
@@ -236,26 +237,28 @@ class Relay:
             return
         self.keep_or_pass(line, session.key, send, now, at)
 
-    def keep_or_pass(self, origin: Origin, sender: bytes, send: Send, now: float, at: int) -> None:
+    def keep_or_pass(self, origin: Origin, sender: bytes, send: Send, now: float, at: int, row: int = 0) -> None:
         """A message whose recipient cannot be reached right away: to the mailbox, or back with the reason.
 
-        `at`: when the network got it, in ms since the epoch.
+        `at`: when the network got it, in ms since the epoch; `row`: its place in the mailbox's order, if it has one already.
         """
         target = self._routes.get(send.to)
         device = target.key if target is not None else self.device_of(send.to)
         if device is None:
-            self.drop(origin, send.seq, Code.UNKNOWN_RECIPIENT, f"nobody here is {written(send.to)}")
+            self.keeping.drop(origin, send.seq, Code.UNKNOWN_RECIPIENT, f"nobody here is {written(send.to)}")
             return
         if not send.keep and (target is None or target.line is None):
-            self.drop(
+            self.keeping.drop(
                 origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"
             )
             return
         if target is not None and target.line is not None and not target.backlog:
-            self._park(target)
+            self.keeping.park(target)
             target.backlog = True
         flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0)
-        if self._keep(device, flight, send.ttl):
+        if target is not None and row <= target.read_upto:
+            row = 0  # what is behind us would never be read
+        if self.keeping.keep(device, flight, send.ttl, row=row):
             self._put(device, target, flight)
 
     def keep_brought(self, device: bytes, flight: Flight, row: int, expires: int) -> None:
@@ -264,14 +267,14 @@ class Relay:
         if target is not None and not target.is_held:
             row = 0 if row <= target.read_upto else row  # what is behind us would never be read
             target.backlog = True
-        if self._keep(device, flight, expires=expires, row=row):
+        if self.keeping.keep(device, flight, expires=expires, row=row):
             self._put(device, target, flight)
 
     def _put(self, device: bytes, target: Session | None, flight: Flight) -> None:
         """Something is in the mailbox: have it read, here or where the device is."""
         if target is not None:
             target.last_row = flight.row
-            self.read_on(target)
+            self.keeping.read_on(target)
         elif self.elsewhere is not None:
             self.elsewhere.kept(device)
 
@@ -302,92 +305,7 @@ class Relay:
         """A client reads again."""
         line.clogged_at = 0.0
         if line.session is not None and line.session.backlog:
-            self.read_on(line.session)
-
-    def drop(self, origin: Origin, seq: int, code: str, why: str) -> None:
-        """A message is not taken: counted, and its sender told."""
-        self.figures.drops[code] += 1
-        origin.reject(seq, code, why)
-
-    # -- the mailbox ----------------------------------------------------------------------------------
-
-    def _keep(self, device: bytes, flight: Flight, ttl: int = 0, *, expires: int = 0, row: int = 0) -> bool:
-        """Put a message into the mailbox if there is room; else it is dropped with the reason."""
-        waiting = self.mailbox.waiting(device)
-        why = ""
-        code = Code.MAILBOX_FULL
-        if waiting and waiting.messages >= self.limits.mailbox_messages:
-            why = f"{waiting.messages} messages wait for the recipient already"
-        elif waiting and waiting.bytes + flight.size > self.limits.mailbox_bytes:
-            why = f"{waiting.bytes} bytes wait for the recipient already"
-        elif self.mailbox.total_bytes + flight.size > self._mailbox_bytes:
-            why, code = "the server's mailbox is full", Code.NO_ROOM
-        if why:
-            if flight.origin is not None:
-                self.drop(flight.origin, flight.seq, code, why)
-                flight.origin = None
-            else:
-                self.figures.drops[code] += 1
-            return False
-        seconds = min(ttl, self.limits.mailbox_seconds) if ttl > 0 else self.limits.mailbox_seconds
-        self.mailbox.put(device, flight, expires or _wall() + seconds * 1000, row)
-        self.figures.kept += 1
-        return True
-
-    def took(self, session: Session, position: int) -> None:
-        """The client has all up to `position`, as it says when it comes back."""
-        self._delete(session, session.take(position))
-
-    def _park(self, session: Session) -> None:
-        """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it."""
-        for flight in session.unkept():
-            if self._keep(session.key, flight):
-                session.last_row = flight.row
-
-    def not_kept(self, flight: Flight, why: str) -> None:
-        """The disk did not take a message."""
-        if flight.origin is not None:
-            self.drop(flight.origin, flight.seq, Code.NO_ROOM, why)
-            flight.origin = None
-
-    def _delete(self, session: Session, flights: list[Flight]) -> None:
-        for flight in flights:
-            self.mailbox.delete(session.key, flight)
-
-    def read_on(self, session: Session) -> None:
-        """Read more of a session's mailbox when there is room in flight for it."""
-        if session.is_reading or session.is_held or session.line is None or session.line.clogged_at:
-            return
-        if len(session.flights) > self.limits.under_way >> 1:
-            return
-        session.is_reading = True
-        self.spawn(self._read(session, session.line))
-
-    async def _read(self, session: Session, line: Line) -> None:
-        try:
-            last_row = session.last_row
-            mails = await self.mailbox.read(session.key, session.read_upto, PAGE, _wall())
-        except Failed as fault:
-            logger.warning("a mailbox cannot be read: %s", fault.why)
-            await asyncio.sleep(1.0)
-            mails, last_row = [], -1
-        finally:
-            session.is_reading = False
-        if session.line is not line:
-            if session.line is not None:  # it came back meanwhile, on another connection
-                self.read_on(session)
-            return
-        now = time.monotonic()
-        flying = {flight.row for flight in session.flights if flight.row}
-        for mail in mails:
-            session.read_upto = mail.row
-            if mail.row not in flying:
-                session.forward(mail.sender, mail.id, mail.at, mail.to, mail.body, None, 0, now, mail.row)
-                self.figures.replayed += 1
-        if len(mails) < PAGE and session.last_row == last_row:
-            session.backlog = False
-        else:
-            self.read_on(session)
+            self.keeping.read_on(line.session)
 
     # -- once a second ----------------------------------------------------------------------------------
 
@@ -397,7 +315,7 @@ class Relay:
         for session in list(self.attendance.sessions.values()):
             if session.flights and session.flights[0].at < now - KEEP_SECONDS:
                 oldest = min(oldest, session.flights[0].at)
-                self._keep_overdue(session, now)
+                self.keeping.keep_overdue(session, now)
             line = session.line
             if line is not None and line.clogged_at and now - line.clogged_at >= DRAIN_SECONDS:
                 line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
@@ -416,27 +334,10 @@ class Relay:
         ]:
             del self._buckets[key]
 
-    def _keep_overdue(self, session: Session, now: float) -> None:
-        for flight in session.unkept(now):
-            if flight.origin is None or not self._keep_aside(session, flight):
-                break
-
-    def _keep_aside(self, session: Session, flight: Flight) -> bool:
-        """A copy on the disk of what stays in flight; when there is no room its sender waits on."""
-        waiting = self.mailbox.waiting(session.key)
-        if waiting and (waiting.messages >= self.limits.mailbox_messages or waiting.bytes > self.limits.mailbox_bytes):
-            return False
-        if self.mailbox.total_bytes + flight.size > self._mailbox_bytes:
-            return False
-        self.mailbox.put(session.key, flight, _wall() + self.limits.mailbox_seconds * 1000)
-        session.last_row = flight.row
-        self.figures.kept += 1
-        return True
-
     async def settle_everything(self) -> None:
         """Before the end: what is in flight goes to the disk, and whoever sent it is told."""
         for session in self.attendance.sessions.values():
-            self._park(session)
+            self.keeping.park(session)
         await self.mailbox.flush()
 
 

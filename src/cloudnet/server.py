@@ -37,7 +37,7 @@ from cloudnet.limits import Admission, overload
 from cloudnet.mailbox import Mailbox
 from cloudnet.mesh import Mesh
 from cloudnet.network import Network
-from cloudnet.packets import Close, Code, Moving
+from cloudnet.packets import Close, Code, Moving, Servers
 from cloudnet.places import FORGOTTEN
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
@@ -111,8 +111,18 @@ class Server:
             backbone = Mesh(data / "mesh", name, worker, self.settings.workers)
         else:
             return None
-        self.relay.elsewhere = Network(self.relay, backbone, asyncio.get_running_loop().call_soon)
+        self.relay.elsewhere = Network(self.relay, backbone, asyncio.get_running_loop().call_soon, self._peers_changed)
         return self.relay.elsewhere
+
+    def _peers_changed(self, addresses: tuple[str, ...]) -> None:
+        """Another server has come or gone: clients hear where they may turn to."""
+        backups = tuple(dict.fromkeys((*self.settings.backups, *addresses)))
+        if backups == self.relay.backups or self.is_draining:
+            return
+        self.relay.backups = backups
+        for session in self.attendance.sessions.values():
+            if session.line is not None:
+                session.line.say(Servers(backups))
 
     async def meet_others(self) -> None:
         """Be joined to the other nodes; returns once everything they have published is known."""
@@ -178,7 +188,6 @@ class Server:
             self.admission.forget(now)
             if self.network is not None:
                 self.network.sweep(now)
-                self.relay.backups = (*self.settings.backups, *self.network.places.addresses())
             memory = resident() if self.settings.memory else 0.0
             why = overload(self.figures.newest_lag, self.settings.lag_seconds, memory, self.settings.memory)
             if bool(why) != bool(self.admission.closed) and not self.is_draining:
@@ -233,7 +242,7 @@ class Server:
         return task
 
     def _not_kept(self, flight: Flight, why: str) -> None:
-        self.relay.not_kept(flight, why)
+        self.relay.keeping.not_kept(flight, why)
 
     def _changed(self, device: bytes, state: str) -> None:
         """Somebody has come, gone or been forgotten."""

@@ -42,8 +42,8 @@ def read_page(text: str) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def cloud(folder: Path, **more: object) -> AsyncIterator[Cloud]:
-    """A server on this very loop, drained at the end."""
+async def cloud(folder: Path, *, worker: int = 0, **more: object) -> AsyncIterator[Cloud]:
+    """A server on this very loop, drained at the end; or one of the processes of a server."""
     here = Cloud(free_port(), free_port())
     settings = Settings(  # type: ignore[arg-type]  # any of its fields
         **(
@@ -53,7 +53,7 @@ async def cloud(folder: Path, **more: object) -> AsyncIterator[Cloud]:
         )
     )
     stop, ready = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(serve(settings, lambda _: ready.set(), stop))
+    task = asyncio.create_task(serve(settings, lambda _: ready.set(), stop, worker=worker))
     try:
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,145 @@
+"""What a relay keeps for those who are not there, or too slow: into the mailbox within its bounds, and out of it in order.
+
+`relay` says `keep` and `park`; `read_on` sends a session what waits for it, a page at a time, for as long as there is room in
+flight. Whatever does not fit is dropped with its reason, counted, and its sender told. What is kept is settled by the mailbox
+once it is on the disk, not here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from cloudnet.errors import Failed
+from cloudnet.figures import Figures
+from cloudnet.mailbox import Mailbox
+from cloudnet.packets import Code, Limits
+from cloudnet.session import Flight, Line, Origin, Session
+
+logger = logging.getLogger(__name__)
+
+PAGE = 128
+"""How many messages are read from the mailbox at once."""
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class Keeping:
+    """The way into one server's mailbox and out of it."""
+
+    def __init__(self, limits: Limits, mailbox: Mailbox, figures: Figures, most: int, spawn: Spawn) -> None:
+        """`most` bounds the mailbox as a whole, in bytes; `spawn` runs what has to wait for the disk."""
+        self._limits = limits
+        self._mailbox = mailbox
+        self._figures = figures
+        self._most = most
+        self._spawn = spawn
+
+    def keep(self, device: bytes, flight: Flight, ttl: int = 0, *, expires: int = 0, row: int = 0) -> bool:
+        """Put a message into the mailbox if there is room; else it is dropped with the reason."""
+        waiting = self._mailbox.waiting(device)
+        why = ""
+        code = Code.MAILBOX_FULL
+        if waiting and waiting.messages >= self._limits.mailbox_messages:
+            why = f"{waiting.messages} messages wait for the recipient already"
+        elif waiting and waiting.bytes + flight.size > self._limits.mailbox_bytes:
+            why = f"{waiting.bytes} bytes wait for the recipient already"
+        elif self._mailbox.total_bytes + flight.size > self._most:
+            why, code = "the server's mailbox is full", Code.NO_ROOM
+        if why:
+            if flight.origin is not None:
+                self.drop(flight.origin, flight.seq, code, why)
+                flight.origin = None
+            else:
+                self._figures.drops[code] += 1
+            return False
+        seconds = min(ttl, self._limits.mailbox_seconds) if ttl > 0 else self._limits.mailbox_seconds
+        self._mailbox.put(device, flight, expires or _wall() + seconds * 1000, row)
+        self._figures.kept += 1
+        return True
+
+    def keep_overdue(self, session: Session, now: float) -> None:
+        """What a client has not taken for a while goes to the disk too, so that its sender need not wait on."""
+        for flight in session.unkept(now):
+            if flight.origin is None or not self._keep_aside(session, flight):
+                break
+
+    def _keep_aside(self, session: Session, flight: Flight) -> bool:
+        """A copy on the disk of what stays in flight; when there is no room its sender waits on."""
+        waiting = self._mailbox.waiting(session.key)
+        if waiting and (waiting.messages >= self._limits.mailbox_messages or waiting.bytes > self._limits.mailbox_bytes):
+            return False
+        if self._mailbox.total_bytes + flight.size > self._most:
+            return False
+        self._mailbox.put(session.key, flight, _wall() + self._limits.mailbox_seconds * 1000)
+        session.last_row = flight.row
+        self._figures.kept += 1
+        return True
+
+    def park(self, session: Session) -> None:
+        """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it."""
+        for flight in session.unkept():
+            if self.keep(session.key, flight):
+                session.last_row = flight.row
+
+    def took(self, session: Session, position: int) -> None:
+        """The client has all up to `position`, as it says when it comes back."""
+        self.delete(session, session.take(position))
+
+    def delete(self, session: Session, flights: list[Flight]) -> None:
+        """These have been taken."""
+        for flight in flights:
+            self._mailbox.delete(session.key, flight)
+
+    def not_kept(self, flight: Flight, why: str) -> None:
+        """The disk did not take a message."""
+        if flight.origin is not None:
+            self.drop(flight.origin, flight.seq, Code.NO_ROOM, why)
+            flight.origin = None
+
+    def drop(self, origin: Origin, seq: int, code: str, why: str) -> None:
+        """A message is not taken: counted, and its sender told."""
+        self._figures.drops[code] += 1
+        origin.reject(seq, code, why)
+
+    def read_on(self, session: Session) -> None:
+        """Read more of a session's mailbox when there is room in flight for it."""
+        if session.is_reading or session.is_held or session.line is None or session.line.clogged_at:
+            return
+        if len(session.flights) > self._limits.under_way >> 1:
+            return
+        session.is_reading = True
+        self._spawn(self._read(session, session.line))
+
+    async def _read(self, session: Session, line: Line) -> None:
+        try:
+            last_row = session.last_row
+            mails = await self._mailbox.read(session.key, session.read_upto, PAGE, _wall())
+        except Failed as fault:
+            logger.warning("a mailbox cannot be read: %s", fault.why)
+            await asyncio.sleep(1.0)
+            mails, last_row = [], -1
+        finally:
+            session.is_reading = False
+        if session.line is not line:
+            if session.line is not None:  # it came back meanwhile, on another connection
+                self.read_on(session)
+            return
+        now = time.monotonic()
+        flying = {flight.row for flight in session.flights if flight.row}
+        for mail in mails:
+            session.read_upto = mail.row
+            if mail.row not in flying:
+                session.forward(mail.sender, mail.id, mail.at, mail.to, mail.body, None, 0, now, mail.row)
+                self._figures.replayed += 1
+        if len(mails) < PAGE and session.last_row == last_row:
+            session.backlog = False
+        else:
+            self.read_on(session)
+
+
+def _wall() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,254 @@
+"""Several servers as one network, over NATS and over unix sockets: what holds in one server holds among them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cloudnet.client import Client, connect
+from cloudnet.errors import Refused
+from cloudnet.keys import Identity
+from cloudnet.packets import Code
+from rigs.cloud import Cable, Cloud, CloudProgram, cloud
+from rigs.nats import NatsProgram
+
+Node = Callable[[], AbstractAsyncContextManager[Cloud]]
+
+
+async def take(client: Client, count: int) -> list[bytes]:
+    """The bodies of so many messages, each taken."""
+    bodies: list[bytes] = []
+    async with asyncio.timeout(30):
+        while len(bodies) < count:
+            bodies.append((await anext(client)).body)
+    client.taken()
+    return bodies
+
+
+async def seen(what: Callable[[], object], seconds: float = 15.0) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(seconds):
+        while not what():
+            await asyncio.sleep(0.02)
+
+
+async def figure(node: Cloud, name: str, wanted: float) -> None:
+    """Wait until a node says so of itself."""
+    async with asyncio.timeout(15):
+        while (await node.figures()).get(name) != wanted:
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[NatsProgram]:
+    """A NATS server for this test alone."""
+    one = NatsProgram(tmp_path)
+    one.start()
+    yield one
+    one.kill()
+
+
+@pytest.fixture(params=["nats", "mesh"])
+async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Cloud, Cloud]]:
+    """Two nodes that know of each other."""
+    async with AsyncExitStack() as stack:
+        if request.param == "nats":
+            nats = request.getfixturevalue("nats")
+            nodes = [await stack.enter_async_context(cloud(tmp_path / str(place), nats=nats.url)) for place in range(2)]
+        else:
+            waiting = [cloud(tmp_path, worker=place, workers=2) for place in range(2)]
+            nodes = await asyncio.gather(*(stack.enter_async_context(one) for one in waiting))
+        for node in nodes:
+            await figure(node, "cloud_peers", 1)
+        yield nodes[0], nodes[1]
+
+
+async def test_a_message_reaches_a_client_of_another_node(pair: tuple[Cloud, Cloud]) -> None:
+    """Found, written to, answered: with receipts, in order, and nobody notices that there are two servers."""
+    here, there = pair
+    ann, bob = Identity.new(), Identity.new()
+    async with connect(here.url, ann) as a, connect(there.url, bob) as b:
+        await b.register("bob", type="chat")
+
+        async def found() -> list[bool]:
+            return [entry.present async for entry in a.find(text="bob")]
+
+        async with asyncio.timeout(10):
+            while await found() != [True]:
+                await asyncio.sleep(0.02)
+        sending = asyncio.create_task(a.send(bob.key, b"hello", wait=True))
+        message = await anext(b)
+        assert (message.body, message.sender) == (b"hello", ann.key)
+        assert not sending.done()
+        b.taken()
+        await asyncio.wait_for(sending, 10)
+        sent = [str(number).encode() for number in range(2000)]
+        burst = asyncio.gather(*(a.send(bob.key, body) for body in sent))
+        assert await take(b, 2000) == sent
+        await burst
+    figures = await here.figures()
+    assert figures['cloud_carried_total{way="out"}'] >= 2001
+    assert figures["cloud_carried_under_way"] == 0
+
+
+async def test_mail_follows_its_recipient(pair: tuple[Cloud, Cloud]) -> None:
+    """Kept at the node where the recipient was last, brought to the one where it comes, before anything newer."""
+    here, there = pair
+    ann, bob = Identity.new(), Identity.new()
+    async with connect(there.url, bob):
+        await seen_by(here, 1)
+    async with connect(here.url, ann) as a:
+        await asyncio.gather(*(a.send(bob.key, b"%d" % number) for number in range(500)))
+        assert (await there.figures())["cloud_mailbox_messages"] == 500
+        async with connect(here.url, bob) as b:
+            newer = asyncio.gather(*(a.send(bob.key, b"%d" % number) for number in range(500, 600)))
+            assert await take(b, 600) == [b"%d" % number for number in range(600)]
+            await newer
+        for node in pair:
+            await figure(node, "cloud_mailbox_messages", 0)
+
+
+async def test_a_session_is_resumed_on_another_node(pair: tuple[Cloud, Cloud]) -> None:
+    """A client whose connection is cut comes back elsewhere: same session, profiles and watches, nothing lost, nothing twice."""
+    here, there = pair
+    ann, bob, eve = Identity.new(), Identity.new(), Identity.new()
+    async with (
+        Cable(here.port).plugged() as cable,
+        connect(here.url, ann) as a,
+        connect([cable.url, there.url], bob) as b,
+        connect(there.url, eve) as e,
+    ):
+        await b.register("bob")
+        async with b.watch(eve.key) as eves, e.watch(bob.key) as bobs:
+            assert (await anext(eves)).state == "came"
+            assert (await asyncio.wait_for(anext(bobs), 10)).state == "came"
+            receiving = asyncio.create_task(take(b, 200))
+            for number in range(200):
+                await a.send(bob.key, b"%d" % number)
+                if number == 100:
+                    cable.is_down = True
+                    cable.cut()
+            assert await receiving == [b"%d" % number for number in range(200)]
+            assert (b.server, b.connections, b.resumed) == (there.url, 2, 1)
+            states = [(await asyncio.wait_for(anext(bobs), 10)).state for _ in range(2)]
+            assert states == ["away", "resumed"]
+            await e.register("eve")
+            assert (await asyncio.wait_for(anext(eves), 10)).state == "came"
+            assert [entry.present async for entry in a.find(text="bob")] == [True]
+
+
+async def test_a_key_has_one_session_in_the_network(pair: tuple[Cloud, Cloud]) -> None:
+    """A second connection on another node is refused unless it takes over; then the first one ends."""
+    here, there = pair
+    bob = Identity.new()
+    async with connect(here.url, bob) as first:
+        await seen_by(there, 1)
+        with pytest.raises(Refused) as fault:
+            async with connect(there.url, bob):
+                raise AssertionError
+        assert fault.value.code == Code.ALREADY_CONNECTED
+        async with connect(there.url, bob, takeover=True) as second:
+            with pytest.raises(Refused) as fault:
+                await asyncio.wait_for(anext(first), 10)
+            assert fault.value.code == Code.TAKEN_OVER
+            assert await second.ping() < 5
+
+
+async def seen_by(node: Cloud, places: int) -> None:
+    """Wait until a node knows of so many devices."""
+    await figure(node, "cloud_places", places)
+
+
+async def test_reasons_come_back_from_another_node(pair: tuple[Cloud, Cloud]) -> None:
+    """Nobody anywhere, not to be kept, a full mailbox there: each with its code."""
+    here, there = pair
+    ann, bob = Identity.new(), Identity.new()
+    async with connect(here.url, ann) as a:
+        with pytest.raises(Refused) as fault:
+            await a.send(bob.key, b"x")
+        assert fault.value.code == Code.UNKNOWN_RECIPIENT
+        async with connect(there.url, bob):
+            await seen_by(here, 2)
+        async with asyncio.timeout(10):
+            while True:
+                with pytest.raises(Refused) as fault:
+                    await a.send(bob.key, b"x", keep=False)
+                if fault.value.code == Code.UNKNOWN_RECIPIENT:
+                    break
+    assert (await here.figures())["cloud_carried_under_way"] == 0
+
+
+@asynccontextmanager
+async def programs(folder: Path, nats: NatsProgram, count: int) -> AsyncIterator[list[CloudProgram]]:
+    """Real processes that can be killed, all over one NATS."""
+    nodes = []
+    for place in range(count):
+        (folder / str(place)).mkdir()
+        nodes.append(CloudProgram(folder / str(place), "--nats", nats.url))
+    for node in nodes:
+        node.arguments += ("--advertise", node.url)
+        await asyncio.to_thread(node.start)
+    try:
+        for node in nodes:
+            await figure(node, "cloud_peers", count - 1)
+        yield nodes
+    finally:
+        for node in nodes:
+            node.close()
+
+
+async def test_a_server_dies_and_its_clients_go_on_elsewhere(tmp_path: Path, nats: NatsProgram) -> None:
+    """Kill -9: the others see it, its clients come back at one of them, nothing accepted is lost, and its mail comes later."""
+    ann, bob, cat = Identity.new(), Identity.new(), Identity.new()
+    async with programs(tmp_path, nats, 2) as (here, there):
+        async with connect(there.url, cat):
+            await seen_by(here, 1)
+        async with connect(here.url, ann) as a, connect(there.url, bob) as b:
+            await seen_by(here, 3)
+            await a.send(cat.key, b"kept there")
+            receiving = asyncio.create_task(take(b, 300))
+            for number in range(150):
+                await a.send(bob.key, b"%d" % number)
+            async with a.watch(bob.key) as changes:
+                assert (await anext(changes)).state == "came"
+                there.kill()
+                await asyncio.gather(*(a.send(bob.key, b"%d" % number) for number in range(150, 300)))
+                assert await receiving == [b"%d" % number for number in range(300)]
+                assert b.server == here.url, "turned to the address that the other one advertises"
+                assert (await asyncio.wait_for(anext(changes), 10)).state in {"away", "came"}
+            async with connect(here.url, cat) as c:
+                await a.send(cat.key, b"kept here")
+                assert await take(c, 1) == [b"kept here"]
+                await asyncio.to_thread(there.start)
+                assert await take(c, 1) == [b"kept there"]
+        assert await asyncio.to_thread(here.stop) == 0
+
+
+async def test_nats_goes_away_and_comes_back(tmp_path: Path, nats: NatsProgram) -> None:
+    """Each node serves its own clients meanwhile, and keeps what is for others; with NATS back, even with an empty one, all arrives."""
+    ann, bob, cat = Identity.new(), Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path / "a", nats=nats.url) as here,
+        cloud(tmp_path / "b", nats=nats.url) as there,
+        connect(here.url, ann) as a,
+        connect(here.url, cat) as c,
+        connect(there.url, bob) as b,
+    ):
+        await figure(here, "cloud_peers", 1)
+        await seen_by(here, 3)
+        await asyncio.gather(a.send(bob.key, b"0"), take(b, 1))
+        nats.kill()
+        await figure(here, "cloud_peers", 0)
+        assert (await here.figures())["cloud_backbone_up"] == 0
+        await asyncio.gather(a.send(cat.key, b"local", wait=True), take(c, 1))
+        await asyncio.gather(*(a.send(bob.key, b"%d" % number) for number in range(1, 50)))
+        (nats.folder / "jetstream").rename(nats.folder / "lost")
+        await asyncio.to_thread(nats.start)
+        assert await take(b, 49) == [b"%d" % number for number in range(1, 50)]
+        dan = Identity.new()
+        async with connect(there.url, dan):
+            await seen_by(here, 4)
