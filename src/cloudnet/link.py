@@ -72,6 +72,11 @@ class Link(WSListener):
         if not self.ended.done():
             self.ended.set_result(why)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there was a handshake."""
+        return self._transport is not None
+
     def send(self, packets: list[FromClient]) -> None:
         """Write packets, in messages of no more than a server takes."""
         if self._transport is not None:
@@ -126,3 +131,5 @@ async def dial(link: Link, address: str, authority: str, tls: ssl.SSLContext | N
         read_buffer_init_size=4096,
         logger_name=_quiet,
     )
+    if not link.is_connected:
+        raise Failed("the connection was closed before its handshake")  # picows tells nobody
