@@ -17,9 +17,9 @@ from picows import WSMsgType, WSTransport
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.frames import Framed
-from cloudnet.framing import Broken
+from cloudnet.framing import Broken, parts
 from cloudnet.keys import Identity, written
-from cloudnet.packets import Bye, Close, Code, Login, from_client
+from cloudnet.packets import MESSAGE_BYTES, Bye, Close, Code, Login, from_client
 from cloudnet.relay import Relay
 from cloudnet.session import Greeting, Line
 
@@ -131,14 +131,19 @@ class Connection(Framed):
 
     def write(self) -> None:
         """Send everything that waits, as one message."""
-        if self._transport is not None and (message := self.line.drain()):
+        message = self.line.drain()
+        if not message or self._transport is None or self._is_closing:  # nothing may follow a close frame (section 5.5.1)
+            return
+        if len(message) <= MESSAGE_BYTES:
             self._transport.send(_BINARY, message)
+        else:
+            for part in parts(message):
+                self._transport.send(_BINARY, part)
 
     def end(self, close: int, code: str, why: str) -> None:
         """See `session.Wire`."""
         if self._is_closing or self._transport is None:
             return
-        self._is_closing = True
         self.figures.closes[code] += 1
         logger.info("closing %s: %s (%s)", self._who(), why, code)
         if close != Close.TEXT:
