@@ -205,13 +205,21 @@ class Relay:
         if device is None:
             self.drop(origin, send.seq, Code.UNKNOWN_RECIPIENT, f"nobody here is {written(send.to)}")
             return
+        if target is None and (target := self._routes.get(device)) is not None and target.is_open:
+            # A profile of an earlier session: its device is here and has not registered it again yet, or never will.
+            self.figures.forwarded += 1
+            target.forward(sender, send.id, _wall(), send.to, send.body, origin, send.seq, now)
+            return
         if not send.keep and (target is None or target.line is None):
             self.drop(
                 origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"
             )
             return
         if target is not None and target.line is not None and not target.backlog:
-            self._park(target)
+            for before in target.unkept():
+                if not self._keep_aside(target, before):
+                    self.drop(origin, send.seq, *self._full(device, before.size))
+                    return
             target.backlog = True
         at = _wall()
         flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0)
@@ -248,16 +256,8 @@ class Relay:
 
     def _keep(self, device: bytes, flight: Flight, ttl: int = 0) -> bool:
         """Put a message into the mailbox if there is room; else it is dropped with the reason."""
-        waiting = self.mailbox.waiting(device)
-        why = ""
-        code = Code.MAILBOX_FULL
-        if waiting and waiting.messages >= self.limits.mailbox_messages:
-            why = f"{waiting.messages} messages wait for the recipient already"
-        elif waiting and waiting.bytes + flight.size > self.limits.mailbox_bytes:
-            why = f"{waiting.bytes} bytes wait for the recipient already"
-        elif self.mailbox.total_bytes + flight.size > self._mailbox_bytes:
-            why, code = "the server's mailbox is full", Code.NO_ROOM
-        if why:
+        code, why = self._full(device, flight.size)
+        if code:
             if flight.origin is not None:
                 self.drop(flight.origin, flight.seq, code, why)
                 flight.origin = None
@@ -269,14 +269,35 @@ class Relay:
         self.figures.kept += 1
         return True
 
+    def _full(self, device: bytes, size: int) -> tuple[str, str]:
+        """Code and reason why a message of `size` bytes cannot be kept; two empty ones when it can."""
+        waiting = self.mailbox.waiting(device)
+        if waiting and waiting.messages >= self.limits.mailbox_messages:
+            return Code.MAILBOX_FULL, f"{waiting.messages} messages wait for the recipient already"
+        if waiting and waiting.bytes + size > self.limits.mailbox_bytes:
+            return Code.MAILBOX_FULL, f"{waiting.bytes} bytes wait for the recipient already"
+        if self.mailbox.total_bytes + size > self._mailbox_bytes:
+            return Code.NO_ROOM, "the server's mailbox is full"
+        return "", ""
+
     def _park(self, session: Session) -> None:
         """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it."""
+        flights = list(session.flights)
+        while flights and not flights[-1].row:
+            flights.pop()
+        for flight in flights:
+            if not flight.row and flight.origin is not None:  # the disk did not take it, but one behind it: too late for it
+                self.drop(flight.origin, flight.seq, Code.NO_ROOM, "it could not be kept when its recipient was lost")
+                flight.origin = None
         for flight in session.unkept():
-            if self._keep(session.key, flight):
+            if flight.origin is not None and self._keep(session.key, flight):
                 session.last_row = flight.row
 
     def not_kept(self, flight: Flight, why: str) -> None:
-        """The disk did not take a message."""
+        """The disk did not take a message: what its recipient may still take stays in flight, anything else goes back."""
+        session = self._routes.get(flight.deliver.to) if flight.deliver is not None else None
+        if session is not None and session.line is not None and flight in session.flights:
+            return
         if flight.origin is not None:
             self.drop(flight.origin, flight.seq, Code.NO_ROOM, why)
             flight.origin = None
@@ -284,24 +305,27 @@ class Relay:
     def _delete(self, session: Session, flights: list[Flight]) -> None:
         for flight in flights:
             self.mailbox.delete(session.key, flight)
+        if session.is_reading:
+            session.gone.update(flight.row for flight in flights)
 
     def read_on(self, session: Session) -> None:
         """Read more of a session's mailbox when there is room in flight for it."""
         if session.is_reading or session.line is None or session.line.clogged_at:
             return
-        if len(session.flights) > self.limits.under_way >> 1:
+        if len(session.flights) > self.limits.under_way >> 1 or session.flight_bytes > self.limits.mailbox_bytes >> 4:
             return
         session.is_reading = True
+        session.gone.clear()
         self._spawn(self._read(session, session.line))
 
     async def _read(self, session: Session, line: Line) -> None:
         try:
             last_row = session.last_row
-            mails = await self.mailbox.read(session.key, session.read_upto, PAGE, _wall())
+            mails, is_more = await self.mailbox.read(session.key, session.read_upto, PAGE, _wall())
         except Failed as fault:
             logger.warning("a mailbox cannot be read: %s", fault.why)
             await asyncio.sleep(1.0)
-            mails, last_row = [], -1
+            mails, is_more = [], True
         finally:
             session.is_reading = False
         if session.line is not line:
@@ -309,13 +333,13 @@ class Relay:
                 self.read_on(session)
             return
         now = time.monotonic()
-        flying = {flight.row for flight in session.flights if flight.row}
+        flying = {flight.row for flight in session.flights if flight.row} | session.gone  # gone: taken while we were reading
         for mail in mails:
             session.read_upto = mail.row
             if mail.row not in flying:
                 session.forward(mail.sender, mail.id, mail.at, mail.to, mail.body, None, 0, now, mail.row)
                 self.figures.replayed += 1
-        if len(mails) < PAGE and session.last_row == last_row:
+        if not is_more and session.last_row == last_row:
             session.backlog = False
         else:
             self.read_on(session)
@@ -354,10 +378,7 @@ class Relay:
 
     def _keep_aside(self, session: Session, flight: Flight) -> bool:
         """A copy on the disk of what stays in flight; when there is no room its sender waits on."""
-        waiting = self.mailbox.waiting(session.key)
-        if waiting and (waiting.messages >= self.limits.mailbox_messages or waiting.bytes > self.limits.mailbox_bytes):
-            return False
-        if self.mailbox.total_bytes + flight.size > self._mailbox_bytes:
+        if self._full(session.key, flight.size)[0]:
             return False
         self.mailbox.put(session.key, flight, _wall() + self.limits.mailbox_seconds * 1000)
         session.last_row = flight.row

@@ -234,6 +234,8 @@ class Session:
         self.backlog = False
         """Messages wait in the mailbox that are not in flight: new ones go behind them."""
         self.is_reading = False
+        self.gone: set[int] = set()
+        """Rows that were taken while the mailbox was being read: that reading may still find them."""
         self.read_upto = 0
         self.last_row = 0
         """The mailbox's rows: the last one read, and the last one put."""
