@@ -23,10 +23,16 @@ from cloudnet.client import Client, connect
 from cloudnet.errors import CloudError, Failed, Refused
 from cloudnet.keys import Identity
 
-UNDER_WAY = 16
+UNDER_WAY = 60
 """Messages that one application has unaccepted at the most."""
-BETWEEN_SECONDS = 0.12
-"""Between two messages of one application, on the average."""
+BETWEEN_SECONDS = 0.5
+"""Between two bursts of one application, on the average."""
+BURST = 10
+"""Messages in one of them, on the average."""
+SIZES = (10, 100, 1000, 1000, 20_000)
+"""Bytes of a message's body."""
+FAVOURITES = 10
+"""How many of all get a third of everything, so that much waits for them."""
 LIFE_SECONDS = 90.0
 """How long an application lives on the average before it dies abruptly within its process."""
 
@@ -109,6 +115,8 @@ class Application:
         assert self.client is not None
         async for message in self.client:
             log.write("taken", self.numbers[message.author], message.id.hex(), int(message.body.split()[0]))
+            if random.random() < 0.005:
+                await asyncio.sleep(random.expovariate(1 / 0.2))  # it has to think
 
     async def send(self, log: Log) -> None:
         """What is owed first, under the ids that it had, then something new again and again."""
@@ -120,17 +128,23 @@ class Application:
                 if not (self.folder / "go").exists():
                     continue
                 tasks = {task for task in tasks if not task.done()}
-                if len(tasks) < UNDER_WAY:
-                    to = random.choice([other for other in range(self.total) if other != self.number])
+                to = self.somebody()
+                for _ in range(min(UNDER_WAY - len(tasks), round(random.expovariate(1 / BURST)))):
+                    to = to if random.random() < 0.7 else self.somebody()
                     counts[to] += 1
                     one = Sent(os.urandom(16).hex(), to, counts[to])
                     log.write("sent", *one)
                     tasks.add(group.create_task(self.send_one(log, one)))
 
+    def somebody(self) -> int:
+        """Anybody else."""
+        most = FAVOURITES if random.random() < 0.33 else self.total
+        return random.choice([other for other in range(most) if other != self.number])
+
     async def send_one(self, log: Log, one: Sent) -> None:
         """Send, and write down how it went."""
         assert self.client is not None
-        body = b"%d %s" % (one.count, b"." * random.choice((10, 100, 1000, 20_000)))
+        body = b"%d %s" % (one.count, b"." * random.choice(SIZES))
         try:
             await self.client.send(self.keys[one.to], body, identity=bytes.fromhex(one.id))
         except Refused as fault:
