@@ -25,7 +25,7 @@ from typing import Any
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from cloudnet import asking, observe
-from cloudnet.accept import Answer, Street, listen
+from cloudnet.accept import Answer, Street, forwarded, listen, room_for
 from cloudnet.connection import Connection, Pen
 from cloudnet.directory import Directory
 from cloudnet.errors import ConfigError, Failed
@@ -33,6 +33,7 @@ from cloudnet.figures import Figures, resident
 from cloudnet.keys import load_or_create, written
 from cloudnet.limits import Admission, overload
 from cloudnet.mailbox import Mailbox
+from cloudnet.mailfile import readable
 from cloudnet.packets import Close, Code, Moving
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
@@ -59,14 +60,18 @@ class Server:
         self.context, self.certificate = _tls(settings)
         self.tasks = tasks
         self.mailbox = Mailbox(data / "cloud.db", node, Flight.settle, self._not_kept)
-        devices, profiles = asking.load_known(self.mailbox.connection)
+        with readable(data / "cloud.db"):
+            devices, profiles = asking.load_known(self.mailbox.connection)
         self.directory = Directory(profiles)
         self.attendance = Attendance(settings.limits, devices, self._changed)
         self.relay = Relay(
             settings.limits, self.attendance, self.directory, self.mailbox, self.figures, settings.mailbox_total, self._spawn
         )
         self.relay.backups = settings.backups
-        self.admission = Admission(settings.connections, settings.connections_per_address, settings.handshakes_per_second)
+        per_address = settings.connections_per_address, settings.handshakes_per_second
+        most = room_for(settings.connections)
+        self.admission = Admission(most, 0, 0) if settings.behind_proxy else Admission(most, *per_address)
+        self.callers = Admission(0, *per_address) if settings.behind_proxy else None
         self.greetings: set[Connection] = set()
         self.pen = Pen(asyncio.get_running_loop())
         self.is_draining = False
@@ -81,10 +86,18 @@ class Server:
         if path not in {b"/", b"/cloud"}:
             return None
         if self.settings.behind_proxy:
-            address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip() or address
+            address = forwarded(request.headers, address)
         authority = request.headers.get("Host", "")
         return Connection(
-            self.relay, self.identity, self.certificate, self.pen, self.figures, self.greetings, authority, address
+            self.relay,
+            self.identity,
+            self.certificate,
+            self.pen,
+            self.figures,
+            self.greetings,
+            self.callers,
+            authority,
+            address,
         )
 
     def tell(self, request: WSUpgradeRequest, address: str) -> Answer:  # noqa: ARG002  # as `meet`
@@ -131,6 +144,8 @@ class Server:
                 connection.end(Close.DEADLINE, Code.DEADLINE, "no login came in time")
                 self.greetings.discard(connection)
             self.admission.forget(now)
+            if self.callers is not None:
+                self.callers.forget(now)
             memory = resident() if self.settings.memory else 0.0
             why = overload(self.figures.newest_lag, self.settings.lag_seconds, memory, self.settings.memory)
             if bool(why) != bool(self.admission.closed) and not self.is_draining:
