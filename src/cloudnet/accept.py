@@ -9,14 +9,17 @@ instead of spinning.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 import ssl
 import struct
+import sys
 import time
 from collections.abc import Callable
 
 import aiofastnet
+from multidict import CIMultiDict
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # picows' own server is made of it; its stub leaves it out
 
@@ -32,6 +35,8 @@ BACKLOG = 4096
 PER_TURN = 64
 """Connections accepted in one turn of the event loop: a storm of newcomers must not starve those who are in."""
 STARVED_SECONDS = 0.2
+KEPT_DESCRIPTORS = 64
+"""File descriptors that clients do not get: the mailbox and the page of figures need theirs when it matters most."""
 READ_BUFFER = 2048
 """What a connection reads into at first; it grows with what comes. Half of picows' memory at its own default."""
 
@@ -105,9 +110,19 @@ class Street:
 
     async def _let_in(self, client: socket.socket, address: str) -> None:
         admission = self._admission
+        answers: list[Answer] = []
+
+        def answer(request: WSUpgradeRequest) -> Answer:
+            answers.append(self._factory(request, address))
+            return answers[0]
+
+        def lost() -> None:
+            admission.leave(address)
+            if not answers or not getattr(answers[0], "is_shaken", True):
+                self._figures.turned_away["no handshake"] += 1
 
         def protocol() -> Admitted:
-            return Admitted(lambda request: self._factory(request, address), self._logger, lambda: admission.leave(address))
+            return Admitted(answer, self._logger, lost)
 
         handshake = GREETING_SECONDS if self._context else None
         try:
@@ -149,6 +164,40 @@ class Admitted(WSProtocol):  # type: ignore[misc]  # the stub leaves its parent 
         """It is over."""
         super().connection_lost(exc)
         self._lost()
+
+
+def forwarded(headers: CIMultiDict[str], address: str) -> str:
+    """The client's address as our proxy at `address` tells it: the last one in the last ``X-Forwarded-For``.
+
+    Whatever stands before was said by the client. What is no address at all is not believed: the proxy's own stands for it.
+    """
+    told = ",".join(headers.getall("X-Forwarded-For", ())).rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(told.removeprefix("[").partition("]")[0] if told.startswith("[") else told))
+    except ValueError:
+        return address
+
+
+def room_for(connections: int) -> int:
+    """How many connections the system's limit on file descriptors leaves room for, `connections` (0: any number) at the most.
+
+    The limit is raised as far as it goes. A few descriptors stay for the mailbox and for whoever asks for our figures.
+    """
+    if sys.platform == "win32":
+        return connections
+    import resource  # noqa: PLC0415  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = max(soft, connections * 2, 1 << 16)  # macOS takes no infinity, and nobody needs it
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    except (ValueError, OSError):
+        hard = soft
+    room = max(1, hard - KEPT_DESCRIPTORS)
+    if connections > room:
+        logger.warning("the system's limit on open files leaves room for %d connections, not for %d", room, connections)
+    return min(connections, room) if connections else room
 
 
 def listen(host: str, port: int, *, share: bool = False) -> socket.socket:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cloudnet.backbone import Carry, Emptied
 from cloudnet.carriage import Carried
 from cloudnet.errors import Failed
-from cloudnet.mailbox import Mail
+from cloudnet.mailfile import Mail
 from cloudnet.packets import Deliver
 from cloudnet.session import Flight
 
@@ -90,7 +90,7 @@ class Bringing:
         while self._is_wanted() and not self._refusal:
             self._is_more = False
             try:
-                mails = await self._network.relay.mailbox.read(self.device, upto, PAGE, _wall())
+                mails, _ = await self._network.relay.mailbox.read(self.device, upto, PAGE, _wall())
             except Failed as fault:
                 self._refusal = fault.why
                 break

@@ -12,15 +12,16 @@ import asyncio
 import logging
 import time
 
-from picows import WSMsgType, WSTransport
+from picows import WSCloseCode, WSMsgType, WSTransport
 
 from cloudnet.backbone import Handover
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.frames import Framed
-from cloudnet.framing import Broken
+from cloudnet.framing import Broken, parts
 from cloudnet.keys import Identity, written
-from cloudnet.packets import Bye, Close, Code, Login, from_client
+from cloudnet.limits import Admission
+from cloudnet.packets import MESSAGE_BYTES, Bye, Close, Code, Login, from_client
 from cloudnet.relay import Relay
 from cloudnet.session import Greeting, Line
 
@@ -88,10 +89,14 @@ class Connection(Framed):
         pen: Pen,
         figures: Figures,
         greetings: set[Connection],
+        callers: Admission | None,
         authority: str,
         address: str,
     ) -> None:
-        """`greetings`: all that have not logged in, for the sweep; `authority`: the Host that the handshake named."""
+        """`greetings`: all that have not logged in, for the sweep; `authority`: the Host that the handshake named.
+
+        `callers` admits by `address` where a proxy stands before us, so that the street has seen no address but the proxy's.
+        """
         super().__init__()
         self.relay = relay
         self.figures = figures
@@ -100,6 +105,8 @@ class Connection(Framed):
         self.ring = pen.ring
         self.ring_later = pen.ring_later
         self._greetings = greetings
+        self._callers = callers
+        self._is_caller = False
         self._authority = authority
         self._pause: asyncio.TimerHandle | None = None
         self._is_entering = False
@@ -108,18 +115,30 @@ class Connection(Framed):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done: challenge."""
-        self._transport = transport
+        super().on_ws_connected(transport)
         assert self.greeting is not None
+        if self._callers is not None:
+            if reason := self._callers.admit(self.line.address, time.monotonic()):
+                self.figures.turned_away[reason] += 1
+                self.end(Close.OVERLOADED, reason, "too much comes from your address")
+                return
+            self._is_caller = True
         self._greetings.add(self)
         self.line.say(self.greeting.challenge(time.time_ns() // 1_000_000))
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  # picows' own signature
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
         """It is gone."""
         if self._pause is not None:
             self._pause.cancel()
+        sent = getattr(transport.close_handshake, "sent", None)  # None without a close frame, whatever the stub says
+        if sent is not None and not self._is_closing:  # picows has found a bad frame itself
+            self.figures.closes[Code.TOO_BIG if sent.code == WSCloseCode.MESSAGE_TOO_BIG else Code.MALFORMED] += 1
         self._is_closing = True
         self._lose()
-        self._transport = None
+        super().on_ws_disconnected(transport)
+        if self._is_caller and self._callers is not None:
+            self._is_caller = False
+            self._callers.leave(self.line.address)
 
     def pause_writing(self) -> None:
         """The client does not take what we write."""
@@ -133,14 +152,19 @@ class Connection(Framed):
 
     def write(self) -> None:
         """Send everything that waits, as one message."""
-        if self._transport is not None and (message := self.line.drain()):
+        message = self.line.drain()
+        if not message or self._transport is None or self._is_closing:  # nothing may follow a close frame (section 5.5.1)
+            return
+        if len(message) <= MESSAGE_BYTES:
             self._transport.send(_BINARY, message)
+        else:
+            for part in parts(message):
+                self._transport.send(_BINARY, part)
 
     def end(self, close: int, code: str, why: str) -> None:
         """See `session.Wire`."""
         if self._is_closing or self._transport is None:
             return
-        self._is_closing = True
         self.figures.closes[code] += 1
         logger.info("closing %s: %s (%s)", self._who(), why, code)
         if close != Close.TEXT:
@@ -222,7 +246,7 @@ class Connection(Framed):
                 self.figures.refusals[fault.code] += 1
                 self.end(Close.LOGIN_REFUSED if self.greeting else Close.MALFORMED, fault.code, fault.why)
             case Broken():
-                self.end(fault.code, Code.MALFORMED, fault.why)
+                self.end(fault.code, Code.TOO_BIG if fault.code == Close.TOO_BIG else Code.MALFORMED, fault.why)
             case _:
                 logger.error("a connection of %s broke", self._who(), exc_info=fault)
                 self.end(Close.FAULT, Code.FAULT, "a mistake of ours; it was written down")

@@ -30,6 +30,9 @@ _LAST_CODE = 4999
 class Framed(WSListener):
     """The rules of frames for one connection. Subclasses say what becomes of messages and of faults."""
 
+    is_shaken = False
+    """Whether the handshake was ever done."""
+
     def __init__(self) -> None:
         """Nothing has come yet."""
         self._assembler = Assembler(MESSAGE_BYTES)
@@ -58,6 +61,15 @@ class Framed(WSListener):
         raise NotImplementedError
 
     # -- picows' listener -----------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The handshake is done."""
+        self._transport = transport
+        self.is_shaken = True
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  # picows' own signature
+        """It is gone."""
+        self._transport = None
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame; whole binary messages are taken straight away."""

@@ -30,26 +30,21 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 class Keeping:
     """The way into one server's mailbox and out of it."""
 
-    def __init__(self, limits: Limits, mailbox: Mailbox, figures: Figures, most: int, spawn: Spawn) -> None:
-        """`most` bounds the mailbox as a whole, in bytes; `spawn` runs what has to wait for the disk."""
+    def __init__(
+        self, limits: Limits, mailbox: Mailbox, routes: dict[bytes, Session], figures: Figures, most: int, spawn: Spawn
+    ) -> None:
+        """`routes` as in `presence`; `most` bounds the whole mailbox, in bytes; `spawn` runs what has to wait for the disk."""
         self._limits = limits
         self._mailbox = mailbox
+        self._routes = routes
         self._figures = figures
         self._most = most
         self._spawn = spawn
 
     def keep(self, device: bytes, flight: Flight, ttl: int = 0, *, expires: int = 0, row: int = 0) -> bool:
         """Put a message into the mailbox if there is room; else it is dropped with the reason."""
-        waiting = self._mailbox.waiting(device)
-        why = ""
-        code = Code.MAILBOX_FULL
-        if waiting and waiting.messages >= self._limits.mailbox_messages:
-            why = f"{waiting.messages} messages wait for the recipient already"
-        elif waiting and waiting.bytes + flight.size > self._limits.mailbox_bytes:
-            why = f"{waiting.bytes} bytes wait for the recipient already"
-        elif self._mailbox.total_bytes + flight.size > self._most:
-            why, code = "the server's mailbox is full", Code.NO_ROOM
-        if why:
+        code, why = self.full(device, flight.size)
+        if code:
             if flight.origin is not None:
                 self.drop(flight.origin, flight.seq, code, why)
                 flight.origin = None
@@ -61,18 +56,26 @@ class Keeping:
         self._figures.kept += 1
         return True
 
+    def full(self, device: bytes, size: int) -> tuple[str, str]:
+        """Code and reason why a message of `size` bytes cannot be kept; two empty ones when it can."""
+        waiting = self._mailbox.waiting(device)
+        if waiting and waiting.messages >= self._limits.mailbox_messages:
+            return Code.MAILBOX_FULL, f"{waiting.messages} messages wait for the recipient already"
+        if waiting and waiting.bytes + size > self._limits.mailbox_bytes:
+            return Code.MAILBOX_FULL, f"{waiting.bytes} bytes wait for the recipient already"
+        if self._mailbox.total_bytes + size > self._most:
+            return Code.NO_ROOM, "the server's mailbox is full"
+        return "", ""
+
     def keep_overdue(self, session: Session, now: float) -> None:
         """What a client has not taken for a while goes to the disk too, so that its sender need not wait on."""
         for flight in session.unkept(now):
-            if flight.origin is None or not self._keep_aside(session, flight):
+            if flight.origin is None or not self.keep_aside(session, flight):
                 break
 
-    def _keep_aside(self, session: Session, flight: Flight) -> bool:
+    def keep_aside(self, session: Session, flight: Flight) -> bool:
         """A copy on the disk of what stays in flight; when there is no room its sender waits on."""
-        waiting = self._mailbox.waiting(session.key)
-        if waiting and (waiting.messages >= self._limits.mailbox_messages or waiting.bytes > self._limits.mailbox_bytes):
-            return False
-        if self._mailbox.total_bytes + flight.size > self._most:
+        if self.full(session.key, flight.size)[0]:
             return False
         self._mailbox.put(session.key, flight, _wall() + self._limits.mailbox_seconds * 1000)
         session.last_row = flight.row
@@ -81,8 +84,15 @@ class Keeping:
 
     def park(self, session: Session) -> None:
         """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it."""
+        flights = list(session.flights)
+        while flights and not flights[-1].row:
+            flights.pop()
+        for flight in flights:
+            if not flight.row and flight.origin is not None:  # the disk did not take it, but one behind it: too late for it
+                self.drop(flight.origin, flight.seq, Code.NO_ROOM, "it could not be kept when its recipient was lost")
+                flight.origin = None
         for flight in session.unkept():
-            if self.keep(session.key, flight):
+            if flight.origin is not None and self.keep(session.key, flight):
                 session.last_row = flight.row
 
     def took(self, session: Session, position: int) -> None:
@@ -93,9 +103,14 @@ class Keeping:
         """These have been taken."""
         for flight in flights:
             self._mailbox.delete(session.key, flight)
+        if session.is_reading:
+            session.gone.update(flight.row for flight in flights)
 
     def not_kept(self, flight: Flight, why: str) -> None:
-        """The disk did not take a message."""
+        """The disk did not take a message: what its recipient may still take stays in flight, anything else goes back."""
+        session = self._routes.get(flight.deliver.to) if flight.deliver is not None else None
+        if session is not None and session.line is not None and flight in session.flights:
+            return
         if flight.origin is not None:
             self.drop(flight.origin, flight.seq, Code.NO_ROOM, why)
             flight.origin = None
@@ -109,19 +124,21 @@ class Keeping:
         """Read more of a session's mailbox when there is room in flight for it."""
         if session.is_reading or session.is_held or session.line is None or session.line.clogged_at:
             return
-        if len(session.flights) > self._limits.under_way >> 1:
+        limits = self._limits
+        if len(session.flights) > limits.under_way >> 1 or session.flight_bytes > limits.mailbox_bytes >> 4:
             return
         session.is_reading = True
+        session.gone.clear()
         self._spawn(self._read(session, session.line))
 
     async def _read(self, session: Session, line: Line) -> None:
         try:
             last_row = session.last_row
-            mails = await self._mailbox.read(session.key, session.read_upto, PAGE, _wall())
+            mails, is_more = await self._mailbox.read(session.key, session.read_upto, PAGE, _wall())
         except Failed as fault:
             logger.warning("a mailbox cannot be read: %s", fault.why)
             await asyncio.sleep(1.0)
-            mails, last_row = [], -1
+            mails, is_more = [], True
         finally:
             session.is_reading = False
         if session.line is not line:
@@ -129,13 +146,13 @@ class Keeping:
                 self.read_on(session)
             return
         now = time.monotonic()
-        flying = {flight.row for flight in session.flights if flight.row}
+        flying = {flight.row for flight in session.flights if flight.row} | session.gone  # gone: taken while we were reading
         for mail in mails:
             session.read_upto = mail.row
             if mail.row not in flying:
                 session.forward(mail.sender, mail.id, mail.at, mail.to, mail.body, None, 0, now, mail.row)
                 self._figures.replayed += 1
-        if len(mails) < PAGE and session.last_row == last_row:
+        if not is_more and session.last_row == last_row:
             session.backlog = False
         else:
             self.read_on(session)

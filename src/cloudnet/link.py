@@ -11,6 +11,7 @@ from collections.abc import Callable
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from cloudnet.errors import Failed, Refused
+from cloudnet.framing import parts
 from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome, encode, from_server
 
 SILENCE_SECONDS = 45.0
@@ -81,7 +82,9 @@ class Link(WSListener):
         """Write packets, in messages of no more than a server takes."""
         if self._transport is not None:
             for start in range(0, len(packets), PART):
-                self._transport.send(WSMsgType.BINARY, encode(packets[start : start + PART]))
+                message = encode(packets[start : start + PART])
+                for part in [message] if len(message) <= MESSAGE_BYTES else parts(message):
+                    self._transport.send(WSMsgType.BINARY, part)
 
     def open(self) -> None:
         """The welcome was dealt with: hand over what came with it, and all that comes from now on."""

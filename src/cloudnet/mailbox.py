@@ -1,62 +1,33 @@
-"""What absent clients have not seen yet, and who is known: one SQLite file, written by a thread in batched commits.
+"""What absent clients have not seen yet, and who is known: one file, written by a thread in batched commits.
 
 The relay calls from the event loop and never waits: a message that is `put` is settled, through `settled`, once the commit that
-holds it has returned, or `refused` with the reason. How many messages and bytes wait for whom is known in memory, so limits are
-checked before anything is written. Rows are numbered by time and node: they keep their order when mail moves to another node.
-Durability: WAL with synchronous=FULL, so nothing that was settled is lost on kill -9 or power loss (sqlite.org/wal.html).
+holds it has returned, or `refused` with the reason. How many messages and bytes wait for whom is known in memory, exactly, so
+limits are checked before anything is written. Rows are numbered by time and node, and keep their order when mail moves to
+another node. A disk that takes nothing refuses what is put; what can still be read is, and once a second it is tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from cloudnet.errors import ConfigError, Failed
+from cloudnet.mailfile import File, Mail, Outcome, Turn, next_row, readable
 from cloudnet.session import Flight
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-SCHEMA = """
-PRAGMA auto_vacuum = INCREMENTAL;
-CREATE TABLE IF NOT EXISTS mail (
-  row INTEGER PRIMARY KEY, recipient BLOB NOT NULL, id BLOB NOT NULL, sender BLOB NOT NULL, addressee BLOB NOT NULL,
-  at INTEGER NOT NULL, expires INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
-);
-CREATE UNIQUE INDEX IF NOT EXISTS mail_id ON mail (recipient, id, sender);
-CREATE INDEX IF NOT EXISTS mail_order ON mail (recipient, row);
-CREATE INDEX IF NOT EXISTS mail_expires ON mail (expires);
-CREATE TABLE IF NOT EXISTS device (key BLOB PRIMARY KEY, seen INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS profile (
-  key BLOB PRIMARY KEY, device BLOB NOT NULL, data BLOB NOT NULL, at INTEGER NOT NULL
-) WITHOUT ROWID;
-"""
 TURNS = 64
 """How many turns of the event loop one commit may gather."""
-
-_PUT = "INSERT INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipient, id, sender) DO NOTHING"
-_DELETE = "DELETE FROM mail WHERE row = ?"
-_READ = (
-    "SELECT row, id, sender, addressee, at, expires, body FROM mail"
-    " WHERE recipient = ? AND row > ? AND expires > ? ORDER BY row LIMIT ?"
-)
-
-
-class Mail(NamedTuple):
-    """One message that waits."""
-
-    row: int
-    id: bytes
-    sender: bytes
-    to: bytes
-    at: int
-    expires: int
-    body: bytes
+AGAIN_SECONDS = 1.0
+"""How long after a failure it is looked whether the disk takes something again."""
 
 
 class Waiting:
@@ -81,17 +52,6 @@ class Tally:
         self.commit_seconds = 0.0
 
 
-class _Turn:
-    """What one turn of the event loop wants: written in this order, in one transaction."""
-
-    def __init__(self) -> None:
-        self.puts: list[tuple[Any, ...]] = []
-        self.flights: list[Flight] = []
-        self.deletes: list[tuple[int]] = []
-        self.jobs: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
-        self.recipients: set[bytes] = set()
-
-
 class Mailbox:
     """The keeper of one file; made and called on the event loop."""
 
@@ -104,19 +64,23 @@ class Mailbox:
         self._settled = settled
         self._refused = refused
         self._loop = asyncio.get_running_loop()
-        self.connection = _open(path)
+        self._file = File(path)
+        self.connection = self._file.connection
         """For what is read at the start; later the writer's thread has it alone."""
-        self._row: int = self.connection.execute("SELECT coalesce(max(row), 0) FROM mail").fetchone()[0]
         self._waiting: dict[bytes, Waiting] = {}
         self.total_bytes = 0
         self.total_messages = 0
-        for recipient, messages, size in self.connection.execute("SELECT recipient, count(*), sum(size) FROM mail GROUP BY 1"):
-            self._count(recipient, messages, size)
+        with readable(path):
+            self._row = self._file.last_row()
+            for counted in self._file.counted():
+                self._count(*counted)
         self.trouble = ""
         """Why nothing can be written at the moment; empty when all is well."""
         self.tally = Tally()
-        self._turn: _Turn | None = None
-        self._queue: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
+        self._turn: Turn | None = None
+        self._undeleted: list[tuple[int, bytes, int]] = []
+        self._is_probing = False
+        self._queue: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="mailbox", daemon=True)
         self._thread.start()
 
@@ -139,45 +103,31 @@ class Mailbox:
             (flight.row, recipient, message.id, message.sender, message.to, message.at, expires, flight.size, message.body)
         )
         turn.flights.append(flight)
-        turn.recipients.add(recipient)
         self._count(recipient, 1, flight.size)
 
     def next_row(self) -> int:
         """The next place in the order, for a message that may have to be put later than those behind it."""
-        now = time.time_ns() // 1_000_000
-        row = max(self._row + 1, now << 22 | self.node << 10)
-        self._row = row
-        return row
+        self._row = next_row(self._row, time.time_ns() // 1_000_000, self.node)
+        return self._row
 
     def delete(self, recipient: bytes, flight: Flight) -> None:
         """It has been taken."""
-        self._now().deletes.append((flight.row,))
+        self._now().deletes.append((flight.row, recipient, flight.size))
         self._count(recipient, -1, -flight.size)
         self.tally.deleted += 1
 
-    async def read(self, recipient: bytes, after: int, most: int, now: int) -> list[Mail]:
-        """The next messages of a recipient behind row `after`, oldest first; sees everything put before. Raises Failed."""
+    async def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
+        """The next messages of a recipient behind row `after`, oldest first, and whether there may be more.
 
-        def work(connection: sqlite3.Connection) -> list[Mail]:
-            return [Mail(*row) for row in connection.execute(_READ, (recipient, after, now, most))]
-
-        found = await self.do(work)
+        Sees everything put before; `most` messages and about `READ_BYTES` at a time. Raises Failed.
+        """
+        found, is_more = await self.do(lambda _: self._file.read(recipient, after, most, now))
         self.tally.read += len(found)
-        return found
+        return found, is_more
 
     async def expire(self, now: int) -> int:
         """Drop what is too old; returns how many. Raises Failed."""
-
-        def work(connection: sqlite3.Connection) -> list[tuple[bytes, int, int]]:
-            gone = connection.execute(
-                "SELECT recipient, count(*), sum(size) FROM mail WHERE expires <= ? GROUP BY 1", (now,)
-            ).fetchall()
-            if gone:
-                connection.execute("DELETE FROM mail WHERE expires <= ?", (now,))
-                connection.execute("PRAGMA incremental_vacuum(1000)").fetchall()
-            return gone
-
-        gone = await self.do(work)
+        gone = await self.do(lambda _: self._file.expire(now))
         for recipient, messages, size in gone:
             self._count(recipient, -messages, -size)
         dropped = sum(messages for _, messages, _ in gone)
@@ -201,9 +151,9 @@ class Mailbox:
         self._thread.join()
         self.connection.close()
 
-    def _now(self) -> _Turn:
+    def _now(self) -> Turn:
         if self._turn is None:
-            self._turn = _Turn()
+            self._turn = Turn()
             self._loop.call_soon(self._hand_over)
         return self._turn
 
@@ -225,45 +175,53 @@ class Mailbox:
             self.total_bytes -= found.bytes
             del self._waiting[recipient]
 
-    def _written(
-        self, turns: list[_Turn], answers: list[Any], corrections: list[tuple[bytes, int, int]], seconds: float
-    ) -> None:
-        """A batch is on the disk."""
-        self.trouble = ""
-        self.tally.commits += 1
-        self.tally.commit_seconds += seconds
-        for recipient, messages, size in corrections:
-            known = self._waiting.get(recipient)
-            self._count(recipient, messages - (known.messages if known else 0), size - (known.bytes if known else 0))
-        for turn in turns:
-            self.tally.put += len(turn.flights)
-            for flight in turn.flights:
-                self._settled(flight)
+    def _done(self, turns: list[Turn], outcome: Outcome) -> None:
+        """A batch is on the disk, but for what its outcome says."""
+        for correction in outcome.corrections:
+            self._count(*correction)
+        if outcome.why:
+            self._not_put(turns, outcome.why)
+        else:
+            if outcome.has_written:
+                self.trouble = ""
+            self.tally.commits += 1
+            self.tally.commit_seconds += outcome.seconds
+            for turn in turns:
+                self.tally.put += len(turn.flights)
+                for flight in turn.flights:
+                    self._settled(flight)
+        self._undeleted += outcome.undeleted
         futures = [future for turn in turns for _, future in turn.jobs]
-        for future, answer in zip(futures, answers, strict=True):
+        for future, answer in zip(futures, outcome.answers, strict=True):
             if not future.done():
                 if isinstance(answer, Exception):
                     future.set_exception(answer)
                 else:
                     future.set_result(answer)
+        if (self.trouble or self._undeleted) and not self._is_probing:
+            self._is_probing = True
+            self._loop.call_later(AGAIN_SECONDS, self._try_again)
 
-    def _not_written(self, turns: list[_Turn], why: str) -> None:
-        """A batch could not be written: what was to be kept is refused, what was to be deleted is tried again."""
+    def _not_put(self, turns: list[Turn], why: str) -> None:
+        if not self.trouble:
+            logger.error("%s", why)
         self.trouble = why
         for turn in turns:
             self.tally.failed += len(turn.flights)
-            for flight, row in zip(turn.flights, turn.puts, strict=True):
-                self._count(row[1], -1, -flight.size)
+            for flight, put in zip(turn.flights, turn.puts, strict=True):
+                self._count(put[1], -1, -flight.size)
                 flight.row = 0
                 self._refused(flight, why)
-            for _, future in turn.jobs:
-                if not future.done():
-                    future.set_exception(Failed(why))
-            if turn.deletes:
-                self._now().deletes += turn.deletes
-        if self._turn is not None:  # not at once, since a full disk stays full for a while
-            again, self._turn = self._turn, None
-            self._loop.call_later(1.0, self._queue.put, again)
+
+    def _try_again(self) -> None:
+        """Delete what could not be deleted, and look whether there is room again: no client would come and find out."""
+        self._is_probing = False
+        turn = self._now()
+        turn.deletes += self._undeleted
+        self._undeleted = []
+        future: asyncio.Future[Any] = self._loop.create_future()
+        future.add_done_callback(lambda done: done.exception())  # it is in the batch for what it writes
+        turn.jobs.append((lambda _: self._file.take_room(), future))
 
     # -- in the writer's thread -----------------------------------------------------------------------
 
@@ -285,72 +243,16 @@ class Mailbox:
                 turns.append(turn)
             began = time.monotonic()
             try:
-                answers, corrections = self._write(turns)
-            except sqlite3.Error as fault:
-                self._tell(self._not_written, turns, f"the mailbox cannot be written: {fault}")
-            else:
-                self._tell(self._written, turns, answers, corrections, time.monotonic() - began)
+                outcome = self._file.write(turns)
+            except Exception as fault:  # the border of a thread without which nothing would be kept any more
+                if not isinstance(fault, sqlite3.Error):
+                    logger.exception("a batch of the mailbox broke")
+                outcome = self._file.salvage(turns, f"the mailbox cannot be written: {fault}")
+            outcome.seconds = time.monotonic() - began
+            self._tell(self._done, turns, outcome)
             if last:
                 return
-
-    def _write(self, turns: list[_Turn]) -> tuple[list[Any], list[tuple[bytes, int, int]]]:
-        connection = self.connection
-        answers: list[Any] = []
-        corrections: list[tuple[bytes, int, int]] = []
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for turn in turns:
-                if turn.puts:
-                    before = connection.total_changes
-                    connection.executemany(_PUT, turn.puts)
-                    if connection.total_changes - before < len(turn.puts):
-                        corrections += _recounted(connection, turn.recipients)
-                if turn.deletes:
-                    connection.executemany(_DELETE, turn.deletes)
-                for work, _ in turn.jobs:
-                    answers.append(_attempt(work, connection))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        return answers, corrections
 
     def _tell(self, call: Callable[..., None], *arguments: Any) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *arguments)
-
-
-def _attempt(work: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> Any:
-    """One job's answer; what it did wrong itself is its own to hear, a fault of the disk is everybody's."""
-    try:
-        return work(connection)
-    except sqlite3.OperationalError:
-        raise
-    except Exception as fault:  # noqa: BLE001  # handed to whoever asked
-        return fault
-
-
-def _recounted(connection: sqlite3.Connection, recipients: set[bytes]) -> list[tuple[bytes, int, int]]:
-    """Some messages were there already: what waits for these is counted anew."""
-    found = []
-    for recipient in recipients:
-        count, size = connection.execute(
-            "SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?", (recipient,)
-        ).fetchone()
-        found.append((recipient, count, size))
-    return found
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
-        connection.execute("PRAGMA busy_timeout = 5000")
-        connection.executescript(SCHEMA)
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA journal_size_limit = 67108864").fetchall()
-    except sqlite3.Error as fault:
-        raise ConfigError(f"the mailbox {path} cannot be opened: {fault}") from None
-    path.chmod(0o600)
-    return connection

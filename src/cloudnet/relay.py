@@ -76,7 +76,7 @@ class Relay:
         self.backups: tuple[str, ...] = ()
         """Where clients may turn to when we are gone."""
         self.spawn = spawn
-        self.keeping = Keeping(limits, mailbox, figures, mailbox_bytes, spawn)
+        self.keeping = Keeping(limits, mailbox, attendance.routes, figures, mailbox_bytes, spawn)
         self.elsewhere: Network | None = None
         """The other nodes, where there are any."""
         self._routes = attendance.routes
@@ -247,13 +247,21 @@ class Relay:
         if device is None:
             self.keeping.drop(origin, send.seq, Code.UNKNOWN_RECIPIENT, f"nobody here is {written(send.to)}")
             return
+        if target is None and (target := self._routes.get(device)) is not None and target.is_open:
+            # A profile of an earlier session: its device is here and has not registered it again yet, or never will.
+            self.figures.forwarded += 1
+            target.forward(sender, send.id, at, send.to, send.body, origin, send.seq, now)
+            return
         if not send.keep and (target is None or target.line is None):
             self.keeping.drop(
                 origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"
             )
             return
         if target is not None and target.line is not None and not target.backlog:
-            self.keeping.park(target)
+            for before in target.unkept():
+                if not self.keeping.keep_aside(target, before):
+                    self.keeping.drop(origin, send.seq, *self.keeping.full(device, before.size))
+                    return
             target.backlog = True
         flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0)
         if target is not None and row <= target.read_upto:

@@ -25,7 +25,7 @@ from typing import Any
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from cloudnet import asking, observe
-from cloudnet.accept import Answer, Street, listen
+from cloudnet.accept import Answer, Street, forwarded, listen, room_for
 from cloudnet.backbone import Backbone
 from cloudnet.connection import Connection, Pen
 from cloudnet.directory import Directory
@@ -35,6 +35,7 @@ from cloudnet.jetstream import JetStream
 from cloudnet.keys import load_or_create, written
 from cloudnet.limits import Admission, overload
 from cloudnet.mailbox import Mailbox
+from cloudnet.mailfile import readable
 from cloudnet.mesh import Mesh
 from cloudnet.network import Network
 from cloudnet.packets import Close, Code, Moving, Servers
@@ -64,14 +65,18 @@ class Server:
         self.context, self.certificate = _tls(settings)
         self.tasks = tasks
         self.mailbox = Mailbox(data / database(worker), worker, Flight.settle, self._not_kept)
-        self._devices, self._listings = asking.load_known(self.mailbox.connection)
+        with readable(data / database(worker)):
+            self._devices, self._listings = asking.load_known(self.mailbox.connection)
         self.directory = Directory(profile for _, profile, _ in self._listings if profile)
         self.attendance = Attendance(settings.limits, self._devices, self._changed)
         self.relay = Relay(
             settings.limits, self.attendance, self.directory, self.mailbox, self.figures, settings.mailbox_total, self._spawn
         )
         self.relay.backups = settings.backups
-        self.admission = Admission(settings.connections, settings.connections_per_address, settings.handshakes_per_second)
+        per_address = settings.connections_per_address, settings.handshakes_per_second
+        most = room_for(settings.connections)
+        self.admission = Admission(most, 0, 0) if settings.behind_proxy else Admission(most, *per_address)
+        self.callers = Admission(0, *per_address) if settings.behind_proxy else None
         self.network = self._join(data, worker)
         self.greetings: set[Connection] = set()
         self.rounds: list[asyncio.Task[None]] = []
@@ -91,10 +96,18 @@ class Server:
         if path not in {b"/", b"/cloud"}:
             return None
         if self.settings.behind_proxy:
-            address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip() or address
+            address = forwarded(request.headers, address)
         authority = request.headers.get("Host", "")
         return Connection(
-            self.relay, self.identity, self.certificate, self.pen, self.figures, self.greetings, authority, address
+            self.relay,
+            self.identity,
+            self.certificate,
+            self.pen,
+            self.figures,
+            self.greetings,
+            self.callers,
+            authority,
+            address,
         )
 
     # -- other nodes ----------------------------------------------------------------------------------
@@ -186,6 +199,8 @@ class Server:
                 connection.end(Close.DEADLINE, Code.DEADLINE, "no login came in time")
                 self.greetings.discard(connection)
             self.admission.forget(now)
+            if self.callers is not None:
+                self.callers.forget(now)
             if self.network is not None:
                 self.network.sweep(now)
             memory = resident() if self.settings.memory else 0.0

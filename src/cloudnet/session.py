@@ -236,6 +236,8 @@ class Session:
         self.is_held = False
         """Older messages are still on their way from another node: nothing is read before they are here."""
         self.is_reading = False
+        self.gone: set[int] = set()
+        """Rows that were taken while the mailbox was being read: that reading may still find them."""
         self.read_upto = 0
         self.last_row = 0
         """The mailbox's rows: the last one read, and the last one put."""

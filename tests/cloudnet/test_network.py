@@ -113,7 +113,7 @@ async def test_mail_follows_its_recipient(pair: tuple[Cloud, Cloud]) -> None:
 
 
 async def test_a_session_is_resumed_on_another_node(pair: tuple[Cloud, Cloud]) -> None:
-    """A client whose connection is cut comes back elsewhere: same session, profiles and watches, nothing lost, nothing twice."""
+    """A client whose connection is cut comes back elsewhere: same session, profiles, watches, nothing lost, nothing twice."""
     here, there = pair
     ann, bob, eve = Identity.new(), Identity.new(), Identity.new()
     async with (
@@ -231,7 +231,7 @@ async def test_a_server_dies_and_its_clients_go_on_elsewhere(tmp_path: Path, nat
 
 
 async def test_nats_goes_away_and_comes_back(tmp_path: Path, nats: NatsProgram) -> None:
-    """Each node serves its own clients meanwhile, and keeps what is for others; with NATS back, even with an empty one, all arrives."""
+    """Each node serves its own clients meanwhile and keeps what is for others; with NATS back, even an empty one, all arrives."""
     ann, bob, cat = Identity.new(), Identity.new(), Identity.new()
     async with (
         cloud(tmp_path / "a", nats=nats.url) as here,

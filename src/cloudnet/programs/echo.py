@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from picows import WSMsgType, WSTransport
+from picows import WSMsgType
 
 from cloudnet.accept import Street, listen
 from cloudnet.errors import ConfigError
@@ -27,14 +27,6 @@ from cloudnet.settings import split_address
 
 class Echo(Framed):
     """One connection that gets back what it says."""
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """The handshake is done."""
-        self._transport = transport
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  # picows' own signature
-        """It is gone."""
-        self._transport = None
 
     def _take(self, message: bytes) -> None:
         self._say(WSMsgType.BINARY, message)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from cloudnet import lock, logbook
 from cloudnet import settings as told
 from cloudnet.errors import ConfigError
 from cloudnet.server import serve
@@ -16,13 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run it; returns the exit status."""
     try:
         settings = told.read(arguments)
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            stream=sys.stderr,
-            format="%(asctime)s %(levelname)s %(message)s",
-            datefmt="%Y-%m-%dT%H:%M:%S",
-        )
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        logbook.begin(settings.log_level)
+        with lock.held(Path(settings.data)), asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(serve(settings, _announce))
     except ConfigError as fault:
         print(f"cloud-server: {fault.why}", file=sys.stderr)

@@ -1,0 +1,61 @@
+"""The program's log: a line for each event, but of one kind no more than a disk can bear and somebody can read.
+
+What strangers do is logged, so strangers must not be able to fill the disk. Lines never hold a body, nor the secret half of a
+key. Every event has its counter on the page of figures, also those whose lines were left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from cloudnet.limits import Bucket
+
+PER_SECOND = 2.0
+"""Lines of one kind a second on the average,"""
+AT_ONCE = 50.0
+"""and so many at once."""
+
+
+class Thrift(logging.Filter):
+    """Lets through so many lines of each kind; the next one that gets through tells how many did not.
+
+    A kind is a line's text without its values: there are as many as the program has lines that log.
+    """
+
+    def __init__(
+        self, per_second: float = PER_SECOND, at_once: float = AT_ONCE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` in seconds."""
+        super().__init__()
+        self._per_second = per_second
+        self._at_once = at_once
+        self._clock = clock
+        self._buckets: dict[str, Bucket] = {}
+        self._left_out: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is written."""
+        kind, now = str(record.msg), self._clock()
+        bucket = self._buckets.get(kind)
+        if bucket is None:
+            bucket = self._buckets[kind] = Bucket(self._per_second, self._at_once, now)
+        if bucket.take(1, now):
+            bucket.take(-1, now)  # what is not written costs nothing
+            self._left_out[kind] += 1
+            return False
+        if left_out := self._left_out.pop(kind, 0):
+            record.msg = f"{kind} ({left_out} more like this were left out)"
+        return True
+
+
+def begin(level: str) -> None:
+    """Log to stderr from `level` (``info``) on, with thrift."""
+    logging.basicConfig(
+        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
+    )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Thrift())

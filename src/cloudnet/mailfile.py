@@ -1,0 +1,223 @@
+"""The mailbox's file: its tables, and how a batch of what the event loop wants is written to it. SQLite, and nothing else.
+
+No event loop and no thread here: `mailbox` calls from its writer's thread. Durability: WAL with synchronous=FULL, so nothing
+whose transaction has returned is lost on kill -9 or power loss (sqlite.org/wal.html).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cloudnet.errors import ConfigError, Failed
+from cloudnet.session import Flight
+
+SCHEMA = """
+PRAGMA auto_vacuum = INCREMENTAL;
+CREATE TABLE IF NOT EXISTS mail (
+  row INTEGER PRIMARY KEY, recipient BLOB NOT NULL, id BLOB NOT NULL, sender BLOB NOT NULL, addressee BLOB NOT NULL,
+  at INTEGER NOT NULL, expires INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS mail_id ON mail (recipient, id, sender);
+CREATE INDEX IF NOT EXISTS mail_order ON mail (recipient, row);
+CREATE INDEX IF NOT EXISTS mail_expires ON mail (expires);
+CREATE TABLE IF NOT EXISTS device (key BLOB PRIMARY KEY, seen INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS profile (
+  key BLOB PRIMARY KEY, device BLOB NOT NULL, data BLOB NOT NULL, at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spare (room BLOB NOT NULL);
+"""
+READ_BYTES = 256 << 10
+"""About how much is read at once: what a recipient has in flight is bounded, so what is read for it has to be."""
+SPARE_BYTES = 64 << 10
+"""How much the disk has to take before all is said to be well again."""
+
+
+_PUT = "INSERT INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipient, id, sender) DO NOTHING"
+_DELETE = "DELETE FROM mail WHERE row = ?"
+_READ = (
+    "SELECT row, id, sender, addressee, at, expires, body FROM mail"
+    " WHERE recipient = ? AND row > ? AND expires > ? ORDER BY row LIMIT ?"
+)
+
+
+class Mail(NamedTuple):
+    """One message that waits."""
+
+    row: int
+    id: bytes
+    sender: bytes
+    to: bytes
+    at: int
+    expires: int
+    body: bytes
+
+
+class Turn:
+    """What one turn of the event loop wants: written in this order, in one transaction."""
+
+    def __init__(self) -> None:
+        self.puts: list[tuple[Any, ...]] = []
+        self.flights: list[Flight] = []
+        self.deletes: list[tuple[int, bytes, int]] = []
+        """Row, recipient and size."""
+        self.jobs: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
+
+
+class Outcome:
+    """What became of a batch: corrections are messages and bytes of a recipient that were counted and are not so."""
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = []
+        self.corrections: list[tuple[bytes, int, int]] = []
+        self.undeleted: list[tuple[int, bytes, int]] = []
+        self.has_written = False
+        self.seconds = 0.0
+        self.why = ""
+        """Why nothing of it could be put."""
+
+
+class File:
+    """One connection to the file; used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it; raises ConfigError."""
+        self.connection = opened(path)
+
+    def write(self, turns: list[Turn]) -> Outcome:
+        """All of it in one transaction, or nothing."""
+        connection, outcome = self.connection, Outcome()
+        with self._transaction():
+            before = connection.total_changes
+            for turn in turns:
+                for put in turn.puts:
+                    if not connection.execute(_PUT, put).rowcount:  # it was there already, under another row
+                        outcome.corrections.append((put[1], -1, -put[7]))
+                outcome.corrections += self._delete(turn.deletes)
+                outcome.answers += [_attempt(work, connection) for work, _ in turn.jobs]
+            outcome.has_written = connection.total_changes > before
+        return outcome
+
+    def salvage(self, turns: list[Turn], why: str) -> Outcome:
+        """What can be done of a batch whose transaction has failed: nothing is put, the rest is tried piece by piece."""
+        outcome = Outcome()
+        outcome.why = why
+        deletes = [delete for turn in turns for delete in turn.deletes]
+        try:
+            with self._transaction():
+                outcome.corrections += self._delete(deletes)
+        except sqlite3.Error:
+            outcome.undeleted = deletes
+        for turn in turns:
+            for work, _ in turn.jobs:
+                try:
+                    with self._transaction():
+                        answer = _attempt(work, self.connection)
+                except sqlite3.Error as fault:
+                    answer = Failed(f"the mailbox does not answer: {fault}")
+                outcome.answers.append(answer)
+        return outcome
+
+    def _delete(self, deletes: list[tuple[int, bytes, int]]) -> list[tuple[bytes, int, int]]:
+        """Delete rows; returns corrections for those that were gone already."""
+        execute = self.connection.execute
+        return [(recipient, 1, size) for row, recipient, size in deletes if not execute(_DELETE, (row,)).rowcount]
+
+    def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
+        """The next messages of a recipient behind row `after`, oldest first, and whether there may be more."""
+        found: list[Mail] = []
+        size = 0
+        rows = self.connection.execute(_READ, (recipient, after, now, most))
+        for row in rows:
+            found.append(Mail(*row))
+            size += len(found[-1].body)
+            if size >= READ_BYTES:
+                break
+        rows.close()
+        return found, len(found) == most or size >= READ_BYTES
+
+    def expire(self, now: int) -> list[tuple[bytes, int, int]]:
+        """Drop what is too old; returns messages and bytes by recipient."""
+        execute = self.connection.execute
+        gone = execute("SELECT recipient, count(*), sum(size) FROM mail WHERE expires <= ? GROUP BY 1", (now,)).fetchall()
+        if gone:
+            execute("DELETE FROM mail WHERE expires <= ?", (now,))
+            execute("PRAGMA incremental_vacuum(1000)").fetchall()
+        return gone
+
+    def counted(self) -> list[tuple[bytes, int, int]]:
+        """Messages and bytes by recipient, of everything that waits."""
+        return self.connection.execute("SELECT recipient, count(*), sum(size) FROM mail GROUP BY 1").fetchall()
+
+    def last_row(self) -> int:
+        """The highest number given so far; 0 when nothing waits."""
+        row: int = self.connection.execute("SELECT coalesce(max(row), 0) FROM mail").fetchone()[0]
+        return row
+
+    def take_room(self) -> None:
+        """Write something that needs room, in place of what was written the last time."""
+        self.connection.execute("DELETE FROM spare")
+        self.connection.execute("INSERT INTO spare VALUES (zeroblob(?))", (SPARE_BYTES,))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+
+def next_row(last: int, now: int, node: int) -> int:
+    """The number behind `last` of one of several nodes: rises also while the clock (`now`, ms) goes back.
+
+    41 bits of time, 12 of the node, 10 that count within a millisecond: no two nodes ever have the same.
+    """
+    fresh = now << 22 | node << 10
+    if fresh > last:
+        return fresh
+    if last >> 10 & 4095 == node and last & 1023 < 1023:
+        return last + 1
+    return ((last >> 22) + 1) << 22 | node << 10
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises ConfigError for a file that SQLite cannot make sense of."""
+    try:
+        yield
+    except (sqlite3.Error, msgspec.DecodeError) as fault:
+        why = f"{fault}; put another file of that name there, or none" if "malformed" in str(fault) else str(fault)
+        raise ConfigError(f"the mailbox {path} cannot be opened: {why}") from None
+
+
+def _attempt(work: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> Any:
+    """One job's answer; what it did wrong itself is its own to hear, a fault of the disk is everybody's."""
+    try:
+        return work(connection)
+    except sqlite3.Error:
+        raise
+    except Exception as fault:  # noqa: BLE001  # handed to whoever asked
+        return fault
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A connection to the file, which is made if it is not there; raises ConfigError."""
+    with readable(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.executescript(SCHEMA)
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 67108864").fetchall()
+    path.chmod(0o600)
+    return connection
