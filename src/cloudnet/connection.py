@@ -95,7 +95,7 @@ class Connection(Framed):
         self.relay = relay
         self.figures = figures
         self.greeting: Greeting | None = Greeting(identity, time.monotonic(), certificate)
-        self.line = Line(self, address)
+        self.line = Line(self, figures, address)
         self.ring = pen.ring
         self.ring_later = pen.ring_later
         self._greetings = greetings
@@ -130,9 +130,10 @@ class Connection(Framed):
     # -- the relay's wire -----------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Send everything that waits, as one message."""
-        if self._transport is not None and (message := self.line.drain()):
-            self._transport.send(_BINARY, message)
+        """Send everything that waits, as one message where it fits into one."""
+        if self._transport is not None:
+            for message in self.line.drain():
+                self._transport.send(_BINARY, message)
 
     def end(self, close: int, code: str, why: str) -> None:
         """See `session.Wire`."""

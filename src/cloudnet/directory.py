@@ -159,5 +159,5 @@ def _distance_cursor(cursor: bytes) -> tuple[float, bytes]:
 def _cursor(cursor: bytes, wanted: object) -> object:
     try:
         return msgspec.msgpack.decode(cursor, type=wanted)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise Refused("after is no cursor of ours", Code.MALFORMED) from None
