@@ -47,6 +47,7 @@ PROFILES = 100
 REGISTER_COST = 10
 """In messages, for each profile: its signature takes as long as so many messages."""
 FIND_COST = 50
+LOOKS_PER_MESSAGE = 4
 
 _LIST = "INSERT OR REPLACE INTO profile VALUES (?, ?, ?, ?)"
 """An empty profile is one that was taken back: other nodes may have heard of it, and are to hear of that too."""
@@ -72,12 +73,14 @@ class Asking:
                     line.say(Pong(ask, _wall()))
                 case Find():
                     line.say(self._find(packet))
-                    return FIND_COST
+                    return FIND_COST + self._relay.directory.looked_at // LOOKS_PER_MESSAGE
                 case Watch():
                     self._watch(line, session, packet)
                 case AskStatus(ask=ask):
                     line.say(self._status(session, ask))
                 case Register():
+                    if len(packet.profiles) > PROFILES:  # before their signatures cost anything
+                        raise Refused(f"a device has {PROFILES} profiles at the most", Code.TOO_MANY)
                     profiles = [self._claimed(profile, session) for profile in packet.profiles]
                     self._spawn(self._register(line, session, packet.ask, profiles))
                     return REGISTER_COST * len(profiles)
@@ -147,6 +150,10 @@ class Asking:
 
     async def _unregister(self, line: Line, session: Session, ask: int, keys: tuple[bytes, ...]) -> None:
         relay = self._relay
+        keys = tuple(dict.fromkeys(keys))  # each once, else every repetition would be told to all who watch
+        if len(keys) > KEYS:
+            line.say(Refusal(ask, Code.TOO_MANY, f"a packet names {KEYS} keys at the most"))
+            return
         for key in keys:
             profile = relay.directory.profile(key)
             if profile is None or profile.device != session.key:

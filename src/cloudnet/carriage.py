@@ -22,7 +22,7 @@ SETTLE_SECONDS = 10.0
 class Carried(NamedTuple):
     """A message that a peer has not settled yet, whom to tell when it has, since when (monotonic seconds).
 
-    `row`: its place in the order of our own mailbox, should it have to be kept here after all; with `carry.row` it stands there.
+    `row`: its place in the order of our own mailbox, should it have to be kept here; with `carry.row` it stands there already.
     """
 
     carry: Carry

@@ -146,11 +146,12 @@ class Client:
             receipt: asyncio.Future[int] | None = loop.create_future() if wait else None
             letter = Letter("data", _wall(), body, (author or self.identity).key, wait)
             identity, sealed = self._courier.seal(to, letter, author, identity)
-            self._reaching.post(Outgoing(to, identity, sealed, keep=keep, ttl=ttl, accepted=accepted, receipt=receipt))
+            outgoing = Outgoing(to, identity, sealed, keep=keep, ttl=ttl, accepted=accepted, receipt=receipt)
+            self._reaching.post(outgoing)
             try:
                 await accepted
             except BaseException:
-                self._courier.forget_receipt(identity)
+                self._courier.forget_receipt(outgoing)
                 if receipt is not None and receipt.done() and not receipt.cancelled():
                     receipt.exception()  # told already
                 raise
@@ -158,7 +159,7 @@ class Client:
             try:
                 await receipt
             finally:
-                self._courier.forget_receipt(identity)
+                self._courier.forget_receipt(outgoing)
         return identity
 
     # -- receiving ------------------------------------------------------------------------------------

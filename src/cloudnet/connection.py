@@ -18,10 +18,10 @@ from cloudnet.backbone import Handover
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.frames import Framed
-from cloudnet.framing import Broken, parts
+from cloudnet.framing import Broken
 from cloudnet.keys import Identity, written
 from cloudnet.limits import Admission
-from cloudnet.packets import MESSAGE_BYTES, Bye, Close, Code, Login, from_client
+from cloudnet.packets import Bye, Close, Code, Login, from_client
 from cloudnet.relay import Relay
 from cloudnet.session import Greeting, Line
 
@@ -101,7 +101,7 @@ class Connection(Framed):
         self.relay = relay
         self.figures = figures
         self.greeting: Greeting | None = Greeting(identity, time.monotonic(), certificate)
-        self.line = Line(self, address)
+        self.line = Line(self, figures, address)
         self.ring = pen.ring
         self.ring_later = pen.ring_later
         self._greetings = greetings
@@ -151,15 +151,11 @@ class Connection(Framed):
     # -- the relay's wire -----------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Send everything that waits, as one message."""
-        message = self.line.drain()
-        if not message or self._transport is None or self._is_closing:  # nothing may follow a close frame (section 5.5.1)
-            return
-        if len(message) <= MESSAGE_BYTES:
-            self._transport.send(_BINARY, message)
-        else:
-            for part in parts(message):
-                self._transport.send(_BINARY, part)
+        """Send everything that waits, as one message where it fits into one."""
+        messages = self.line.drain()
+        if self._transport is not None and not self._is_closing:  # nothing may follow a close frame (section 5.5.1)
+            for message in messages:
+                self._transport.send(_BINARY, message)
 
     def end(self, close: int, code: str, why: str) -> None:
         """See `session.Wire`."""

@@ -32,6 +32,8 @@ from cloudnet.packets import (
 )
 from cloudnet.sealed import Letter, seal, unseal
 
+_NOWHERE = 1 << 62
+
 SEEN = 65_536
 """How many messages are remembered, so that none is handed over twice."""
 
@@ -78,8 +80,9 @@ class Courier:
         self.epoch = b""
         self.unreadable = 0
         self._identities = {one.key: one for one in (identity, *others)}
-        self._outbox: OrderedDict[bytes, Outgoing] = OrderedDict()
-        self._receipts: dict[bytes, Outgoing] = {}
+        self._outbox: dict[Outgoing, None] = {}
+        """In order. By object, not by id: an application may try again under an id that is still on its way."""
+        self._receipts: dict[bytes, list[Outgoing]] = {}
         self._by_seq: dict[int, Outgoing] = {}
         self._seq = 0
         self._seen: OrderedDict[tuple[bytes, bytes], None] = OrderedDict((key, None) for key in seen)
@@ -125,10 +128,11 @@ class Courier:
         self._inbox.clear()  # what was not handed over comes again
         if packet.epoch != self.epoch:
             self._position = self._acknowledged = 0
+            self._open = dict.fromkeys(self._open, _NOWHERE)  # their positions were those of a session that is no more
         self.epoch = packet.epoch
         self._by_seq = {}
         self._seq = 0
-        return [self._numbered(outgoing) for outgoing in self._outbox.values()]
+        return [self._numbered(outgoing) for outgoing in self._outbox]
 
     # -- sending --------------------------------------------------------------------------------------
 
@@ -147,38 +151,45 @@ class Courier:
 
     def send(self, outgoing: Outgoing) -> Send:
         """Take a message over, and the packet for it."""
-        self._outbox[outgoing.id] = outgoing
+        self._outbox[outgoing] = None
         if outgoing.receipt is not None:
-            self._receipts[outgoing.id] = outgoing
+            self._receipts.setdefault(outgoing.id, []).append(outgoing)
         return self._numbered(outgoing)
 
-    def forget_receipt(self, identity: bytes) -> None:
+    def forget_receipt(self, outgoing: Outgoing) -> None:
         """Nobody waits for it any more."""
-        self._receipts.pop(identity, None)
+        waiting = self._receipts.get(outgoing.id, [])
+        if outgoing in waiting:
+            waiting.remove(outgoing)
+            if not waiting:
+                del self._receipts[outgoing.id]
 
     def accepted(self, packet: Accepted) -> None:
         """These are safe."""
         for seq in packet.seqs:
             outgoing = self._by_seq.pop(seq, None)
-            if outgoing is not None and self._outbox.pop(outgoing.id, None) is not None:
+            if outgoing is not None:
+                del self._outbox[outgoing]
                 _tell(outgoing.accepted, None)
 
     def rejected(self, packet: Rejected) -> None:
         """This one was not taken."""
         outgoing = self._by_seq.pop(packet.seq, None)
-        if outgoing is None or self._outbox.pop(outgoing.id, None) is None:
+        if outgoing is None:
             return
+        del self._outbox[outgoing]
         fault = Refused(packet.why, packet.code)
-        self._receipts.pop(outgoing.id, None)
+        self.forget_receipt(outgoing)
         _tell(outgoing.accepted, fault)
         _tell(outgoing.receipt, fault)
 
     def give_up(self, fault: CloudError) -> None:
         """There will be no further connection: tell all who wait."""
-        for outgoing in (*self._outbox.values(), *self._receipts.values()):
+        for outgoing in (*self._outbox, *(one for waiting in self._receipts.values() for one in waiting)):
             _tell(outgoing.accepted, fault)
             _tell(outgoing.receipt, fault)
         self._outbox.clear()
+        self._by_seq.clear()
         self._receipts.clear()
 
     # -- receiving ------------------------------------------------------------------------------------
@@ -187,8 +198,8 @@ class Courier:
         """A message has come: keep it for the application, unless it came before or cannot be read."""
         self._position = packet.position
         key = (packet.sender, packet.id)
-        if key in self._open:
-            self._open[key] = packet.position
+        if key in self._open:  # a second copy: neither is taken before the application says so
+            self._open[key] = min(self._open[key], packet.position)
             return
         recipient = self._identities.get(packet.to)
         if key in self._seen or recipient is None:
@@ -200,10 +211,10 @@ class Courier:
             return
         if letter.kind == "receipt":
             self._see(key)
-            waiting = self._receipts.get(letter.body)
-            if waiting is not None and letter.author == waiting.to:
-                del self._receipts[letter.body]
-                _tell(waiting.receipt, letter.sent)
+            for waiting in tuple(self._receipts.get(letter.body, ())):
+                if letter.author == waiting.to:
+                    self.forget_receipt(waiting)
+                    _tell(waiting.receipt, letter.sent)
             return
         message = Message(
             packet.sender, letter.author, packet.to, packet.id, letter.sent, packet.at, letter.body, letter.receipt

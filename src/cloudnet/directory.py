@@ -17,7 +17,9 @@ from cloudnet.errors import Refused
 from cloudnet.packets import PAGE, TEXT_CHARACTERS, Code, Entry, Find, Profile
 
 LOOKED_AT = 5000
-"""How many profiles one search looks at before it answers with what it has, and a cursor to go on from."""
+"""How many profiles a search by name looks at before it answers with what it has, and a cursor to go on from."""
+LOOKED_AROUND = 10_000
+"""How many profiles a search by distance looks at before it asks for a smaller radius; that takes 35 ms."""
 EARTH_METRES = 6_371_008.8
 _METRES_PER_DEGREE = EARTH_METRES * math.pi / 180
 
@@ -31,6 +33,8 @@ class Directory:
         self._by_name: list[tuple[str, bytes]] = []
         self._by_latitude: list[tuple[float, bytes]] = []
         self._by_device: dict[bytes, set[bytes]] = {}
+        self.looked_at = 0
+        """How many profiles the last search has looked at: what it has cost."""
         for profile in profiles:
             self.put(profile)
 
@@ -75,6 +79,7 @@ class Directory:
 
     def find(self, query: Find, is_present: Callable[[bytes], bool]) -> tuple[tuple[Entry, ...], bytes]:
         """A page of what fits, and the cursor to the next, empty behind the last; raises Refused for what cannot be asked."""
+        self.looked_at = 0
         limit = query.limit
         if not 1 <= limit <= PAGE:
             raise Refused(f"a page holds 1 to {PAGE} profiles, not {limit}", Code.MALFORMED)
@@ -93,6 +98,7 @@ class Directory:
         found: list[Entry] = []
         place = start
         for place in range(start, min(start + LOOKED_AT, len(self._by_name))):  # where it stopped is the cursor
+            self.looked_at += 1
             profile = self._by_key[self._by_name[place][1]]
             if _fits(query, profile, is_present):
                 found.append(Entry(profile, is_present(profile.device)))
@@ -102,32 +108,51 @@ class Directory:
         return tuple(found), b"" if is_last else msgspec.msgpack.encode(self._by_name[place])
 
     def _nearest(self, query: Find, is_present: Callable[[bytes], bool]) -> tuple[tuple[Entry, ...], bytes]:
-        """All within the radius are looked at, a band of latitudes at most; sorted by distance, then key."""
+        """Sorted by distance, then key. Looks from the place's latitude outwards, until nothing further out can be nearer."""
         assert query.near is not None
         latitude, longitude = query.near
         if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 <= query.radius < math.inf):
             raise Refused("near is a latitude and a longitude in degrees, radius metres", Code.MALFORMED)
         after = _distance_cursor(query.after) if query.after else (-1.0, b"")
-        found: list[tuple[float, bytes]] = []
-        for key in self._band(latitude, query.radius):
+        best: list[tuple[float, bytes]] = []
+        for least, key in self._outward(latitude, query.radius or math.inf):
+            if len(best) > query.limit and best[-1][0] < least:
+                break
+            self.looked_at += 1
+            if self.looked_at > LOOKED_AROUND:
+                raise Refused(f"more than {LOOKED_AROUND} profiles lie around there: ask for a smaller radius", Code.TOO_MANY)
             profile = self._by_key[key]
             assert profile.place is not None
             distance = metres_between(query.near, profile.place)
             fits = (not query.radius or distance <= query.radius) and (distance, key) > after
             if fits and _fits(query, profile, is_present):
-                found.append((distance, key))
-        found.sort()
-        page = found[: query.limit]
+                insort(best, (distance, key))
+                del best[query.limit + 1 :]
+        page = best[: query.limit]
         entries = tuple(Entry(self._by_key[key], is_present(self._by_key[key].device), distance) for distance, key in page)
-        return entries, b"" if len(found) <= query.limit else msgspec.msgpack.encode(page[-1])
+        return entries, b"" if len(best) <= query.limit else msgspec.msgpack.encode(page[-1])
 
-    def _band(self, latitude: float, radius: float) -> Iterator[bytes]:
-        if not radius:
-            return (key for _, key in self._by_latitude)
-        degrees = radius / _METRES_PER_DEGREE
-        first = bisect_left(self._by_latitude, (latitude - degrees, b""))
-        last = bisect_right(self._by_latitude, (latitude + degrees, b"\xff" * 33))
-        return (key for _, key in self._by_latitude[first:last])
+    def _outward(self, latitude: float, radius: float) -> Iterator[tuple[float, bytes]]:
+        """Keys by how far their latitude is off, up to `radius` metres, each with the least that its distance can be.
+
+        A meridian is the shortest way to another parallel, so no distance is less than that of the latitudes; less a little,
+        since both are rounded (near the antipodes by some centimetres).
+        """
+        order = self._by_latitude
+        high = bisect_left(order, (latitude, b""))
+        low = high - 1
+        while True:
+            below = latitude - order[low][0] if low >= 0 else math.inf
+            above = order[high][0] - latitude if high < len(order) else math.inf
+            least = min(below, above) * _METRES_PER_DEGREE * (1 - 1e-7) - 1e-6
+            if least > radius or least == math.inf:
+                return
+            if below <= above:
+                yield least, order[low][1]
+                low -= 1
+            else:
+                yield least, order[high][1]
+                high += 1
 
 
 def metres_between(one: tuple[float, float], other: tuple[float, float]) -> float:
@@ -169,5 +194,5 @@ def _distance_cursor(cursor: bytes) -> tuple[float, bytes]:
 def _cursor(cursor: bytes, wanted: object) -> object:
     try:
         return msgspec.msgpack.decode(cursor, type=wanted)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise Refused("after is no cursor of ours", Code.MALFORMED) from None

@@ -44,11 +44,12 @@ class Figures:
         """At zero."""
         self.started_at = time.time()
         self.received = 0
-        """Messages that clients have sent."""
+        """Messages that clients have sent: each is accepted or rejected in the end, and under way until then."""
         self.received_bytes = 0
         self.forwarded = 0
         self.taken = 0
         self.accepted = 0
+        self.rejected = 0
         self.kept = 0
         self.replayed = 0
         self.packets: Counter[str] = Counter()
@@ -102,7 +103,8 @@ class Page:
         running = 0
         for bound, count in zip((*BOUNDS, float("inf")), histogram.counts, strict=True):
             running += count
-            self._lines.append(f'{name}_bucket{{le="{_number(bound)}"}} {running}')
+            le = "+Inf" if bound == float("inf") else repr(bound)  # "1.0", not "1": the standard's canonical numbers
+            self._lines.append(f'{name}_bucket{{le="{le}"}} {running}')
         self._lines += (f"{name}_count {running}", f"{name}_sum {_number(histogram.total)}")
 
     def text(self) -> str:

@@ -8,8 +8,8 @@ leaves this room but into PyNaCl. Source: RFC 8032 (Ed25519), libsodium's conver
 from __future__ import annotations
 
 import base64
-import binascii
 import os
+import struct
 from pathlib import Path
 
 import nacl.exceptions
@@ -53,27 +53,21 @@ def read(text: str) -> bytes:
     """The key that `written` wrote; raises ConfigError."""
     try:
         key = base64.b32decode(text.strip().upper() + "====")
-    except binascii.Error:
+    except ValueError:
         key = b""
-    if len(key) != KEY_BYTES:
+    if len(key) != KEY_BYTES or written(key) != text.strip().lower():  # 52 letters hold four bits more than a key has
         raise ConfigError(f"{text[:60]!r} is not a public key: expected 52 letters and digits")
     return key
 
 
 def create(path: Path) -> Identity:
     """A fresh identity in a file that its owner alone may read; raises ConfigError when the file is there already."""
-    identity = Identity.new()
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        return _create(path)
     except FileExistsError:
         raise ConfigError(f"{path} is there already, and an identity is never written over") from None
     except OSError as fault:
         raise ConfigError(f"{path} cannot be written: {fault.strerror}") from None
-    with os.fdopen(file, "w", encoding="ascii") as out:
-        out.write(base64.b32encode(bytes(identity.signing)).decode("ascii").rstrip("=").lower() + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    return identity
 
 
 def load(path: Path) -> Identity:
@@ -87,7 +81,7 @@ def load(path: Path) -> Identity:
         raise ConfigError(f"others may read the identity {path}: chmod 600 {path}")
     try:
         seed = base64.b32decode(text.upper() + "====")
-    except binascii.Error:
+    except ValueError:
         seed = b""
     if len(seed) != 32:
         raise ConfigError(f"{path} holds no identity: expected 52 letters and digits")
@@ -95,8 +89,31 @@ def load(path: Path) -> Identity:
 
 
 def load_or_create(path: Path) -> Identity:
-    """The identity in a file, a fresh one if there is no file."""
-    return load(path) if path.exists() else create(path)
+    """The identity in a file, a fresh one if there is no file; several processes that start at once get the same one."""
+    if not path.exists():
+        try:
+            return _create(path)
+        except FileExistsError:
+            pass
+        except OSError as fault:
+            raise ConfigError(f"{path} cannot be written: {fault.strerror}") from None
+    return load(path)
+
+
+def _create(path: Path) -> Identity:
+    """Write a fresh identity beside its place and link it there: it is whole or not there, and never written over."""
+    identity = Identity.new()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(file, "w", encoding="ascii") as out:
+            out.write(written(bytes(identity.signing)) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        os.link(beside, path)
+    finally:
+        beside.unlink()
+    return identity
 
 
 def verify(key: bytes, text: bytes, signature: bytes) -> None:
@@ -122,7 +139,14 @@ def welcome_text(server: bytes, challenge: bytes, key: bytes, nonce: bytes, epoc
 
 
 def profile_text(profile: Profile, device: bytes) -> bytes:
-    """What the owner of a profile's key signs to let `device` answer for it. Each part is preceded by its length."""
-    place = b"" if profile.place is None else f"{profile.place[0]:.6f},{profile.place[1]:.6f}".encode()
+    """What the owner of a profile's key signs to let `device` answer for it. Each part is preceded by its length.
+
+    A place is its two numbers as they go over the wire, IEEE 754 doubles, so that nobody has to round as we do. Raises Refused
+    (``malformed``) for a part that is too long.
+    """
+    place = b"" if profile.place is None else struct.pack("!dd", *profile.place)
     parts = (profile.key, profile.kind.encode(), profile.type.encode(), profile.name.encode(), profile.alias.encode())
-    return _PROFILE + b"".join(len(part).to_bytes(2, "big") + part for part in (*parts, place, profile.extra, device))
+    try:
+        return _PROFILE + b"".join(len(part).to_bytes(2, "big") + part for part in (*parts, place, profile.extra, device))
+    except OverflowError:
+        raise Refused("a profile has a text of more than 65535 bytes", Code.MALFORMED) from None

@@ -41,6 +41,10 @@ def page(server: Server) -> str:
     out.counts("cloud_refusals", "reason", "Packets and questions turned down.", figures.refusals)
     out.one("cloud_messages_received", "counter", "Messages that clients have sent.", figures.received)
     out.one("cloud_messages_received_bytes", "counter", "Bytes of their bodies.", figures.received_bytes)
+    out.one("cloud_messages_accepted", "counter", "Of these, told their sender as safe.", figures.accepted)
+    out.one(
+        "cloud_messages_rejected", "counter", "Of these, given back with a reason; the rest is under way.", figures.rejected
+    )
     out.one("cloud_messages_forwarded", "counter", "Messages sent on to a recipient who was there.", figures.forwarded)
     out.one("cloud_messages_kept", "counter", "Messages put into the mailbox.", figures.kept)
     out.one("cloud_messages_replayed", "counter", "Messages sent on from the mailbox.", figures.replayed)

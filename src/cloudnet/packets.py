@@ -1,7 +1,8 @@
 """Every packet between a Cloud Client and a Cloud Server, its codec and the limits that both sides know.
 
 A WebSocket binary message is one MessagePack array of packets, handled in order; so whatever is to be said in one turn goes
-in one frame. A packet is an array too: its number, then its fields. Trailing fields may be left out where a default is given.
+in one frame. A packet is an array too: its number, then its fields. Trailing fields may be left out where a default is given;
+a field too many is malformed, in every array: what is not known is not skipped, so nothing is decoded that nests without end.
 The body of a message is bytes that the server forwards as they are: `sealed` says what clients put there.
 docs/cloud-protocol.md describes all of this for other languages, tests/vectors/ holds examples.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -27,7 +29,7 @@ MESSAGE_BYTES = 1 << 20
 BODY_BYTES = 64 << 10
 """The longest body of one relayed message, unless the server's Welcome says less."""
 PACKETS = 1024
-"""How many packets one WebSocket message may hold."""
+"""How many packets one WebSocket message of a client may hold."""
 TEXT_CHARACTERS = 200
 """The longest name, type or other text of a profile, and of a search."""
 EXTRA_BYTES = 1024
@@ -84,14 +86,14 @@ class Packet(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkn
     """The frame of all packets."""
 
 
-class Resume(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Resume(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """Where a client left off: the epoch that its last Welcome named, and the last position that it has taken."""
 
     epoch: bytes
     position: int
 
 
-class Profile(msgspec.Struct, frozen=True, array_like=True):
+class Profile(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Who or what can be found: `kind` is ``device``, ``service`` or ``identity``, `type` free (``chat``, ``wallet``).
 
     `key` is its Ed25519 public key; `device` the key of the session that answers for it, set by the server; `place` latitude
@@ -109,7 +111,7 @@ class Profile(msgspec.Struct, frozen=True, array_like=True):
     device: bytes = b""
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One hit of a search. `distance` in metres, where a place was asked for; `present`: its device is connected now."""
 
     profile: Profile
@@ -117,7 +119,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     distance: float | None = None
 
 
-class Limits(msgspec.Struct, frozen=True, array_like=True):
+class Limits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What the server grants: bytes of a body, messages under way either way, messages a second, seconds to come back in."""
 
     body_bytes: int = BODY_BYTES
@@ -364,7 +366,9 @@ FromServer = (
 )
 
 _encoder = msgspec.msgpack.Encoder()
-_from_client: msgspec.msgpack.Decoder[list[FromClient]] = msgspec.msgpack.Decoder(list[FromClient])
+_from_client: msgspec.msgpack.Decoder[list[FromClient]] = msgspec.msgpack.Decoder(
+    Annotated[list[FromClient], msgspec.Meta(max_length=PACKETS)]
+)
 _from_server: msgspec.msgpack.Decoder[list[FromServer]] = msgspec.msgpack.Decoder(list[FromServer])
 
 encode = _encoder.encode
@@ -374,12 +378,9 @@ encode = _encoder.encode
 def from_client(message: bytes) -> list[FromClient]:
     """Decode what a client sent; raises Refused (``malformed``) with the reason."""
     try:
-        found = _from_client.decode(message)
+        return _from_client.decode(message)
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise Refused(f"not packets of a client: {fault}", Code.MALFORMED) from None
-    if len(found) > PACKETS:
-        raise Refused(f"{len(found)} packets in one message are over the limit of {PACKETS}", Code.MALFORMED)
-    return found
 
 
 def from_server(message: bytes) -> list[FromServer]:

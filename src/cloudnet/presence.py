@@ -52,7 +52,8 @@ class Attendance:
                 return session, True
             self.end(session, "")
         session = Session(login.key, now, self._limits)
-        self.sessions[login.key] = self.routes[login.key] = session
+        self.sessions[login.key] = session
+        self._lead(login.key, session)
         return session, False
 
     def ready(self, session: Session, line: Line, now: float, at: int, *, resumed: bool) -> None:
@@ -71,14 +72,13 @@ class Attendance:
         session.end()
         if state:
             self.tell(session, state, at)
+        if self.sessions.get(session.key) is session:
+            del self.sessions[session.key]
         for key in (session.key, *session.profiles):
-            if self.routes.get(key) is session:
-                del self.routes[key]
+            self._mislead(key, session)
         for key in session.watches:
             self._unwatch(session, key)
         session.watches.clear()
-        if self.sessions.get(session.key) is session:
-            del self.sessions[session.key]
 
     def tell(self, session: Session, state: str, at: int) -> None:
         """Say to all who watch the device or one of its profiles how it is now."""
@@ -108,17 +108,29 @@ class Attendance:
 
     def own(self, session: Session, key: bytes) -> None:
         """A profile's key leads to this session from now on."""
-        before = self.routes.get(key)
-        if before is not None and before is not session:
-            before.profiles.discard(key)
+        self._lead(key, session)
         session.profiles.add(key)
-        self.routes[key] = session
 
     def disown(self, session: Session, key: bytes) -> None:
         """No longer."""
         session.profiles.discard(key)
-        if self.routes.get(key) is session and key != session.key:
-            del self.routes[key]
+        if key != session.key:
+            self._mislead(key, session)
+
+    def _lead(self, key: bytes, session: Session) -> None:
+        """A key leads here now; whoever had it before has it no more."""
+        before = self.routes.get(key)
+        if before is not None and before is not session:
+            before.profiles.discard(key)
+        self.routes[key] = session
+
+    def _mislead(self, key: bytes, session: Session) -> None:
+        """A key leads to this session no more, but to the device whose own it is, if that is here."""
+        if self.routes.get(key) is session:
+            if key in self.sessions:
+                self.routes[key] = self.sessions[key]
+            else:
+                del self.routes[key]
 
     def _unwatch(self, session: Session, key: bytes) -> None:
         watchers = self._watchers.get(key)

@@ -216,12 +216,12 @@ class Relay:
         line.seq += 1
         if send.seq != line.seq:
             raise Refused(f"message {send.seq} came where {line.seq} was due", Code.OUT_OF_ORDER)
+        if len(send.id) != ID_BYTES or len(send.to) != KEY_BYTES:
+            raise Refused("a message's id has 16 bytes, its recipient's key 32", Code.MALFORMED)
         line.pending += 1
         body = send.body
         self.figures.received += 1
         self.figures.received_bytes += len(body)
-        if len(send.id) != ID_BYTES or len(send.to) != KEY_BYTES:
-            raise Refused("a message's id has 16 bytes, its recipient's key 32", Code.MALFORMED)
         if len(body) > self.limits.body_bytes:
             self.keeping.drop(
                 line, send.seq, Code.TOO_BIG, f"a body of {len(body)} bytes is over the limit of {self.limits.body_bytes}"

@@ -17,14 +17,14 @@ import nacl.signing
 
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, verify
-from cloudnet.packets import Code
+from cloudnet.packets import ID_BYTES, KEY_BYTES, Code
 
 _SIGNED = b"cloudnet letter 1\n"
 OVERHEAD_BYTES = 256
 """No letter grows by more than this when it is sealed."""
 
 
-class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """What a recipient reads: `kind` is ``data`` or ``receipt`` (whose `body` is the id of what was taken).
 
     `sent` is the sender's clock in ms; with `receipt` the sender wants to be told once the application has it. `author` is the
@@ -38,7 +38,7 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     receipt: bool = False
 
 
-class _Signed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class _Signed(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     letter: bytes
     signature: bytes
 
@@ -50,6 +50,8 @@ _encoder = msgspec.msgpack.Encoder()
 
 def seal(letter: Letter, author: Identity, sender: bytes, recipient: bytes, identity: bytes) -> bytes:
     """The body of a message `identity` from the device `sender` to the key `recipient`; raises Refused when that is no key."""
+    if len(sender) != KEY_BYTES or len(identity) != ID_BYTES:
+        raise Refused(f"a key has {KEY_BYTES} bytes, the id of a message {ID_BYTES}", Code.MALFORMED)
     inner = _encoder.encode(letter)
     try:
         box = nacl.public.SealedBox(nacl.signing.VerifyKey(recipient).to_curve25519_public_key())
@@ -60,6 +62,8 @@ def seal(letter: Letter, author: Identity, sender: bytes, recipient: bytes, iden
 
 def unseal(body: bytes, recipient: Identity, sender: bytes, identity: bytes) -> Letter:
     """The letter in a body; raises Refused (``bad-signature``) when its author did not send it from `sender` under this id."""
+    if len(sender) != KEY_BYTES or len(identity) != ID_BYTES:  # what is signed begins with names of fixed lengths
+        raise Refused("the envelope has no key or no id", Code.BAD_SIGNATURE)
     try:
         opened = nacl.public.SealedBox(recipient.signing.to_curve25519_private_key()).decrypt(body)
         signed = _signed.decode(opened)

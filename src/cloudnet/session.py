@@ -15,10 +15,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from cloudnet.errors import Refused
+from cloudnet.figures import Figures
 from cloudnet.keys import Identity, login_text, verify, welcome_text
 from cloudnet.packets import (
     EPOCH_BYTES,
     KEY_BYTES,
+    MESSAGE_BYTES,
     NONCE_BYTES,
     VERSION,
     Accepted,
@@ -133,11 +135,12 @@ class Wire(Protocol):
 class Line:
     """A connection as the relay sees it: what waits to be written, and how its client's own messages stand."""
 
-    __slots__ = ("address", "clogged_at", "out", "paused", "pending", "rung", "safe", "seq", "session", "wire")
+    __slots__ = ("address", "clogged_at", "figures", "out", "paused", "pending", "rung", "safe", "seq", "session", "wire")
 
-    def __init__(self, wire: Wire, address: str = "") -> None:
+    def __init__(self, wire: Wire, figures: Figures, address: str = "") -> None:
         """`address`: where the client is, for the log."""
         self.wire = wire
+        self.figures = figures
         self.address = address
         self.session: Session | None = None
         self.out: list[FromServer] = []
@@ -161,6 +164,7 @@ class Line:
     def accept(self, seq: int) -> None:
         """See `Origin`; told in one packet with the others of this turn, or of a few milliseconds when much is going on."""
         self.pending -= 1
+        self.figures.accepted += 1
         if self.paused:
             self._relieve()
         self.safe.append(seq)
@@ -170,6 +174,7 @@ class Line:
     def reject(self, seq: int, code: str, why: str) -> None:
         """See `Origin`."""
         self.pending -= 1
+        self.figures.rejected += 1
         if self.paused:
             self._relieve()
         self.say(Rejected(seq, code, why))
@@ -180,17 +185,26 @@ class Line:
             self.paused = False
             self.wire.proceed()
 
-    def drain(self) -> bytes:
-        """Everything that waits, as one WebSocket message; empty when there is nothing."""
+    def drain(self) -> list[bytes]:
+        """Everything that waits, as one WebSocket message, or as several when one would be longer than clients take."""
         self.rung = False
         out = self.out
         if self.safe:
             out.append(Accepted(tuple(self.safe)))
             self.safe = []
         if not out:
-            return b""
+            return []
         self.out = []
-        return encode(out)
+        return _messages(out)
+
+
+def _messages(packets: list[FromServer]) -> list[bytes]:
+    """Packets as messages of no more than MESSAGE_BYTES; one packet alone never has so many."""
+    message = encode(packets)
+    if len(message) <= MESSAGE_BYTES or len(packets) == 1:
+        return [message]
+    half = len(packets) >> 1
+    return _messages(packets[:half]) + _messages(packets[half:])
 
 
 class Flight:

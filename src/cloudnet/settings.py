@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[cloud]``: all of it, with the names of the flags; sizes in bytes, times in seconds, 0 is no limit."""
+    """``[cloud]``: all of it, with the names of the flags; sizes in bytes, times in seconds; 0 is no limit where it may be."""
 
     listen: str = "127.0.0.1:8765"
     data: str = "cloud-data"
@@ -96,6 +96,18 @@ ABOUT = {
 """The sentence of each flag; docs and ``--help`` come from here."""
 
 _SIZES = {"body_bytes", "mailbox_bytes", "mailbox_total", "memory"}
+_RANGES: dict[str, tuple[float, float]] = {
+    "workers": (1, 32),
+    "body_bytes": (1, 512 << 10),
+    "under_way": (1, 65536),
+    "resume_seconds": (1, 86_400),
+    "mailbox_messages": (1, 1 << 40),
+    "mailbox_bytes": (1, 1 << 40),
+    "mailbox_seconds": (1, 1 << 40),
+    "mailbox_total": (1, 1 << 50),
+    "forget_days": (1, 100_000),
+}
+"""Least and most; other numbers are from 0 on."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"cloud-server {__version__}")
     made.add_argument("--config", metavar="FILE", type=Path, help="TOML file whose table [cloud] holds the same names")
     for name, about in ABOUT.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = _flag(name)
         if name == "behind_proxy":
             made.add_argument(flag, action="store_true", default=None, help=about)
         else:
@@ -130,7 +142,11 @@ def read(arguments: Sequence[str] | None = None) -> Settings:
         settings = msgspec.convert(told, Settings, strict=True)
     except msgspec.ValidationError as fault:
         raise ConfigError(_located(str(fault), file)) from None
-    return _checked(settings)
+    return _checked(settings, lambda name: _flag(name) if given.get(name) is not None or file is None else f"{file}: {name}")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _from_file(file: Path) -> dict[str, Any]:
@@ -140,31 +156,36 @@ def _from_file(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: {fault.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{file}: {fault}") from None
-    table = document.get("cloud", {})
+    table = document.get("cloud")
     if not isinstance(table, dict):
-        raise ConfigError(f"{file}: [cloud] is no table")
+        near = get_close_matches("cloud", document, 1)
+        meant = f"; is [{near[0]}] meant to be it?" if near and near[0] != "cloud" else ""
+        raise ConfigError(f"{file}: there is no table [cloud]{meant}")
     for name in table:
         if name not in ABOUT:
             near = get_close_matches(name, ABOUT, 1)
             raise ConfigError(f"{file}: [cloud] has no key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    return {name: size(value) if name in _SIZES and isinstance(value, str) else value for name, value in table.items()}
+    return {
+        name: size(value, f"{file}: {name}: ") if name in _SIZES and isinstance(value, str) else value
+        for name, value in table.items()
+    }
 
 
 def _from_flag(name: str, text: str | bool) -> Any:  # noqa: FBT001  # a flag without a value
     if name in _SIZES and isinstance(text, str):
-        return size(text, f"--{name.replace('_', '-')}: ")
+        return size(text, f"{_flag(name)}: ")
     wanted = {field.name: field.type for field in msgspec.structs.fields(Settings)}[name]
     if name == "backups":
         return tuple(part.strip() for part in str(text).split(",") if part.strip())
     try:
         return msgspec.convert(text, wanted, strict=False)
     except msgspec.ValidationError as fault:
-        raise ConfigError(f"--{name.replace('_', '-')}: {fault}, got {text!r}") from None
+        raise ConfigError(f"{_flag(name)}: {fault}, got {text!r}") from None
 
 
 def size(text: str, place: str = "") -> int:
     """``64k``, ``16m`` and ``1g`` in bytes; raises ConfigError."""
-    found = re.fullmatch(r"(\d+)\s*([kmg]?)(i?b)?", text.strip().lower())
+    found = re.fullmatch(r"([0-9]{1,15})\s*([kmg]?)(i?b)?", text.strip().lower())
     if not found:
         raise ConfigError(f"{place}expected bytes such as 64k, 16m or 1g, got {text!r}")
     return int(found[1]) * _UNITS[found[2]]
@@ -173,37 +194,40 @@ def size(text: str, place: str = "") -> int:
 def split_address(written: str, name: str = "listen") -> tuple[str, int]:
     """Host and port of ``HOST:PORT`` or ``[::1]:PORT``; raises ConfigError."""
     host, _, port = written.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise ConfigError(f"{name}: expected HOST:PORT, got {written!r}")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _checked(settings: Settings) -> Settings:
-    split_address(settings.listen)
+def _checked(settings: Settings, place: Callable[[str], str]) -> Settings:
+    """The same settings, if their values make sense; `place` says where a key was set. Raises ConfigError."""
+    split_address(settings.listen, place("listen"))
     if settings.metrics:
-        split_address(settings.metrics, "metrics")
+        split_address(settings.metrics, place("metrics"))
     if bool(settings.tls_certificate) != bool(settings.tls_key):
-        raise ConfigError("tls_certificate and tls_key go together")
-    if not 1 <= settings.workers <= 32:
-        raise ConfigError(f"workers: expected 1 to 32, got {settings.workers}")
-    if not 1 <= settings.body_bytes <= 512 << 10:
-        raise ConfigError(f"body_bytes: expected up to 512k, got {settings.body_bytes}")
-    if not 1 <= settings.under_way <= 65536:
-        raise ConfigError(f"under_way: expected 1 to 65536, got {settings.under_way}")
+        raise ConfigError(
+            f"{place('tls_certificate' if settings.tls_certificate else 'tls_key')}: both or none of the two TLS files"
+        )
+    for name, kind in Settings.__annotations__.items():
+        if kind in {"int", "float"}:
+            least, most = _RANGES.get(name, (0, 1e18))
+            if not least <= (given := getattr(settings, name)) <= most:
+                raise ConfigError(f"{place(name)}: expected {least} to {most:.0f}, got {given}")
     if settings.log_level not in {"debug", "info", "warning", "error"}:
-        raise ConfigError(f"log_level: expected debug, info, warning or error, got {settings.log_level!r}")
-    _check_network(settings)
+        raise ConfigError(f"{place('log_level')}: expected debug, info, warning or error, got {settings.log_level!r}")
+    _check_network(settings, place)
     return settings
 
 
-def _check_network(settings: Settings) -> None:
-    if settings.nats and not re.match(r"(nats|tls)://", settings.nats):
-        raise ConfigError("nats: expected nats://HOST:PORT or tls://HOST:PORT")
+def _check_network(settings: Settings, place: Callable[[str], str]) -> None:
+    if settings.nats and not re.match(r"(nats|tls)://[^/]", settings.nats):
+        raise ConfigError(f"{place('nats')}: expected nats://HOST:PORT or tls://HOST:PORT")
     if not re.fullmatch(r"[a-z0-9_-]{1,40}", settings.network):
-        raise ConfigError(f"network: expected up to 40 of a-z, 0-9, _ and -, got {settings.network!r}")
-    for backup in (*settings.backups, *filter(None, [settings.advertise])):
-        if not re.match(r"wss?://[^/]", backup):
-            raise ConfigError(f"backups, advertise: expected ws:// or wss:// addresses, got {backup!r}")
+        raise ConfigError(f"{place('network')}: expected up to 40 of a-z, 0-9, _ and -, got {settings.network!r}")
+    for name, backups in (("backups", settings.backups), ("advertise", filter(None, [settings.advertise]))):
+        for backup in backups:
+            if not re.match(r"wss?://[^/]", backup):
+                raise ConfigError(f"{place(name)}: expected ws:// or wss:// addresses, got {backup!r}")
 
 
 def _located(fault: str, file: Path | None) -> str:

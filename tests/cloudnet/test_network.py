@@ -231,7 +231,7 @@ async def test_a_server_dies_and_its_clients_go_on_elsewhere(tmp_path: Path, nat
 
 
 async def test_nats_goes_away_and_comes_back(tmp_path: Path, nats: NatsProgram) -> None:
-    """Each node serves its own clients meanwhile and keeps what is for others; with NATS back, even an empty one, all arrives."""
+    """Each node serves its clients meanwhile and keeps what is for others; with NATS back, even an empty one, all arrives."""
     ann, bob, cat = Identity.new(), Identity.new(), Identity.new()
     async with (
         cloud(tmp_path / "a", nats=nats.url) as here,
