@@ -200,8 +200,11 @@ def room_for(connections: int) -> int:
     return min(connections, room) if connections else room
 
 
-def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
-    """A bound socket that listens; `share` lets several processes have the same address. Raises ConfigError."""
+def listen(host: str, port: int, *, share: bool = False, is_only_held: bool = False) -> socket.socket:
+    """A socket bound to an address, that listens unless it `is_only_held`. Raises ConfigError.
+
+    `share` lets several processes of one user have the same address; the system shares clients out among those that listen.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -209,8 +212,9 @@ def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
         if share:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
+        if not is_only_held:
+            listener.listen(BACKLOG)
     except OSError as fault:
         raise ConfigError(f"cannot listen on {host}:{port}: {fault.strerror or fault}") from None
-    listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener

@@ -112,6 +112,36 @@ class Page:
         return "\n".join((*self._lines, "# EOF", ""))
 
 
+def merged(pages: dict[str, str], own: dict[str, tuple[float, float]]) -> str:
+    """The pages of several processes as one, each sample with its process under ``worker``; behind it what is known of each.
+
+    `own`: whether it is up, and how often it was started again.
+    """
+    families: dict[str, list[str]] = {}
+    for worker, text in pages.items():
+        lines: list[str] = []
+        is_first = False
+        for line in text.splitlines():
+            if line.startswith("# TYPE "):
+                name = line.split()[2]
+                is_first = name not in families
+                lines = families.setdefault(name, [])
+            if line.startswith("#"):
+                if is_first and line != "# EOF":
+                    lines.append(line)
+                continue
+            series, _, value = line.rpartition(" ")
+            name, brace, labels = series.partition("{")
+            lines.append(f'{name}{{worker="{worker}"{"," + labels if brace else "}"} {value}')
+    page = Page()
+    page.add(
+        "cloud_worker_up", "gauge", "Whether a process answers.", [((("worker", one),), up) for one, (up, _) in own.items()]
+    )
+    restarts = [((("worker", one),), count) for one, (_, count) in own.items()]
+    page.add("cloud_worker_restarts", "counter", "How often a process was started again.", restarts)
+    return "\n".join((*(line for lines in families.values() for line in lines), page.text()))
+
+
 def process(page: Page, started_at: float) -> None:
     """What this process uses, under the names that every Prometheus client library has."""
     page.one("process_cpu_seconds", "counter", "CPU time used.", time.process_time())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -221,3 +221,36 @@ def opened(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_size_limit = 67108864").fetchall()
     path.chmod(0o600)
     return connection
+
+
+def database(worker: int) -> str:
+    """Which file in the data folder is the own one of a process, of several."""
+    return f"cloud-{worker}.db" if worker else "cloud.db"
+
+
+def adopt(folder: Path, workers: int) -> None:
+    """Take over what processes have kept that there are no longer, since the server has fewer now. Raises ConfigError.
+
+    Their messages keep their numbers, and so their order; whatever is there twice is there once afterwards.
+    """
+    for path in sorted(folder.glob("cloud-*.db")):
+        number = path.stem.removeprefix("cloud-")
+        if not number.isdecimal() or int(number) < workers:
+            continue
+        opened(path).close()  # its log of writes is worked in, its tables are of this version
+        with readable(path), closing(opened(folder / database(0))) as connection:
+            connection.execute("ATTACH ? AS other", (str(path),))
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT OR IGNORE INTO mail SELECT * FROM other.mail")
+            connection.execute(
+                "INSERT INTO device SELECT * FROM other.device WHERE true"
+                " ON CONFLICT (key) DO UPDATE SET seen = max(seen, excluded.seen)"
+            )
+            connection.execute(
+                "INSERT INTO profile SELECT * FROM other.profile WHERE true ON CONFLICT (key) DO UPDATE SET"
+                " device = excluded.device, data = excluded.data, at = excluded.at WHERE excluded.at > at"
+            )
+            connection.execute("COMMIT")
+            connection.execute("DETACH other")
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            (folder / name).unlink(missing_ok=True)

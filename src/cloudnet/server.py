@@ -35,7 +35,7 @@ from cloudnet.jetstream import JetStream
 from cloudnet.keys import load_or_create, written
 from cloudnet.limits import Admission, overload
 from cloudnet.mailbox import Mailbox
-from cloudnet.mailfile import readable
+from cloudnet.mailfile import database, readable
 from cloudnet.mesh import Mesh
 from cloudnet.network import Network
 from cloudnet.packets import Close, Code, Moving, Servers
@@ -265,17 +265,13 @@ class Server:
             self.network.changed(device, state)
 
 
-def database(worker: int) -> str:
-    """Which file in the data folder is a process's own."""
-    return f"cloud-{worker}.db" if worker else "cloud.db"
-
-
 async def serve(
-    settings: Settings, announce: Callable[[str], None], stop: asyncio.Event | None = None, *, worker: int = 0
+    settings: Settings, announce: Callable[[str, str], None], stop: asyncio.Event | None = None, *, worker: int = 0
 ) -> None:
-    """Run until SIGTERM or SIGINT, or until `stop`. `announce(address)` is called once clients may come. Raises ConfigError.
+    """Run until SIGTERM or SIGINT, or until `stop`. Raises ConfigError.
 
-    `worker`: which of `settings.workers` processes this one is.
+    `announce` is called once clients may come, with our address and, as HOST:PORT, that of our figures. `worker`: which of
+    `settings.workers` processes this one is.
     """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -302,7 +298,8 @@ async def serve(
             for street in streets:
                 street.open()
             _calm_the_collector()
-            announce(_address(door, secure=bool(server.context)))
+            shown = _address(own).removeprefix("ws://") if own is not None else ""
+            announce(_address(door, secure=bool(server.context)), shown)
             logger.info("this server is %s", written(server.identity.key))
             await stop.wait()
             logger.info("draining")
@@ -351,6 +348,6 @@ def _http(status: int, text: str, kind: str = "text/plain; charset=utf-8") -> WS
     return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, text.encode(), headers), None)
 
 
-def _address(door: socket.socket, *, secure: bool) -> str:
+def _address(door: socket.socket, *, secure: bool = False) -> str:
     host, port = door.getsockname()[:2]
     return f"{'wss' if secure else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -53,7 +53,7 @@ async def cloud(folder: Path, *, worker: int = 0, **more: object) -> AsyncIterat
         )
     )
     stop, ready = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(serve(settings, lambda _: ready.set(), stop, worker=worker))
+    task = asyncio.create_task(serve(settings, lambda *_: ready.set(), stop, worker=worker))
     try:
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)

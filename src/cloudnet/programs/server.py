@@ -10,6 +10,8 @@ from pathlib import Path
 from cloudnet import lock, logbook
 from cloudnet import settings as told
 from cloudnet.errors import ConfigError
+from cloudnet.mailfile import adopt
+from cloudnet.programs import workers
 from cloudnet.server import serve
 
 
@@ -18,10 +20,21 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = told.read(arguments)
         logbook.begin(settings.log_level)
+        told_again = sys.argv[1:] if arguments is None else arguments
         with lock.held(Path(settings.data)), asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(serve(settings, _announce))
+            adopt(Path(settings.data), settings.workers)
+            if settings.workers > 1:
+                runner.run(workers.run(settings, told_again, _announce))
+            else:
+                runner.run(serve(settings, _announce))
     except ConfigError as fault:
         print(f"cloud-server: {fault.why}", file=sys.stderr)
+        return 2
+    except ExceptionGroup as faults:
+        wrong = faults.subgroup(ConfigError)
+        if wrong is None or faults.split(ConfigError)[1] is not None:
+            raise
+        print(f"cloud-server: {wrong.exceptions[0]}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -37,7 +50,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-def _announce(address: str) -> None:
+def _announce(address: str, _: str = "") -> None:
     print(f"Cloud Server on {address}", flush=True)
 
 
