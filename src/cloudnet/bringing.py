@@ -98,7 +98,9 @@ class Bringing:
                 upto = mail.row
                 self._post(mail)
             if not mails and not self._unsettled and not self._is_more:
-                return True
+                if not upto or not self._network.relay.mailbox.waiting(self.device):
+                    return True
+                upto = 0  # something was put that has an earlier place in the order than what is gone already
             while len(self._unsettled) > (UNDER_WAY if mails else 0) and not self._is_more and not self._refusal:
                 if not self._is_wanted():
                     return True

@@ -296,6 +296,7 @@ async def serve(
             if own is not None:
                 streets.append(Street(own, Admission(64, 0, 0), Figures(), server.tell, None, group))
             for street in streets:
+                stack.callback(street.close)
                 street.open()
             _calm_the_collector()
             shown = _address(own).removeprefix("ws://") if own is not None else ""

@@ -95,6 +95,9 @@ class CloudProgram(Cloud):
             "--handshakes-per-second",
             "0",
         ]
+        if self.process is not None and self.process.poll() is None:  # somebody else has just begun to
+            until(self.is_ready, "the cloud server")
+            return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *self.arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         until(self.is_ready, "the cloud server")

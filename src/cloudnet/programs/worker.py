@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -81,7 +81,8 @@ async def work(settings: Settings, number: int) -> None:
     await loop.connect_read_pipe(Lifeline, sys.stdin)
 
     def announce(_: str, figures: str) -> None:
-        print(f"worker {figures}", flush=True)
+        with suppress(BrokenPipeError):  # who has started us is gone, and the lifeline says so too
+            print(f"worker {figures}", flush=True)
 
     await serve(settings, announce, stop, worker=number)
 
