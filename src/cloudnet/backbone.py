@@ -61,7 +61,10 @@ class Returned(Item, frozen=True, tag=3):
 
 
 class Fetch(Item, frozen=True, tag=4):
-    """A device has proved itself to me: hand its session over, or say why not. `epoch` and `position` as in its Login."""
+    """A device has proved itself to me: hand its session over, or say why not. `epoch` and `position` as in its Login.
+
+    Without an `ask` (0) its mail alone is wanted: you were away when it came.
+    """
 
     ask: int
     device: bytes
@@ -187,6 +190,10 @@ class Backbone(Protocol):
 
     def publish(self, entry: Published) -> None:
         """To all, soon; what was not published yet is replaced by a later entry on the same thing."""
+        ...
+
+    def expects(self, node: str) -> bool:
+        """Whether a peer that is lost will most likely be back within moments, with what it has kept."""
         ...
 
     def trouble(self) -> str:

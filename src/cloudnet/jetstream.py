@@ -98,6 +98,10 @@ class JetStream:
         kind, key = ("place", entry.device) if isinstance(entry, Place) else ("listing", entry.key)
         self._keep(f"{kind}.{_word(key)}", encode([entry]))
 
+    def expects(self, node: str) -> bool:  # noqa: ARG002  # nobody knows of a server elsewhere
+        """See `backbone.Backbone`."""
+        return False
+
     def trouble(self) -> str:
         """See `backbone.Backbone`."""
         return self._away

@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 DIAL_SECONDS = 0.1
 """How long to wait before a process that is not there yet is dialled again."""
-MEET_SECONDS = 3.0
-"""How long a process waits for the others before it serves without them."""
+MEET_SECONDS = 30.0
+"""How long a process waits for the others before it serves without them: they may have older mail for its clients."""
 LONGEST = 64 << 20
 """Bytes of one batch that a peer is believed; more is a fault."""
 
@@ -37,6 +37,7 @@ class Mesh:
         self.node = f"{name}.{number}"
         self.number = number
         self._folder = folder
+        self._name = name
         self._count = count
         self._boot = time.time_ns()
         self._peers: dict[str, Peer] = {}
@@ -82,6 +83,11 @@ class Mesh:
         self._published[key] = entry
         self._fresh.append(entry)
         self._write_soon()
+
+    def expects(self, node: str) -> bool:
+        """See `backbone.Backbone`: whoever has started us starts the others again."""
+        name, _, number = node.rpartition(".")
+        return name == self._name and number.isdecimal() and int(number) < self._count
 
     def trouble(self) -> str:
         """See `backbone.Backbone`."""

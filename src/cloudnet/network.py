@@ -45,7 +45,7 @@ HOPS = 3
 """How often a message is carried on, when nodes differ about where its recipient is; then it is kept where it is."""
 FETCH_SECONDS = 2.0
 """How long another node may take to hand a session over; then the client is let in without it."""
-HOLD_SECONDS = 10.0
+HOLD_SECONDS = 20.0
 """How long a client waits at the most for older mail from its last home, so that newer does not overtake it."""
 
 Then = Callable[[Handover | None], None]
@@ -156,9 +156,11 @@ class Network:
         self.backbone.say(place.node, Fetch(ask, login.key, epoch, position, login.takeover))
 
     def hold(self, session: Session, now: float) -> None:
-        """Its mail is coming from its last home: nothing newer may overtake it."""
-        place = self.places.elsewhere(session.key)
-        if place is not None:
+        """Its older mail is coming from its last home, now or once that is back: nothing newer may overtake it."""
+        place = self.places.devices.get(session.key)
+        if place is None or place.node == self.places.node:
+            return
+        if place.node in self.places.peers or self.backbone.expects(place.node):
             session.is_held = session.backlog = True
             self._held[session.key] = place.node, now + HOLD_SECONDS
 
@@ -235,6 +237,8 @@ class Network:
         self._peers_changed(self.places.addresses())
         for device in list(self.places.present_at(beat.node)):
             self._bring(device)
+        for device in [device for device, (node, _) in self._held.items() if node == beat.node]:
+            self.backbone.say(beat.node, Fetch(0, device, b"", 0, takeover=False))
 
     def lost(self, node: str) -> None:
         """See `backbone.Ear`."""
@@ -245,7 +249,7 @@ class Network:
         at = _wall()
         for device in list(self.places.present_at(node)):
             self._tell(device, State.AWAY, at)
-        for device in [device for device, (of, _) in self._held.items() if of == node]:
+        for device in [device for device, (of, _) in self._held.items() if of == node and not self.backbone.expects(node)]:
             self._release(device)
         for ask in [ask for ask, asked in self._asked.items() if asked.node == node]:
             self._asked.pop(ask).then(None)
@@ -304,6 +308,8 @@ class Network:
         """A device of ours has come to a peer."""
         relay, device = self.relay, fetch.device
         session = relay.attendance.sessions.get(device)
+        if session is not None and not fetch.ask:
+            return  # it has come to us since
         answer = Handover(fetch.ask)
         waiting = relay.mailbox.waiting(device)
         if session is not None:

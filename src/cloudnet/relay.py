@@ -100,13 +100,15 @@ class Relay:
         if rival := self.attendance.rival(login):
             rival.wire.end(*TAKEN_OVER)
             self.lose(rival)
+        is_here = login.key in self.attendance.sessions
         session, resumed = self.attendance.enter(login, now)
         if resumed:
             assert login.resume is not None
             self.keeping.took(session, min(login.resume.position, session.position))
         session.drop_flights()
-        if handover is not None and self.elsewhere is not None:
+        if handover is not None:
             resumed = self._move_in(session, login, handover)
+        if self.elsewhere is not None and not is_here:
             self.elsewhere.hold(session, now)
         waiting = self.mailbox.waiting(session.key)
         signature = greeting.sign(login, session.epoch)
@@ -117,11 +119,11 @@ class Relay:
         if session.key not in self._buckets:
             rate = self.limits.messages_per_second
             self._buckets[session.key] = Bucket(rate, rate * BURST_SECONDS, now)
-        if count:
-            session.backlog = True
-            self.keeping.read_on(session)
+        session.backlog |= bool(count)
         if self.elsewhere is not None:
-            self.elsewhere.reclaim(session.key)
+            self.elsewhere.reclaim(session.key)  # before anything is read, since it comes before what is read
+        if session.backlog:
+            self.keeping.read_on(session)
 
     def _move_in(self, session: Session, login: Login, handover: Handover) -> bool:
         """What the session had on another node; whether it is resumed."""
@@ -264,16 +266,16 @@ class Relay:
                     return
             target.backlog = True
         flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0)
-        if target is not None and row <= target.read_upto:
-            row = 0  # what is behind us would never be read
+        if target is not None and not target.can_still_read(row):
+            row = 0
         if self.keeping.keep(device, flight, send.ttl, row=row):
             self._put(device, target, flight)
 
     def keep_brought(self, device: bytes, flight: Flight, row: int, expires: int) -> None:
         """A message that another node has kept so far, with its place in the order there."""
         target = self.attendance.sessions.get(device)
-        if target is not None and not target.is_held:
-            row = 0 if row <= target.read_upto else row  # what is behind us would never be read
+        if target is not None:
+            row = row if target.can_still_read(row) else 0
             target.backlog = True
         if self.keeping.keep(device, flight, expires=expires, row=row):
             self._put(device, target, flight)

@@ -363,6 +363,10 @@ class Session:
         """Those in flight since before `now` - KEEP_SECONDS that are on no disk, oldest first."""
         return [flight for flight in self.flights if not flight.row and flight.at <= now - KEEP_SECONDS]
 
+    def can_still_read(self, row: int) -> bool:
+        """Whether what is put into the mailbox at this place in the order, and not at its end, will be read in its turn."""
+        return not self.is_reading and row > self.read_upto
+
     def drop_flights(self) -> None:
         """Whatever was in flight will be read from the mailbox again."""
         self.flights.clear()
