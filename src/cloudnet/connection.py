@@ -200,14 +200,12 @@ class Connection(Framed):
 
     def _login(self, message: bytes) -> None:
         assert self.greeting is not None
-        packets = from_client(message)
-        if len(packets) != 1 or not isinstance(packets[0], Login):
-            self.figures.logins["not a login"] += 1
-            raise Refused("a login was expected, and it alone", Code.NOT_LOGGED_IN)
-        login = packets[0]
         try:
-            self.greeting.check(login, self._authority)
-            self.relay.enter(self.line, login, self.greeting)
+            packets = from_client(message)
+            if len(packets) != 1 or not isinstance(packets[0], Login):
+                raise Refused("a login was expected, and it alone", Code.NOT_LOGGED_IN)
+            self.greeting.check(packets[0], self._authority)
+            self.relay.enter(self.line, packets[0], self.greeting)
         except Refused as fault:
             self.figures.logins[fault.code] += 1
             if fault.code == Code.ALREADY_CONNECTED:
