@@ -52,13 +52,15 @@ DAY_MILLISECONDS = 86_400_000
 class Server:
     """A Cloud Server in one process."""
 
-    def __init__(self, settings: Settings, data: Path, tasks: asyncio.TaskGroup, node: int = 0) -> None:
+    tasks: asyncio.TaskGroup
+    """Whoever runs it gives it one: a fault of the disk must be told before, not as a group of faults."""
+
+    def __init__(self, settings: Settings, data: Path, node: int = 0) -> None:
         """Open what is on the disk; nothing listens yet. Raises ConfigError."""
         self.settings = settings
         self.figures = Figures()
         self.identity = load_or_create(data / "server.key")
         self.context, self.certificate = _tls(settings)
-        self.tasks = tasks
         self.mailbox = Mailbox(data / "cloud.db", node, Flight.settle, self._not_kept)
         with readable(data / "cloud.db"):
             devices, profiles = asking.load_known(self.mailbox.connection)
@@ -214,9 +216,10 @@ async def serve(settings: Settings, announce: Callable[[str], None], stop: async
         door = listen(*split_address(settings.listen), share=settings.workers > 1)
         stack.callback(door.close)
         own = listen(*split_address(settings.metrics, "metrics")) if settings.metrics else None
-        async with asyncio.TaskGroup() as group:
-            server = Server(settings, data, group)
-            stack.callback(server.mailbox.close)
+        server = Server(settings, data)
+        stack.callback(server.mailbox.close)
+        async with asyncio.TaskGroup() as server.tasks:
+            group = server.tasks
             rounds = [
                 group.create_task(server.watch_the_clock(), name="lag"),
                 group.create_task(server.look_around(), name="sweep"),
