@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import aiofastnet
 from multidict import CIMultiDict
-from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # picows' own server is made of it; its stub leaves it out
 
 from cloudnet.errors import ConfigError
@@ -113,7 +113,7 @@ class Street:
         answers: list[Answer] = []
 
         def answer(request: WSUpgradeRequest) -> Answer:
-            answers.append(self._factory(request, address))
+            answers.append(_if_it_can_be(request, self._factory(request, address)))
             return answers[0]
 
         def lost() -> None:
@@ -166,6 +166,15 @@ class Admitted(WSProtocol):  # type: ignore[misc]  # the stub leaves its parent 
         self._lost()
 
 
+def _if_it_can_be(request: WSUpgradeRequest, answer: Answer) -> Answer:
+    """The answer; another version of the protocol, or none, is told ours (RFC 6455 section 4.4; picows does not look)."""
+    if isinstance(answer, WSListener) and request.headers.get("Sec-WebSocket-Version") != "13":
+        ours = {"Sec-WebSocket-Version": "13", "Upgrade": "websocket", "Connection": "Upgrade"}
+        refusal = WSUpgradeResponse.create_error_response(426, b"this is a WebSocket, version 13\n", ours)
+        return WSUpgradeResponseWithListener(refusal, None)
+    return answer
+
+
 def forwarded(headers: CIMultiDict[str], address: str) -> str:
     """The client's address as our proxy at `address` tells it: the last one in the last ``X-Forwarded-For``.
 
@@ -202,6 +211,7 @@ def room_for(connections: int) -> int:
 
 def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
     """A bound socket that listens; `share` lets several processes have the same address. Raises ConfigError."""
+    listener: socket.socket | None = None
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -209,8 +219,10 @@ def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
         if share:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
+        listener.listen(BACKLOG)
     except OSError as fault:
+        if listener is not None:
+            listener.close()
         raise ConfigError(f"cannot listen on {host}:{port}: {fault.strerror or fault}") from None
-    listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener
