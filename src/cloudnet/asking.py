@@ -47,6 +47,8 @@ PROFILES = 100
 REGISTER_COST = 10
 """In messages, for each profile: its signature takes as long as so many messages."""
 FIND_COST = 50
+FINDS = 16
+"""Searches that are answered at once for one client: a read may hold hundreds of them, and an answer has up to 350 kB."""
 
 SEEN_MILLISECONDS = 3_600_000
 """How often it is written down that a device was seen."""
@@ -68,6 +70,8 @@ class Asking:
                 case Ping(ask=ask):
                     line.say(Pong(ask, _wall()))
                 case Find():
+                    if line.clogged_at or sum(type(said) is Found for said in line.out) >= FINDS:
+                        raise Refused("too many searches whose answers you have not taken", Code.TOO_FAST)
                     line.say(self._find(packet))
                     return FIND_COST
                 case Watch():

@@ -21,7 +21,7 @@ from cloudnet.errors import Failed, Refused
 from cloudnet.keys import Identity
 from cloudnet.packets import Close, Code
 from rigs.cloud import Cloud, CloudProgram, cloud, unharmed
-from rigs.stranger import BYE, MOVING, stranger
+from rigs.stranger import BYE, MOVING, Stranger, stranger
 
 STORM = Path(__file__).parents[1] / "rigs" / "storm.py"
 QUICK = "import cloudnet.relay, cloudnet.session, cloudnet.server\ncloudnet.relay.DRAIN_SECONDS = 1.0"
@@ -162,6 +162,34 @@ async def test_a_slow_reader_is_shed_and_gets_everything_later(tmp_path: Path) -
                     assert message.body.startswith(b"%d " % number)
             assert server.resident() - before < 60 << 20
         assert server.stop() == 0
+
+
+async def test_who_asks_much_and_reads_nothing_costs_no_memory(tmp_path: Path) -> None:
+    """Whoever does not take its answers is not read any more either, and shed at last."""
+    with program(tmp_path, first=QUICK) as server:
+        others = [Identity.new() for _ in range(100)]
+        async with connect(server.url, Identity.new(), identities=others) as a, unharmed(server):
+            await asyncio.gather(*(a.register("x" * 100, kind="service", extra=bytes(1000), identity=one) for one in others))
+            async with stranger(server.url, max_queue=1, ping_interval=None) as greedy:
+                await greedy.enter()
+                greedy.socket.transport.pause_reading()
+                before = server.resident()
+                asking = asyncio.create_task(_ask_much(greedy, 3000))
+
+                async def is_shed() -> bool:
+                    return (await server.figures()).get('cloud_closes_total{reason="slow-reader"}') == 1
+
+                await eventually(is_shed, "the end of one who asks and does not read")
+                grown = server.resident() - before
+                asking.cancel()
+                greedy.socket.transport.abort()
+                await asyncio.gather(asking, return_exceptions=True)
+                assert grown < 16 << 20, f"it grew by {grown >> 20} MiB for 300 MB of answers that nobody reads"
+
+
+async def _ask_much(greedy: Stranger, times: int) -> None:
+    for number in range(times):
+        await greedy.say([6, number, "service", "", "", b"", b"", None, 0.0, False, 100])
 
 
 async def test_over_the_memory_bound_newcomers_are_refused(tmp_path: Path) -> None:
