@@ -182,7 +182,7 @@ class Server:
             await self.relay.settle_everything()
         while time.monotonic() < deadline and any(line.pending and line.session for line in lines):  # noqa: ASYNC110  # at the end, once
             await asyncio.sleep(0.02)
-        for line in lines:
+        for line in [session.line for session in self.attendance.sessions.values() if session.line is not None]:
             line.wire.end(Close.MOVING, Code.MOVING, "the server is being stopped")
             self.relay.lose(line)
         for connection in list(self.greetings):
