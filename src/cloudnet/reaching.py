@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
+LIVED_SECONDS = 1.0
+"""A connection that ends sooner counts as a failed try, lest a server that hangs up at once be asked again and again."""
 LOGIN_SECONDS = 10.0
 FINAL = {Code.TAKEN_OVER, Code.BAD_SIGNATURE, Code.WRONG_SERVER, Code.MALFORMED, Code.ALREADY_CONNECTED, Code.NOT_LOGGED_IN}
 """Reasons after which coming back would be wrong or useless."""
@@ -168,9 +170,11 @@ class Reaching:
         while self._ended is None:
             servers = list(dict.fromkeys((*self._servers, *self._backups)))
             address = servers[place % len(servers)]
+            began = self._loop.time()
             try:
                 why = await self._live(address)
-                attempt = 0
+                if self._loop.time() - began >= LIVED_SECONDS:
+                    attempt = 0
                 place += self._elsewhere
             except Refused as fault:
                 if fault.code in FINAL:

@@ -61,9 +61,9 @@ NOT_STRICT: dict[str, str] = dict.fromkeys(
 """Cases that pass, though a stricter way of passing exists."""
 
 INFORMATIONAL: dict[str, str] = {
-    "7.1.6": "A long message and a close frame at once: whether the message is still answered is left open. We close with 1000.",
+    "7.1.6": "A long message and a close frame at once: whether the message is answered is left open. We close with 1000.",
     "7.13.1": "A close frame with the code 5000, which RFC 6455 gives no meaning: we refuse it with 1002.",
-    "7.13.2": "A close frame with the code 65536, which fits no close frame: we refuse what is left of it with 1002.",
+    "7.13.2": "A close frame with the code 65535, which RFC 6455 gives no meaning: we refuse it with 1002.",
 }
 """Cases in which the suite only looks."""
 
