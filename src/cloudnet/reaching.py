@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import ssl
+import time
 from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -283,6 +284,7 @@ class Reaching:
         match packet:
             case Deliver():
                 self.courier.deliver(packet)
+                self._send_owed()
                 self.arrived.set()
                 self.write_soon()
             case Accepted():
@@ -299,6 +301,11 @@ class Reaching:
                 self.close(Refused(why, Code.TAKEN_OVER))
             case Done() | Found() | Pong() | ServerStatus() | Refusal():
                 self._answer(packet)
+
+    def _send_owed(self) -> None:
+        while self.courier.owed:
+            with suppress(Refused):
+                self.post(self.courier.receipt_for(self.courier.owed.pop(), time.time_ns() // 1_000_000))
 
     def _answer(self, packet: Done | Found | Pong | ServerStatus | Refusal) -> None:
         answer = self._asks.get(packet.ask)

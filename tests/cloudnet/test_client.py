@@ -140,6 +140,24 @@ async def test_what_was_seen_in_an_earlier_run_is_not_handed_over_again(tmp_path
             assert await take(b, 1) == [b"two"]
 
 
+async def test_a_receipt_that_died_with_its_sender_is_sent_by_its_next_life(tmp_path: Path) -> None:
+    """Whoever waits for it is not left waiting; the application is not troubled again."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a, Cable(here.port).plugged() as cable:
+        with contextlib.suppress(Failed):
+            async with connect(cable.url, bob, linger=0) as b:
+                sending = asyncio.create_task(a.send(bob.key, b"did you get it?", wait=True))
+                await asyncio.wait_for(anext(b), 10)
+                cable.is_down = True
+                cable.cut()
+                b.taken()
+                seen = b.seen
+        async with connect(here.url, bob, takeover=True, seen=seen) as b:
+            await asyncio.wait_for(sending, 10)
+            await a.send(bob.key, b"next")
+            assert await take(b, 1) == [b"next"]
+
+
 async def test_the_same_id_twice_arrives_once(tmp_path: Path) -> None:
     """A sender that is not sure may send again under the id of its first attempt."""
     ann, bob = Identity.new(), Identity.new()
