@@ -162,18 +162,20 @@ class Courier:
         """These are safe."""
         for seq in packet.seqs:
             outgoing = self._by_seq.pop(seq, None)
-            if outgoing is not None and self._outbox.pop(outgoing.id, None) is not None:
+            if outgoing is not None and (newest := self._outbox.pop(outgoing.id, None)) is not None:
                 _tell(outgoing.accepted, None)
+                _tell(newest.accepted, None)  # sent twice under one id: whichever is safe, the message is
 
     def rejected(self, packet: Rejected) -> None:
         """This one was not taken."""
         outgoing = self._by_seq.pop(packet.seq, None)
-        if outgoing is None or self._outbox.pop(outgoing.id, None) is None:
+        if outgoing is None or (newest := self._outbox.pop(outgoing.id, None)) is None:
             return
         fault = Refused(packet.why, packet.code)
         self._receipts.pop(outgoing.id, None)
-        _tell(outgoing.accepted, fault)
-        _tell(outgoing.receipt, fault)
+        for one in (outgoing, newest):
+            _tell(one.accepted, fault)
+            _tell(one.receipt, fault)
 
     def give_up(self, fault: CloudError) -> None:
         """There will be no further connection: tell all who wait."""

@@ -172,6 +172,29 @@ async def test_the_same_id_twice_arrives_once(tmp_path: Path) -> None:
             assert await take(b, 2) == [b"once", b"end"]
 
 
+async def test_who_is_no_longer_waited_for_may_be_sent_again(tmp_path: Path) -> None:
+    """A send that was given up and one under the same id: both are told, the message arrives once."""
+    ann, bob = Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path) as here,
+        connect(here.url, bob) as b,
+        Cable(here.port).plugged() as cable,
+        connect(cable.url, ann) as a,
+    ):
+        cable.hold()
+        name = bytes(range(16))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(a.send(bob.key, b"once", identity=name), 0.3)
+        again = asyncio.create_task(a.send(bob.key, b"once", identity=name, wait=True))
+        await asyncio.sleep(0)
+        cable.release()
+        assert await take(b, 1) == [b"once"]
+        assert await asyncio.wait_for(again, 10) == name
+        nobody = Identity.new().key
+        both = await asyncio.gather(*(a.send(nobody, b"x", identity=name) for _ in range(2)), return_exceptions=True)
+        assert [type(one) for one in both] == [Refused, Refused]
+
+
 async def test_reasons_come_back(tmp_path: Path) -> None:
     """Nobody there, not to be kept, too long, no key: each with its code, and the connection goes on."""
     ann, bob = Identity.new(), Identity.new()
