@@ -176,8 +176,8 @@ class Asking:
 
 
 def load_known(connection: sqlite3.Connection) -> tuple[list[bytes], list[Profile]]:
-    """Devices and profiles of earlier runs."""
-    devices = [row[0] for row in connection.execute("SELECT key FROM device")]
+    """Devices and profiles of earlier runs; whoever has mail is known, even if the disk was full when it was last seen."""
+    devices = [row[0] for row in connection.execute("SELECT key FROM device UNION SELECT recipient FROM mail")]
     decoder = msgspec.msgpack.Decoder(Profile)
     profiles = [decoder.decode(row[0]) for row in connection.execute("SELECT data FROM profile")]
     return devices, profiles
