@@ -134,6 +134,10 @@ class Street:
             logger.debug("the handshake with %s failed: %s", address, fault)
             client.close()
             admission.leave(address)
+        except Exception:  # a stranger's handshake must not end the server, whatever it has found
+            logger.exception("a handshake broke")
+            client.close()
+            admission.leave(address)
 
 
 class Admitted(WSProtocol):  # type: ignore[misc]  # the stub leaves its parent out

@@ -195,13 +195,21 @@ class Server:
     # -- what the parts call ----------------------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
-        return self.tasks.create_task(work)
+        return self.tasks.create_task(_alone(work))
 
     def _not_kept(self, flight: Flight, why: str) -> None:
         self.relay.not_kept(flight, why)
 
     def _changed(self, device: bytes, state: str) -> None:
         """Somebody has come or gone."""
+
+
+async def _alone(work: Coroutine[Any, Any, None]) -> None:
+    """What a client has asked for: a mistake of ours in it must not end the server for everybody."""
+    try:
+        await work
+    except Exception:
+        logger.exception("what a client has asked for broke")
 
 
 async def serve(settings: Settings, announce: Callable[[str], None], stop: asyncio.Event | None = None) -> None:
