@@ -361,29 +361,6 @@ async def _filled(path: Path) -> None:
     desk.mailbox.close()
 
 
-def test_a_folder_has_one_server(tmp_path: Path) -> None:
-    """A second program is refused with the first one's pid and a way on; a killed one leaves no lock behind."""
-    server = CloudProgram(tmp_path)
-    server.start()
-    try:
-        assert server.process is not None
-        run = subprocess.run(
-            [sys.executable, "-m", "cloudnet.programs.server", "--listen", "127.0.0.1:0", "--data", str(server.data)],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert run.returncode == 2
-        assert f"in use by a Cloud Server with pid {server.process.pid}" in run.stderr
-        assert "--data" in run.stderr
-        server.kill()
-        server.start()
-        assert server.stop() == 0
-    finally:
-        server.close()
-
-
 async def test_a_folder_that_cannot_be_is_the_operators_to_see(tmp_path: Path) -> None:
     """A file in the way, said by name."""
     (tmp_path / "cloud").write_text("in the way")
