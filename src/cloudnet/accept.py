@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import aiofastnet
 from multidict import CIMultiDict
-from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # picows' own server is made of it; its stub leaves it out
 
 from cloudnet.errors import ConfigError
@@ -113,7 +113,7 @@ class Street:
         answers: list[Answer] = []
 
         def answer(request: WSUpgradeRequest) -> Answer:
-            answers.append(self._factory(request, address))
+            answers.append(_if_it_can_be(request, self._factory(request, address)))
             return answers[0]
 
         def lost() -> None:
@@ -132,6 +132,10 @@ class Street:
         except (OSError, ssl.SSLError, TimeoutError) as fault:
             self._figures.turned_away["tls" if self._context else "gone"] += 1
             logger.debug("the handshake with %s failed: %s", address, fault)
+            client.close()
+            admission.leave(address)
+        except Exception:  # a stranger's handshake must not end the server, whatever it has found
+            logger.exception("a handshake broke")
             client.close()
             admission.leave(address)
 
@@ -164,6 +168,15 @@ class Admitted(WSProtocol):  # type: ignore[misc]  # the stub leaves its parent 
         """It is over."""
         super().connection_lost(exc)
         self._lost()
+
+
+def _if_it_can_be(request: WSUpgradeRequest, answer: Answer) -> Answer:
+    """The answer; another version of the protocol, or none, is told ours (RFC 6455 section 4.4; picows does not look)."""
+    if isinstance(answer, WSListener) and request.headers.get("Sec-WebSocket-Version") != "13":
+        ours = {"Sec-WebSocket-Version": "13", "Upgrade": "websocket", "Connection": "Upgrade"}
+        refusal = WSUpgradeResponse.create_error_response(426, b"this is a WebSocket, version 13\n", ours)
+        return WSUpgradeResponseWithListener(refusal, None)
+    return answer
 
 
 def forwarded(headers: CIMultiDict[str], address: str) -> str:
@@ -205,6 +218,7 @@ def listen(host: str, port: int, *, share: bool = False, is_only_held: bool = Fa
 
     `share` lets several processes of one user have the same address; the system shares clients out among those that listen.
     """
+    listener: socket.socket | None = None
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -215,6 +229,8 @@ def listen(host: str, port: int, *, share: bool = False, is_only_held: bool = Fa
         if not is_only_held:
             listener.listen(BACKLOG)
     except OSError as fault:
+        if listener is not None:
+            listener.close()
         raise ConfigError(f"cannot listen on {host}:{port}: {fault.strerror or fault}") from None
     listener.setblocking(False)
     return listener

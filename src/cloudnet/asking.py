@@ -48,6 +48,8 @@ REGISTER_COST = 10
 """In messages, for each profile: its signature takes as long as so many messages."""
 FIND_COST = 50
 LOOKS_PER_MESSAGE = 4
+FINDS = 16
+"""Searches that are answered at once for one client: a read may hold hundreds of them, and an answer has up to 350 kB."""
 
 _LIST = "INSERT OR REPLACE INTO profile VALUES (?, ?, ?, ?)"
 """An empty profile is one that was taken back: other nodes may have heard of it, and are to hear of that too."""
@@ -72,16 +74,14 @@ class Asking:
                 case Ping(ask=ask):
                     line.say(Pong(ask, _wall()))
                 case Find():
-                    line.say(self._find(packet))
+                    line.say(self._find(line, packet))
                     return FIND_COST + self._relay.directory.looked_at // LOOKS_PER_MESSAGE
                 case Watch():
                     self._watch(line, session, packet)
                 case AskStatus(ask=ask):
                     line.say(self._status(session, ask))
                 case Register():
-                    if len(packet.profiles) > PROFILES:  # before their signatures cost anything
-                        raise Refused(f"a device has {PROFILES} profiles at the most", Code.TOO_MANY)
-                    profiles = [self._claimed(profile, session) for profile in packet.profiles]
+                    profiles = self._claimed(packet.profiles, session)
                     self._spawn(self._register(line, session, packet.ask, profiles))
                     return REGISTER_COST * len(profiles)
                 case Unregister(ask=ask, keys=keys):
@@ -101,7 +101,9 @@ class Asking:
             self._seen[device] = at
             self._spawn(self._write(lambda connection: _know(connection, device, at)))
 
-    def _find(self, query: Find) -> Found:
+    def _find(self, line: Line, query: Find) -> Found:
+        if line.clogged_at or sum(type(said) is Found for said in line.out) >= FINDS:
+            raise Refused("too many searches whose answers you have not taken", Code.TOO_FAST)
         entries, cursor = self._relay.directory.find(query, self._relay.is_present)
         return Found(query.ask, entries, cursor)
 
@@ -123,14 +125,17 @@ class Asking:
         count = waiting.messages if waiting else 0
         return ServerStatus(ask, since, len(relay.attendance.sessions), len(relay.directory), count, __version__)
 
-    def _claimed(self, profile: Profile, session: Session) -> Profile:
-        """The profile, if its key's owner lets this device answer for it."""
-        checked_profile(profile)
-        if profile.key != session.key:
-            verify(profile.key, profile_text(profile, session.key), profile.signature)
-        elif profile.kind != "device":
-            raise Refused("a device's own key is a device", Code.MALFORMED)
-        return msgspec.structs.replace(profile, device=session.key)
+    def _claimed(self, profiles: tuple[Profile, ...], session: Session) -> list[Profile]:
+        """The profiles, if the owners of their keys let this device answer for them."""
+        if len(profiles) > PROFILES:  # before their signatures cost anything
+            raise Refused(f"a device has {PROFILES} profiles at the most", Code.TOO_MANY)
+        for profile in profiles:
+            checked_profile(profile)
+            if profile.key != session.key:
+                verify(profile.key, profile_text(profile, session.key), profile.signature)
+            elif profile.kind != "device":
+                raise Refused("a device's own key is a device", Code.MALFORMED)
+        return [msgspec.structs.replace(profile, device=session.key) for profile in profiles]
 
     async def _register(self, line: Line, session: Session, ask: int, profiles: list[Profile]) -> None:
         relay = self._relay
@@ -180,8 +185,11 @@ class Asking:
 
 
 def load_known(connection: sqlite3.Connection) -> tuple[dict[bytes, int], list[tuple[bytes, Profile | None, int]]]:
-    """Of earlier runs: devices and when they were seen (ms); keys with their profile, None if taken back, and since when."""
-    devices = dict(connection.execute("SELECT key, seen FROM device"))
+    """Of earlier runs: devices and when they were seen (ms); keys with their profile, None if taken back, and since when.
+
+    Whoever has mail is known, even if the disk was full when it was last seen.
+    """
+    devices = dict(connection.execute("SELECT recipient, 0 FROM mail UNION SELECT key, seen FROM device ORDER BY 2"))
     decoder = msgspec.msgpack.Decoder(Profile)
     rows = connection.execute("SELECT key, data, at FROM profile")
     return devices, [(key, decoder.decode(data) if data else None, at) for key, data, at in rows]

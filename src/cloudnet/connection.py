@@ -63,7 +63,7 @@ class Pen:
         self._is_due = False
         lines, self._now = self._now, []
         for line in lines:
-            line.wire.write()  # type: ignore[attr-defined]  # every wire of a pen is a Connection
+            line.wire.write_all()  # type: ignore[attr-defined]  # every wire of a pen is a Connection
         if self._later and self._timer is None:
             if len(self._later) <= FEW:
                 self._write_later()
@@ -75,7 +75,7 @@ class Pen:
         lines, self._later = self._later, []
         for line in lines:
             if line.safe and not line.rung:
-                line.wire.write()  # type: ignore[attr-defined]  # as above
+                line.wire.write_all()  # type: ignore[attr-defined]  # as above
 
 
 class Connection(Framed):
@@ -134,21 +134,34 @@ class Connection(Framed):
         if sent is not None and not self._is_closing:  # picows has found a bad frame itself
             self.figures.closes[Code.TOO_BIG if sent.code == WSCloseCode.MESSAGE_TOO_BIG else Code.MALFORMED] += 1
         self._is_closing = True
-        self._lose()
         super().on_ws_disconnected(transport)
         if self._is_caller and self._callers is not None:
             self._is_caller = False
             self._callers.leave(self.line.address)
+        try:
+            self._lose()
+        except Exception:  # picows would swallow it
+            logger.exception("a connection of %s was not given up cleanly", self.line.address)
 
     def pause_writing(self) -> None:
-        """The client does not take what we write."""
+        """The client does not take what we write: nor do we read what would only make us write more."""
         self.line.clogged_at = time.monotonic()
+        if self._transport is not None and not self._is_closing:
+            self._transport.underlying_transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It takes it again."""
         self.relay.unclogged(self.line)
+        self.proceed()
 
     # -- the relay's wire -----------------------------------------------------------------------------
+
+    def write_all(self) -> None:
+        """Send everything that waits; called for one connection after the other, so a fault of one must not stop the rest."""
+        try:
+            self.write()
+        except Exception as fault:  # noqa: BLE001  # the border of a connection, as for what comes in
+            self._fail(fault)
 
     def write(self) -> None:
         """Send everything that waits, as one message where it fits into one."""
@@ -185,7 +198,8 @@ class Connection(Framed):
 
     def proceed(self) -> None:
         """See `session.Wire`."""
-        if self._transport is not None and not self._is_closing and self._pause is None:
+        is_held = self._pause is not None or self.line.paused or self.line.clogged_at
+        if self._transport is not None and not self._is_closing and not is_held:
             self._transport.underlying_transport.resume_reading()
 
     # -- within ---------------------------------------------------------------------------------------
@@ -198,14 +212,13 @@ class Connection(Framed):
 
     def _login(self, message: bytes) -> None:
         assert self.greeting is not None
-        packets = from_client(message)
-        if len(packets) != 1 or not isinstance(packets[0], Login):
-            self.figures.logins["not a login"] += 1
-            raise Refused("a login was expected, and it alone", Code.NOT_LOGGED_IN)
-        if self._is_entering:
-            raise Refused("a login is being dealt with; nothing may follow before the welcome", Code.NOT_LOGGED_IN)
-        login = packets[0]
         try:
+            packets = from_client(message)
+            if len(packets) != 1 or not isinstance(packets[0], Login):
+                raise Refused("a login was expected, and it alone", Code.NOT_LOGGED_IN)
+            if self._is_entering:
+                raise Refused("a login is being dealt with; nothing may follow before the welcome", Code.NOT_LOGGED_IN)
+            login = packets[0]
             self.greeting.check(login, self._authority)
         except Refused as fault:
             self.figures.logins[fault.code] += 1
@@ -258,8 +271,7 @@ class Connection(Framed):
 
     def _paused_enough(self) -> None:
         self._pause = None
-        if not self.line.paused:
-            self.proceed()
+        self.proceed()
 
     def _who(self) -> str:
         session = self.line.session

@@ -89,6 +89,8 @@ class Courier:
         self._inbox: deque[tuple[int, Message]] = deque()
         self._open: dict[tuple[bytes, bytes], int] = {}
         """Handed to the application and not taken yet: their newest position."""
+        self.owed: list[Message] = []
+        """Taken in an earlier life and delivered again: the receipt may have died with it, so it is sent once more."""
         self._position = 0
         self._acknowledged = 0
         self._nonce = b""
@@ -202,12 +204,14 @@ class Courier:
             self._open[key] = min(self._open[key], packet.position)
             return
         recipient = self._identities.get(packet.to)
-        if key in self._seen or recipient is None:
+        if recipient is None:
             return
         try:
             letter = unseal(packet.body, recipient, packet.sender, packet.id)
         except Refused:
-            self.unreadable += 1
+            self.unreadable += key not in self._seen
+            return
+        if key in self._seen and letter.kind == "receipt":
             return
         if letter.kind == "receipt":
             self._see(key)
@@ -219,6 +223,10 @@ class Courier:
         message = Message(
             packet.sender, letter.author, packet.to, packet.id, letter.sent, packet.at, letter.body, letter.receipt
         )
+        if key in self._seen:
+            if letter.receipt:
+                self.owed.append(message)
+            return
         self._inbox.append((packet.position, message))
 
     def next(self) -> Message | None:

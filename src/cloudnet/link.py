@@ -11,7 +11,7 @@ from collections.abc import Callable
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from cloudnet.errors import Failed, Refused
-from cloudnet.framing import parts
+from cloudnet.framing import BINARY, Assembler, parts
 from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome, encode, from_server
 
 SILENCE_SECONDS = 45.0
@@ -21,6 +21,7 @@ ANSWER_SECONDS = 30.0
 PART = 512
 """Packets in one WebSocket message at the most: half of what a server takes."""
 
+_OPCODES = {WSMsgType.CONTINUATION: 0, WSMsgType.BINARY: BINARY}
 _quiet = logging.LoggerAdapter(logging.getLogger("cloudnet.picows"), {})
 _quiet.logger.setLevel(logging.CRITICAL)
 _quiet.logger.propagate = False
@@ -40,7 +41,7 @@ class Link(WSListener):
         self._is_open = False
         self._transport: WSTransport | None = None
         self._bye: Bye | None = None
-        self._parts: list[bytes] = []
+        self._assembler = Assembler(MESSAGE_BYTES)
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done."""
@@ -53,11 +54,11 @@ class Link(WSListener):
             if not transport.is_close_frame_sent:
                 transport.send_close(frame.get_close_code())
             transport.disconnect()
-        elif kind in {WSMsgType.BINARY, WSMsgType.CONTINUATION}:
-            self._parts.append(frame.get_payload_as_bytes())
-            if frame.fin:
-                message, self._parts = b"".join(self._parts), []
-                self._take(message)
+        elif kind in _OPCODES:
+            reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
+            whole = self._assembler.take(_OPCODES[kind], frame.get_payload_as_bytes(), fin=frame.fin, reserved=reserved)
+            if whole is not None and whole[0] == BINARY:
+                self._take(whole[1])
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """It is over."""

@@ -113,7 +113,6 @@ class Mailbox:
     def delete(self, recipient: bytes, flight: Flight) -> None:
         """It has been taken."""
         self._now().deletes.append((flight.row, recipient, flight.size))
-        self._count(recipient, -1, -flight.size)
         self.tally.deleted += 1
 
     async def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
@@ -170,15 +169,13 @@ class Mailbox:
         found.bytes += size
         self.total_messages += messages
         self.total_bytes += size
-        if found.messages <= 0:
-            self.total_messages -= found.messages
-            self.total_bytes -= found.bytes
+        if not found.messages:
             del self._waiting[recipient]
 
     def _done(self, turns: list[Turn], outcome: Outcome) -> None:
         """A batch is on the disk, but for what its outcome says."""
-        for correction in outcome.corrections:
-            self._count(*correction)
+        for change in outcome.changes:
+            self._count(*change)
         if outcome.why:
             self._not_put(turns, outcome.why)
         else:

@@ -71,11 +71,14 @@ class Turn:
 
 
 class Outcome:
-    """What became of a batch: corrections are messages and bytes of a recipient that were counted and are not so."""
+    """What became of a batch. `changes`: messages and bytes of a recipient that wait or do not, beside what was put.
+
+    What is put counts at once and what is deleted once it is written, so that never less is known to wait than does.
+    """
 
     def __init__(self) -> None:
         self.answers: list[Any] = []
-        self.corrections: list[tuple[bytes, int, int]] = []
+        self.changes: list[tuple[bytes, int, int]] = []
         self.undeleted: list[tuple[int, bytes, int]] = []
         self.has_written = False
         self.seconds = 0.0
@@ -98,8 +101,8 @@ class File:
             for turn in turns:
                 for put in turn.puts:
                     if not connection.execute(_PUT, put).rowcount:  # it was there already, under another row
-                        outcome.corrections.append((put[1], -1, -put[7]))
-                outcome.corrections += self._delete(turn.deletes)
+                        outcome.changes.append((put[1], -1, -put[7]))
+                outcome.changes += self._delete(turn.deletes)
                 outcome.answers += [_attempt(work, connection) for work, _ in turn.jobs]
             outcome.has_written = connection.total_changes > before
         return outcome
@@ -111,7 +114,7 @@ class File:
         deletes = [delete for turn in turns for delete in turn.deletes]
         try:
             with self._transaction():
-                outcome.corrections += self._delete(deletes)
+                outcome.changes += self._delete(deletes)
         except sqlite3.Error:
             outcome.undeleted = deletes
         for turn in turns:
@@ -125,9 +128,9 @@ class File:
         return outcome
 
     def _delete(self, deletes: list[tuple[int, bytes, int]]) -> list[tuple[bytes, int, int]]:
-        """Delete rows; returns corrections for those that were gone already."""
+        """Delete rows; returns the change in what waits: some may be gone already, expired or never there."""
         execute = self.connection.execute
-        return [(recipient, 1, size) for row, recipient, size in deletes if not execute(_DELETE, (row,)).rowcount]
+        return [(recipient, -1, -size) for row, recipient, size in deletes if execute(_DELETE, (row,)).rowcount]
 
     def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
         """The next messages of a recipient behind row `after`, oldest first, and whether there may be more."""

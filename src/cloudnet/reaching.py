@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import ssl
+import time
 from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -48,6 +49,8 @@ T = TypeVar("T")
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
+LIVED_SECONDS = 1.0
+"""A connection that ends sooner counts as a failed try, lest a server that hangs up at once be asked again and again."""
 LOGIN_SECONDS = 10.0
 FINAL = {Code.TAKEN_OVER, Code.BAD_SIGNATURE, Code.WRONG_SERVER, Code.MALFORMED, Code.ALREADY_CONNECTED, Code.NOT_LOGGED_IN}
 """Reasons after which coming back would be wrong or useless."""
@@ -169,9 +172,11 @@ class Reaching:
         while self._ended is None:
             servers = list(dict.fromkeys((*self._servers, *self._backups)))
             address = servers[place % len(servers)]
+            began = self._loop.time()
             try:
                 why = await self._live(address)
-                attempt = 0
+                if self._loop.time() - began >= LIVED_SECONDS:
+                    attempt = 0
                 place += self._elsewhere
             except Refused as fault:
                 if fault.code in FINAL:
@@ -280,6 +285,7 @@ class Reaching:
         match packet:
             case Deliver():
                 self.courier.deliver(packet)
+                self._send_owed()
                 self.arrived.set()
                 self.write_soon()
             case Accepted():
@@ -298,6 +304,11 @@ class Reaching:
                 self.close(Refused(why, Code.TAKEN_OVER))
             case Done() | Found() | Pong() | ServerStatus() | Refusal():
                 self._answer(packet)
+
+    def _send_owed(self) -> None:
+        while self.courier.owed:
+            with suppress(Refused):
+                self.post(self.courier.receipt_for(self.courier.owed.pop(), time.time_ns() // 1_000_000))
 
     def _answer(self, packet: Done | Found | Pong | ServerStatus | Refusal) -> None:
         answer = self._asks.get(packet.ask)

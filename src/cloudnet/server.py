@@ -57,13 +57,15 @@ DAY_MILLISECONDS = 86_400_000
 class Server:
     """A Cloud Server in one process."""
 
-    def __init__(self, settings: Settings, data: Path, tasks: asyncio.TaskGroup, worker: int = 0) -> None:
+    tasks: asyncio.TaskGroup
+    """Whoever runs it gives it one: a fault of the disk must be told before, not as a group of faults."""
+
+    def __init__(self, settings: Settings, data: Path, worker: int = 0) -> None:
         """Open what is on the disk; nothing listens yet. `worker`: which of several processes. Raises ConfigError."""
         self.settings = settings
         self.figures = Figures()
         self.identity = load_or_create(data / "server.key")
         self.context, self.certificate = _tls(settings)
-        self.tasks = tasks
         self.mailbox = Mailbox(data / database(worker), worker, Flight.settle, self._not_kept)
         with readable(data / database(worker)):
             self._devices, self._listings = asking.load_known(self.mailbox.connection)
@@ -238,7 +240,7 @@ class Server:
             await self.relay.settle_everything()
         while time.monotonic() < deadline and any(line.pending and line.session for line in lines):  # noqa: ASYNC110  # at the end, once
             await asyncio.sleep(0.02)
-        for line in lines:
+        for line in [session.line for session in self.attendance.sessions.values() if session.line is not None]:
             line.wire.end(Close.MOVING, Code.MOVING, "the server is being stopped")
             self.relay.lose(line)
         for connection in list(self.greetings):
@@ -251,7 +253,7 @@ class Server:
     # -- what the parts call ----------------------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
-        task = self.tasks.create_task(work)
+        task = self.tasks.create_task(_alone(work))
         self.errands.add(task)
         task.add_done_callback(self.errands.discard)
         return task
@@ -263,6 +265,14 @@ class Server:
         """Somebody has come, gone or been forgotten."""
         if self.network is not None:
             self.network.changed(device, state)
+
+
+async def _alone(work: Coroutine[Any, Any, None]) -> None:
+    """What a client has asked for: a mistake of ours in it must not end the server for everybody."""
+    try:
+        await work
+    except Exception:
+        logger.exception("what a client has asked for broke")
 
 
 async def serve(
@@ -283,9 +293,10 @@ async def serve(
         door = listen(*split_address(settings.listen), share=settings.workers > 1)
         stack.callback(door.close)
         own = listen(*split_address(settings.metrics, "metrics")) if settings.metrics else None
-        async with asyncio.TaskGroup() as group:
-            server = Server(settings, data, group, worker)
-            stack.callback(server.mailbox.close)
+        server = Server(settings, data, worker)
+        stack.callback(server.mailbox.close)
+        async with asyncio.TaskGroup() as server.tasks:
+            group = server.tasks
             server.rounds += [
                 group.create_task(server.watch_the_clock(), name="lag"),
                 group.create_task(server.look_around(), name="sweep"),

@@ -34,6 +34,7 @@ class Chaos:
         self.cables = [Cable(self.server.port) for _ in range(processes)]
         self.crowds: list[subprocess.Popen[bytes]] = []
         self.broken: Counter[str] = Counter()
+        self.starting: asyncio.Task[None] | None = None
 
     def crowd(self, place: int) -> subprocess.Popen[bytes]:
         """A process full of clients."""
@@ -82,7 +83,8 @@ class Chaos:
             self.server.kill()
             self.broken["servers killed"] += 1
             await asyncio.sleep(random.uniform(0, 1))
-            await asyncio.shield(asyncio.to_thread(self.server.start))
+            self.starting = asyncio.create_task(asyncio.to_thread(self.server.start))
+            await asyncio.shield(self.starting)
 
     async def kill_clients(self) -> None:
         """Kill -9 a process full of clients; it is started again at once, on its logs."""
@@ -113,7 +115,10 @@ class Chaos:
     async def settle(self) -> None:
         """Wait until nothing is owed by anybody."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        if self.server.process is None or self.server.process.poll() is not None or not self.server.is_ready():
+        if self.starting is not None:
+            await self.starting
+        assert self.server.process is not None
+        if self.server.process.poll() is not None:  # killed, and chaos was over before its successor came
             await asyncio.to_thread(self.server.start)
         while time.monotonic() < deadline:
             assert all(crowd.poll() is None for crowd in self.crowds), (self.folder / "crowd.err").read_text()[-2000:]

@@ -140,6 +140,24 @@ async def test_what_was_seen_in_an_earlier_run_is_not_handed_over_again(tmp_path
             assert await take(b, 1) == [b"two"]
 
 
+async def test_a_receipt_that_died_with_its_sender_is_sent_by_its_next_life(tmp_path: Path) -> None:
+    """Whoever waits for it is not left waiting; the application is not troubled again."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a, Cable(here.port).plugged() as cable:
+        with contextlib.suppress(Failed):
+            async with connect(cable.url, bob, linger=0) as b:
+                sending = asyncio.create_task(a.send(bob.key, b"did you get it?", wait=True))
+                await asyncio.wait_for(anext(b), 10)
+                cable.is_down = True
+                cable.cut()
+                b.taken()
+                seen = b.seen
+        async with connect(here.url, bob, takeover=True, seen=seen) as b:
+            await asyncio.wait_for(sending, 10)
+            await a.send(bob.key, b"next")
+            assert await take(b, 1) == [b"next"]
+
+
 async def test_the_same_id_twice_arrives_once(tmp_path: Path) -> None:
     """A sender that is not sure may send again under the id of its first attempt."""
     ann, bob = Identity.new(), Identity.new()
@@ -152,6 +170,29 @@ async def test_the_same_id_twice_arrives_once(tmp_path: Path) -> None:
             await a.send(bob.key, b"once", identity=once)
             await a.send(bob.key, b"end")
             assert await take(b, 2) == [b"once", b"end"]
+
+
+async def test_who_is_no_longer_waited_for_may_be_sent_again(tmp_path: Path) -> None:
+    """A send that was given up and one under the same id: both are told, the message arrives once."""
+    ann, bob = Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path) as here,
+        connect(here.url, bob) as b,
+        Cable(here.port).plugged() as cable,
+        connect(cable.url, ann) as a,
+    ):
+        cable.hold()
+        name = bytes(range(16))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(a.send(bob.key, b"once", identity=name), 0.3)
+        again = asyncio.create_task(a.send(bob.key, b"once", identity=name, wait=True))
+        await asyncio.sleep(0)
+        cable.release()
+        assert await take(b, 1) == [b"once"]
+        assert await asyncio.wait_for(again, 10) == name
+        nobody = Identity.new().key
+        both = await asyncio.gather(*(a.send(nobody, b"x", identity=name) for _ in range(2)), return_exceptions=True)
+        assert [type(one) for one in both] == [Refused, Refused]
 
 
 async def test_reasons_come_back(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import signal
 from pathlib import Path
 
 import pytest
-
 from tests.cloudnet.test_chaos import Chaos, judge
+
 from rigs.cloud import CloudProgram
 
 

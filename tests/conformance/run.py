@@ -1,12 +1,14 @@
 """The Autobahn cases of RFC 6455, as kosoku runs them, against our acceptance and frame rules under an echo.
 
 `python tests/conformance/run.py` runs all but the compression cases, which we do not offer, and prints a table by section; it
-exits with 1 if a case failed without an explanation. test_websocket.py runs a part of them through the same `run`.
+exits with 1 if a case failed without an explanation. With `--write FILE` it writes docs/websocket-conformance.md too.
+test_websocket.py runs them all in the suite, through the same `run`.
 """
 
 # ruff: noqa: T201  # its table is printed
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import subprocess
@@ -57,6 +59,13 @@ NOT_STRICT: dict[str, str] = dict.fromkeys(
     ("6.4.3", "6.4.4"), "picows hands on whole frames, so bad UTF-8 is seen when its frame is complete, not within the frame."
 )
 """Cases that pass, though a stricter way of passing exists."""
+
+INFORMATIONAL: dict[str, str] = {
+    "7.1.6": "A long message and a close frame at once: whether the message is answered is left open. We close with 1000.",
+    "7.13.1": "A close frame with the code 5000, which RFC 6455 gives no meaning: we refuse it with 1002.",
+    "7.13.2": "A close frame with the code 65535, which RFC 6455 gives no meaning: we refuse it with 1002.",
+}
+"""Cases in which the suite only looks."""
 
 _WIDE = """import sys
 from cloudnet import packets
@@ -138,19 +147,47 @@ def table(verdicts: Mapping[str, Verdict]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
+ABOUT = """# WebSocket conformance
+
+*Written by `python tests/conformance/run.py --write FILE`; do not edit it by hand.*
+
+The Cloud Server speaks WebSocket as RFC 6455 defines it. These are the verdicts of the Autobahn test suite, whose cases the
+package `kosoku` runs, on the server's own acceptance and frame rules under an echo: a Cloud Server itself refuses whatever is
+no packet, and a suite of this kind needs an echo. All cases of sections 1 to 7, 9 and 10 are run.
+
+**Not run: sections 12 and 13** (compression, RFC 7692). The server does not offer it: what it relays is sealed by its senders,
+and what is sealed does not compress. A client that asks for compression gets a connection without it.
+
+OK, not strict and informational are passed, by the suite's own count. "Explained" cases do otherwise than the suite expects;
+each is explained below.
+"""
+
+
+def document(verdicts: Mapping[str, Verdict], wide: Mapping[str, Verdict]) -> str:
+    """The page for `docs/`: by section, then every case that is not plainly OK."""
+    lines = [ABOUT, "## By section\n", table(verdicts), ""]
+    lines += [f"The {len(wide)} cases over our bound of 1 MiB, run once more with a bound of {WIDE_BYTES >> 20} MiB:\n"]
+    lines += [table(wide), "", "## Case by case\n", "| Case | Verdict | Closed with | Why |", "|---|---|---:|---|"]
+    for case, verdict in sorted(verdicts.items(), key=lambda item: [int(part) for part in item[0].split(".")]):
+        if verdict.messages == verdict.closing == "OK":
+            continue
+        said = verdict.messages if verdict.is_passed else "explained"
+        why = (EXPLAINED | NOT_STRICT | INFORMATIONAL).get(case, "Not explained.")
+        lines.append(f"| {case} | {'not strict' if said == 'NON-STRICT' else said.lower()} | {verdict.code or ''} | {why} |")
+    return "\n".join((*lines, ""))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Everything, then once more with a raised bound what is over ours."""
+    parser = argparse.ArgumentParser(description="Run the Autobahn cases of RFC 6455 against the Cloud Server's frame rules.")
+    parser.add_argument("--write", metavar="FILE", type=Path, help="write the verdicts as a page for docs/")
+    args = parser.parse_args(arguments)
     verdicts = run()
     wide = run(OVER_BOUND, most=WIDE_BYTES)
     print(table(verdicts))
     print(f"\nThe {len(OVER_BOUND)} cases over our bound, with a bound of {WIDE_BYTES >> 20} MiB:\n\n{table(wide)}\n")
-    reasons: dict[str, list[str]] = {}
-    for case, verdict in verdicts.items():
-        if verdict.messages != "OK":
-            why = EXPLAINED.get(case) or NOT_STRICT.get(case) or "The suite demands nothing here, it only looks."
-            reasons.setdefault(f"{verdict.messages}, closed with {verdict.code}: {why}", []).append(case)
-    for reason, cases in reasons.items():
-        print(f"{' '.join(cases)}\n    {reason}")
+    if args.write:
+        args.write.write_text(document(verdicts, wide), encoding="utf-8")
     wrong = unexplained(verdicts) | {case: verdict for case, verdict in wide.items() if not verdict.is_passed}
     for case, verdict in wrong.items():
         print(f"FAILED {case}: {verdict}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from cloudnet.client import connect
+from cloudnet.keys import Identity
 from cloudnet.server import serve
 from cloudnet.settings import Settings
 from rigs.programs import free_port, until
@@ -32,7 +35,7 @@ class Cloud:
 
     async def figures(self) -> dict[str, float]:
         """Its page of figures."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=False) as client:  # nothing to verify, and loading what would takes a while
             return read_page((await client.get(f"http://127.0.0.1:{self.metrics_port}/metrics")).text)
 
 
@@ -66,22 +69,40 @@ async def cloud(folder: Path, *, worker: int = 0, **more: object) -> AsyncIterat
         await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def unharmed(here: Cloud) -> AsyncIterator[None]:
+    """Two clients who talk before and after, on the same connections: whatever is within must not touch them."""
+    ann, bob = Identity.new(), Identity.new()
+    async with connect(here.url, ann) as a, connect(here.url, bob) as b:
+        for again in (True, False):
+            sending = asyncio.create_task(a.send(bob.key, b"hello"))
+            assert (await asyncio.wait_for(anext(b), 10)).body == b"hello"
+            b.taken()
+            await sending
+            if again:
+                yield
+        assert a.connections == b.connections == 1
+
+
 class CloudProgram(Cloud):
     """The real program, which can be killed and started again on the same address and folder."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, first: str = "", descriptors: int = 0) -> None:
+        """`first`: Python that runs before it; `descriptors`: the system's limit on open files."""
         super().__init__(free_port(), free_port())
         self.data = folder / "cloud"
         self.log = folder / "cloud.log"
         self.arguments = arguments
+        limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}, {descriptors}))\n"
+        main = "from cloudnet.programs.server import main\nraise SystemExit(main())"
+        self.program = ["-c", (limit if descriptors else "") + first + "\n" + main]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = [
             sys.executable,
-            "-m",
-            "cloudnet.programs.server",
+            *self.program,
             "--listen",
             f"127.0.0.1:{self.port}",
             "--data",
@@ -107,6 +128,15 @@ class CloudProgram(Cloud):
         with contextlib.suppress(httpx.TransportError):
             return httpx.get(f"http://127.0.0.1:{self.metrics_port}/readyz", timeout=2).status_code == 200
         return False
+
+    def resident(self) -> int:
+        """Bytes of memory that it has now."""
+        assert self.process is not None
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def said(self) -> str:
+        """What it has logged."""
+        return self.log.read_text()
 
     def kill(self) -> None:
         """Kill -9."""

@@ -146,11 +146,21 @@ class Application:
         assert self.client is not None
         body = b"%d %s" % (one.count, b"." * random.choice(SIZES))
         try:
-            await self.client.send(self.keys[one.to], body, identity=bytes.fromhex(one.id))
+            await self.send_until_told(self.keys[one.to], body, bytes.fromhex(one.id))
         except Refused as fault:
             log.write("refused", one.id, fault.code)
         else:
             log.write("accepted", one.id)
+
+    async def send_until_told(self, key: bytes, body: bytes, id_: bytes) -> None:
+        """Some wait for the receipt; it dies with its sender's process and the server's, so it is asked for again."""
+        assert self.client is not None
+        wait = random.random() < 0.1
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(15 if wait else None):
+                    await self.client.send(key, body, identity=id_, wait=wait)
+                    return
 
     async def lives(self) -> None:
         """One life after the other."""

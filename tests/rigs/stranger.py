@@ -133,7 +133,8 @@ def frame(opcode: int, payload: bytes, *, fin: bool = True, bits: int = 0, maske
     """A frame as clients send them (with a mask of zeros); `bits` are RSV1, RSV2 and RSV3 as 4, 2 and 1."""
     mark = 0x80 if masked else 0
     size = len(payload)
-    length = bytes((mark | size,)) if size < 126 else bytes((mark | 127,)) + size.to_bytes(8, "big")
+    long = bytes((mark | 126,)) + size.to_bytes(2, "big") if size < 65536 else bytes((mark | 127,)) + size.to_bytes(8, "big")
+    length = bytes((mark | size,)) if size < 126 else long
     return bytes((0x80 * fin | bits << 4 | opcode,)) + length + bytes(4 * masked) + payload
 
 
@@ -146,14 +147,13 @@ async def close_code(reader: asyncio.StreamReader) -> int:
                 piece = await reader.read(65536)
             except ConnectionResetError:
                 piece = b""
-            if not piece:
-                break
             said += piece
-    while said:
-        size, start = said[1], 2
-        if size == 126:
-            size, start = int.from_bytes(said[2:4], "big"), 4
-        if said[0] & 15 == 8:
-            return int.from_bytes(said[start : start + 2], "big")
-        said = said[start + size :]
-    return 0
+            while len(said) > 3:
+                size, start = (int.from_bytes(said[2:4], "big"), 4) if said[1] == 126 else (said[1], 2)
+                if len(said) < start + size:
+                    break
+                if said[0] & 15 == 8:
+                    return int.from_bytes(said[start : start + 2], "big")
+                said = said[start + size :]
+            if not piece:
+                return 0
