@@ -169,7 +169,7 @@ class Relay:
         if wait:
             self.figures.paused[Code.TOO_FAST] += 1
             line.wire.pause(wait)
-        if line.pending >= self.limits.under_way and not line.paused:
+        if line.pending > self.limits.under_way and not line.paused:
             self.figures.paused[Code.TOO_MANY] += 1
             line.paused = True
             line.wire.pause(float("inf"))
