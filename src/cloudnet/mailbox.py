@@ -34,9 +34,12 @@ CREATE INDEX IF NOT EXISTS mail_expires ON mail (expires);
 CREATE TABLE IF NOT EXISTS device (key BLOB PRIMARY KEY, seen INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS profile (key BLOB PRIMARY KEY, device BLOB NOT NULL, data BLOB NOT NULL) WITHOUT ROWID;
 """
+ELSEWHERE = -1
+"""The `row` of a flight that has none of its own any more: it was deleted, or the same message was there before."""
 TURNS = 64
 """How many turns of the event loop one commit may gather."""
 
+_Put = tuple[Flight, tuple[Any, ...]]
 _PUT = "INSERT OR IGNORE INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DELETE = "DELETE FROM mail WHERE row = ?"
 _READ = (
@@ -85,7 +88,6 @@ class _Turn:
         self.flights: list[Flight] = []
         self.deletes: list[tuple[int]] = []
         self.jobs: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
-        self.recipients: set[bytes] = set()
 
 
 class Mailbox:
@@ -134,12 +136,14 @@ class Mailbox:
             (flight.row, recipient, message.id, message.sender, message.to, message.at, expires, flight.size, message.body)
         )
         turn.flights.append(flight)
-        turn.recipients.add(recipient)
         self._count(recipient, 1, flight.size)
 
     def delete(self, recipient: bytes, flight: Flight) -> None:
         """It has been taken."""
+        if flight.row == ELSEWHERE:
+            return
         self._now().deletes.append((flight.row,))
+        flight.row = ELSEWHERE
         self._count(recipient, -1, -flight.size)
         self.tally.deleted += 1
 
@@ -213,16 +217,19 @@ class Mailbox:
             self.total_bytes -= found.bytes
             del self._waiting[recipient]
 
-    def _written(
-        self, turns: list[_Turn], answers: list[Any], corrections: list[tuple[bytes, int, int]], seconds: float
-    ) -> None:
-        """A batch is on the disk."""
+    def _uncount(self, flight: Flight, put: tuple[Any, ...], row: int) -> None:
+        """What was counted when it was put is not there; unless it was deleted since, and uncounted then."""
+        if flight.row == put[0]:
+            flight.row = row
+            self._count(put[1], -1, -flight.size)
+
+    def _written(self, turns: list[_Turn], answers: list[Any], ignored: list[_Put], seconds: float) -> None:
+        """A batch is on the disk; `ignored` of it were there already."""
         self.trouble = ""
         self.tally.commits += 1
         self.tally.commit_seconds += seconds
-        for recipient, messages, size in corrections:
-            known = self._waiting.get(recipient)
-            self._count(recipient, messages - (known.messages if known else 0), size - (known.bytes if known else 0))
+        for flight, row in ignored:
+            self._uncount(flight, row, ELSEWHERE)
         for turn in turns:
             self.tally.put += len(turn.flights)
             for flight in turn.flights:
@@ -241,8 +248,7 @@ class Mailbox:
         for turn in turns:
             self.tally.failed += len(turn.flights)
             for flight, row in zip(turn.flights, turn.puts, strict=True):
-                self._count(row[1], -1, -flight.size)
-                flight.row = 0
+                self._uncount(flight, row, 0)
                 self._refused(flight, why)
             for _, future in turn.jobs:
                 if not future.done():
@@ -273,18 +279,18 @@ class Mailbox:
                 turns.append(turn)
             began = time.monotonic()
             try:
-                answers, corrections = self._write(turns)
+                answers, ignored = self._write(turns)
             except sqlite3.Error as fault:
                 self._tell(self._not_written, turns, f"the mailbox cannot be written: {fault}")
             else:
-                self._tell(self._written, turns, answers, corrections, time.monotonic() - began)
+                self._tell(self._written, turns, answers, ignored, time.monotonic() - began)
             if last:
                 return
 
-    def _write(self, turns: list[_Turn]) -> tuple[list[Any], list[tuple[bytes, int, int]]]:
+    def _write(self, turns: list[_Turn]) -> tuple[list[Any], list[_Put]]:
         connection = self.connection
         answers: list[Any] = []
-        corrections: list[tuple[bytes, int, int]] = []
+        ignored: list[_Put] = []
         connection.execute("BEGIN IMMEDIATE")
         try:
             for turn in turns:
@@ -292,7 +298,7 @@ class Mailbox:
                     before = connection.total_changes
                     connection.executemany(_PUT, turn.puts)
                     if connection.total_changes - before < len(turn.puts):
-                        corrections += _recounted(connection, turn.recipients)
+                        ignored += _ignored(connection, turn)
                 if turn.deletes:
                     connection.executemany(_DELETE, turn.deletes)
                 for work, _ in turn.jobs:
@@ -302,7 +308,7 @@ class Mailbox:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return answers, corrections
+        return answers, ignored
 
     def _tell(self, call: Callable[..., None], *arguments: Any) -> None:
         if not self._loop.is_closed():
@@ -319,15 +325,11 @@ def _attempt(work: Callable[[sqlite3.Connection], Any], connection: sqlite3.Conn
         return fault
 
 
-def _recounted(connection: sqlite3.Connection, recipients: set[bytes]) -> list[tuple[bytes, int, int]]:
-    """Some messages were there already: what waits for these is counted anew."""
-    found = []
-    for recipient in recipients:
-        count, size = connection.execute(
-            "SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?", (recipient,)
-        ).fetchone()
-        found.append((recipient, count, size))
-    return found
+def _ignored(connection: sqlite3.Connection, turn: _Turn) -> list[_Put]:
+    """What of a turn was not put, since the same message was there already."""
+    there = "SELECT 1 FROM mail WHERE row = ?"
+    pairs = zip(turn.flights, turn.puts, strict=True)
+    return [(flight, row) for flight, row in pairs if connection.execute(there, (row[0],)).fetchone() is None]
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -205,6 +205,8 @@ class Relay:
         if device is None:
             self.drop(origin, send.seq, Code.UNKNOWN_RECIPIENT, f"nobody here is {written(send.to)}")
             return
+        if target is None:  # its device may be here in a fresh session that has not registered this key again
+            target = self.attendance.sessions.get(device)
         if not send.keep and (target is None or target.line is None):
             self.drop(
                 origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"

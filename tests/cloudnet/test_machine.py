@@ -167,6 +167,13 @@ class Machine(RuleBasedStateMachine):
             self.hear(party, packet)
         party.down.extend(rest)
 
+    @rule(takeover=st.booleans())
+    def connect_all(self, takeover: bool) -> None:
+        """Everybody who is not connected logs in."""
+        for who, party in enumerate(self.parties):
+            if party.wire is None:
+                self.connect(who, takeover, welcomed=True)
+
     @rule(who=WHO)
     def break_off(self, who: int) -> None:
         """The connection breaks and both sides know."""
@@ -268,6 +275,15 @@ class Machine(RuleBasedStateMachine):
             party.asked.add(number)
             party.say(packets[ask])
 
+    @rule(who=WHO, count=FEW)
+    def exchange(self, who: int, count: int) -> None:
+        """Much of the time all is well: packets go both ways, the disk answers, the application works."""
+        self.go_up(who, count)
+        self.office.settle()
+        for one in range(3):
+            self.go_down(one, count)
+        self.work(who, count, acknowledge=True)
+
     # -- disk and time --------------------------------------------------------------------------------
 
     @rule()
@@ -363,7 +379,7 @@ class Machine(RuleBasedStateMachine):
 class TestMachine(Machine.TestCase):
     """A few hundred steps in every run of the suite."""
 
-    settings = settings(max_examples=40, stateful_step_count=50, deadline=None)
+    settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 
 
 @pytest.mark.long

@@ -87,7 +87,9 @@ class Office:
         self.relay = Relay(limits, self.attendance, Directory(), self.mailbox, self.figures, mailbox_bytes, self._spawn)
 
     async def _open(self, folder: Path) -> Mailbox:
-        return Mailbox(folder / "cloud.db", 0, Flight.settle, self._not_kept)
+        mailbox = Mailbox(folder / "cloud.db", 0, Flight.settle, self._not_kept)
+        mailbox.connection.execute("PRAGMA synchronous = OFF")  # what survives a power cut is not asked here
+        return mailbox
 
     def _not_kept(self, flight: Flight, why: str) -> None:
         self.relay.not_kept(flight, why)
