@@ -131,6 +131,8 @@ class Asking:
 
     async def _register(self, line: Line, session: Session, ask: int, profiles: list[Profile]) -> None:
         relay = self._relay
+        if line.session is not session:  # gone meanwhile: who comes back asks again, and a session that ended owns nothing
+            return
         keys = session.profiles | {profile.key for profile in profiles}
         if len(keys) > PROFILES:
             line.say(Refusal(ask, Code.TOO_MANY, f"a device has {PROFILES} profiles at the most"))
@@ -149,6 +151,8 @@ class Asking:
 
     async def _unregister(self, line: Line, session: Session, ask: int, keys: tuple[bytes, ...]) -> None:
         relay = self._relay
+        if line.session is not session:
+            return
         keys = tuple(dict.fromkeys(keys))  # each once, else every repetition would be told to all who watch
         if len(keys) > KEYS:
             line.say(Refusal(ask, Code.TOO_MANY, f"a packet names {KEYS} keys at the most"))

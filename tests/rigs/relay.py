@@ -81,10 +81,25 @@ class Office:
         self.broken: list[str] = []
         self.loop.set_exception_handler(lambda _, context: self.broken.append(str(context)))
         self.tasks: set[asyncio.Task[None]] = set()
-        self.figures = Figures()
-        self.attendance = Attendance(limits, (), lambda device, state: None)
         self.mailbox = self.loop.run_until_complete(self._open(folder))
-        self.relay = Relay(limits, self.attendance, Directory(), self.mailbox, self.figures, mailbox_bytes, self._spawn)
+        self._mailbox_bytes = mailbox_bytes
+        self.renew()
+
+    def renew(self) -> None:
+        """Everything as new but the file, which is emptied."""
+        if self.tasks or self.mailbox.total_messages:
+            self.settle()
+            self.loop.run_until_complete(self.mailbox.expire(1 << 62))
+        self.figures = Figures()
+        self.attendance = Attendance(self.limits, (), lambda device, state: None)
+        self.relay = Relay(
+            self.limits, self.attendance, Directory(), self.mailbox, self.figures, self._mailbox_bytes, self._spawn
+        )
+
+    def stored(self) -> int:
+        """How many messages are in the file."""
+        count = "SELECT count(*) FROM mail"
+        return int(self.loop.run_until_complete(self.mailbox.do(lambda connection: connection.execute(count).fetchone()[0])))
 
     async def _open(self, folder: Path) -> Mailbox:
         mailbox = Mailbox(folder / "cloud.db", 0, Flight.settle, self._not_kept)

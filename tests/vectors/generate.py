@@ -4,7 +4,8 @@
     python tests/vectors/generate.py --check  say which are out of date
 
 Everything random is fixed here, so the files are the same each time. Bytes stand as `{"hex": "…"}`, a packet as its name,
-number, fields and the hex of the WebSocket message that holds it alone. docs/cloud-protocol.md explains what is signed and sealed.
+number, fields and the hex of the WebSocket message that holds it alone. docs/cloud-protocol.md explains what is signed and what
+is sealed.
 """
 
 # ruff: noqa: T201  # a command that prints
