@@ -80,6 +80,7 @@ class Code(StrEnum):
     OUT_OF_ORDER = "out-of-order"
     EXPIRED = "expired"
     FAULT = "fault"
+    LEFT = "left"
 
 
 class Packet(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True, tag_field="packet"):

@@ -140,7 +140,7 @@ class Relay:
                 self._taken(session, packet.position, now)  # type: ignore[union-attr]
             elif kind is Leave:
                 self.leave(line)
-                line.wire.end(Close.LEFT, "left", "as you wish")
+                line.wire.end(Close.LEFT, Code.LEFT, "as you wish")
                 return
             else:
                 self.figures.packets[kind.__name__] += 1
