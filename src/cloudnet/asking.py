@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloudnet import __version__
+from cloudnet.directory import checked_profile
 from cloudnet.errors import CloudError, Refused
 from cloudnet.keys import profile_text, verify
 from cloudnet.packets import (
@@ -35,7 +36,6 @@ from cloudnet.packets import (
     ServerStatus,
     Unregister,
     Watch,
-    checked_profile,
 )
 from cloudnet.session import Line, Session
 

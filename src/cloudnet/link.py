@@ -11,14 +11,12 @@ from collections.abc import Callable
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from cloudnet.errors import Failed, Refused
-from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome, encode, from_server
+from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome, from_server, messages
 
 SILENCE_SECONDS = 45.0
 """After so long without a word from the server it is pinged,"""
 ANSWER_SECONDS = 30.0
 """and taken for gone if it does not answer within this."""
-PART = 512
-"""Packets in one WebSocket message at the most: half of what a server takes."""
 
 _quiet = logging.LoggerAdapter(logging.getLogger("cloudnet.picows"), {})
 _quiet.logger.setLevel(logging.CRITICAL)
@@ -75,8 +73,8 @@ class Link(WSListener):
     def send(self, packets: list[FromClient]) -> None:
         """Write packets, in messages of no more than a server takes."""
         if self._transport is not None:
-            for start in range(0, len(packets), PART):
-                self._transport.send(WSMsgType.BINARY, encode(packets[start : start + PART]))
+            for message in messages(packets):
+                self._transport.send(WSMsgType.BINARY, message)
 
     def open(self) -> None:
         """The welcome was dealt with: hand over what came with it, and all that comes from now on."""

@@ -20,7 +20,6 @@ from cloudnet.keys import Identity, login_text, verify, welcome_text
 from cloudnet.packets import (
     EPOCH_BYTES,
     KEY_BYTES,
-    MESSAGE_BYTES,
     NONCE_BYTES,
     VERSION,
     Accepted,
@@ -32,7 +31,7 @@ from cloudnet.packets import (
     Login,
     Rejected,
     Resume,
-    encode,
+    messages,
 )
 
 GREETING_SECONDS = 5.0
@@ -192,19 +191,8 @@ class Line:
         if self.safe:
             out.append(Accepted(tuple(self.safe)))
             self.safe = []
-        if not out:
-            return []
         self.out = []
-        return _messages(out)
-
-
-def _messages(packets: list[FromServer]) -> list[bytes]:
-    """Packets as messages of no more than MESSAGE_BYTES; one packet alone never has so many."""
-    message = encode(packets)
-    if len(message) <= MESSAGE_BYTES or len(packets) == 1:
-        return [message]
-    half = len(packets) >> 1
-    return _messages(packets[:half]) + _messages(packets[half:])
+        return messages(out)
 
 
 class Flight:

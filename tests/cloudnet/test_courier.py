@@ -14,7 +14,6 @@ from cloudnet.courier import Courier, Message, Outgoing
 from cloudnet.errors import Failed, Refused
 from cloudnet.keys import Identity
 from cloudnet.packets import Accepted, Challenge, Code, Deliver, Limits, Rejected, Send, Welcome
-from cloudnet.reaching import FIRST_PAUSE, LONGEST_PAUSE, pause_before
 from cloudnet.sealed import Letter, seal
 from cloudnet.session import Greeting
 from rigs.relay import AUTHORITY, SERVER
@@ -403,15 +402,3 @@ def test_nothing_is_acknowledged_before_it_is_taken(steps: list[tuple[str, int]]
             taken.add(int(message.body))
         elif what == "a" and (ack := client.ack()):
             assert {at[one] for one in range(1, ack.position + 1)} <= taken
-
-
-# -- coming back ------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 10**6), st.floats(0, 1))
-def test_pauses_are_bounded_and_jittered(attempt: int, chance: float) -> None:
-    """From nothing up to a bound that doubles, and never over the longest."""
-    pause = pause_before(attempt, chance)
-    assert 0 <= pause <= LONGEST_PAUSE
-    assert pause == chance * pause_before(attempt, 1.0)
-    assert pause_before(attempt, 1.0) == min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 100))
