@@ -48,6 +48,9 @@ REGISTER_COST = 10
 """In messages, for each profile: its signature takes as long as so many messages."""
 FIND_COST = 50
 LOOKS_PER_MESSAGE = 4
+KEYS_PER_MESSAGE = 4
+PAGES = 32
+"""How many pages of searches one client may have waiting to be written: some megabytes at the most."""
 
 SEEN_MILLISECONDS = 3_600_000
 """How often it is written down that a device was seen."""
@@ -69,18 +72,13 @@ class Asking:
                 case Ping(ask=ask):
                     line.say(Pong(ask, _wall()))
                 case Find():
-                    line.say(self._find(packet))
-                    return FIND_COST + self._relay.directory.looked_at // LOOKS_PER_MESSAGE
+                    return self._find(line, packet)
                 case Watch():
-                    self._watch(line, session, packet)
+                    return self._watch(line, session, packet)
                 case AskStatus(ask=ask):
                     line.say(self._status(session, ask))
                 case Register():
-                    if len(packet.profiles) > PROFILES:  # before their signatures cost anything
-                        raise Refused(f"a device has {PROFILES} profiles at the most", Code.TOO_MANY)
-                    profiles = [self._claimed(profile, session) for profile in packet.profiles]
-                    self._spawn(self._register(line, session, packet.ask, profiles))
-                    return REGISTER_COST * len(profiles)
+                    return self._claim(line, session, packet)
                 case Unregister(ask=ask, keys=keys):
                     self._spawn(self._unregister(line, session, ask, keys))
                 case _:
@@ -98,11 +96,23 @@ class Asking:
             self._seen[device] = at
             self._spawn(self._write(lambda connection: _know(connection, device, at)))
 
-    def _find(self, query: Find) -> Found:
-        entries, cursor = self._relay.directory.find(query, self._relay.is_present)
-        return Found(query.ask, entries, cursor)
+    def _find(self, line: Line, query: Find) -> int:
+        if line.pages >= PAGES:
+            raise Refused(f"{PAGES} pages are asked for at once already", Code.TOO_FAST)
+        directory = self._relay.directory
+        entries, cursor = directory.find(query, self._relay.is_present)
+        line.pages += 1
+        line.say(Found(query.ask, entries, cursor))
+        return FIND_COST + directory.looked_at // LOOKS_PER_MESSAGE
 
-    def _watch(self, line: Line, session: Session, packet: Watch) -> None:
+    def _claim(self, line: Line, session: Session, packet: Register) -> int:
+        if len(packet.profiles) > PROFILES:  # before their signatures cost anything
+            raise Refused(f"a device has {PROFILES} profiles at the most", Code.TOO_MANY)
+        profiles = [self._claimed(profile, session) for profile in packet.profiles]
+        self._spawn(self._register(line, session, packet.ask, profiles))
+        return REGISTER_COST * len(profiles)
+
+    def _watch(self, line: Line, session: Session, packet: Watch) -> int:
         if len(packet.keys) > KEYS or any(len(key) != KEY_BYTES for key in packet.keys):
             raise Refused(f"at most {KEYS} keys of {KEY_BYTES} bytes", Code.MALFORMED)
         self._relay.attendance.watch(session, packet.keys, on=packet.on)
@@ -112,6 +122,7 @@ class Asking:
             for key in packet.keys:
                 device = self._relay.device_of(key) or key
                 line.say(Presence(key, "came" if self._relay.is_present(device) else "left", at))
+        return 1 + len(packet.keys) // KEYS_PER_MESSAGE
 
     def _status(self, session: Session, ask: int) -> ServerStatus:
         relay = self._relay

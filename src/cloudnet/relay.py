@@ -173,6 +173,10 @@ class Relay:
             self.figures.paused[Code.TOO_MANY] += 1
             line.paused = True
             line.wire.pause(float("inf"))
+        elif line.clogged_at and not line.paused:  # who reads no answers gets none: they would pile up
+            self.figures.paused[Code.SLOW_READER] += 1
+            line.paused = True
+            line.wire.pause(float("inf"))
 
     # -- messages -----------------------------------------------------------------------------------
 
@@ -238,6 +242,8 @@ class Relay:
     def unclogged(self, line: Line) -> None:
         """A client reads again."""
         line.clogged_at = 0.0
+        if line.paused:
+            line.relieve()
         if line.session is not None and line.session.backlog:
             self.read_on(line.session)
 

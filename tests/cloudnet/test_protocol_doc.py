@@ -102,6 +102,7 @@ def test_every_code_is_explained_and_none_besides() -> None:
         (directory, "LOOKED_AT"),
         (directory, "LOOKED_AROUND"),
         (asking, "PROFILES"),
+        (asking, "PAGES"),
         (courier, "SEEN"),
     ],
     ids=str,
@@ -149,7 +150,8 @@ def test_the_costs_are_told() -> None:
     part = " ".join(SECTIONS["Overload"].split())
     assert f"`Register` {asking.REGISTER_COST} for each profile" in part
     assert f"a `Find` {asking.FIND_COST} (" in part
-    assert f"every {asking.LOOKS_PER_MESSAGE} profiles" in part
+    assert f"every {asking.LOOKS_PER_MESSAGE} profiles that it looked at (`LOOKS_PER_MESSAGE`)" in part
+    assert f"every {asking.KEYS_PER_MESSAGE} keys (`KEYS_PER_MESSAGE`)" in part
     assert f"{relay.BURST_SECONDS:.0f} s worth at once (`BURST_SECONDS`)" in part
     assert f"{limits.HANDSHAKES_BURST_SECONDS:.0f} s worth at once, `HANDSHAKES_BURST_SECONDS`" in part
 
