@@ -228,11 +228,10 @@ class Reaching:
         welcome = await link.welcome
         self.courier.welcome(welcome)
         self._out = []
-        if not welcome.resumed:
-            if self.profiles:
-                self._out.append(Register(0, tuple(self.profiles.values())))
-            if self.watchers:
-                self._out.append(Watch(0, tuple(self.watchers)))
+        if self.profiles and not welcome.resumed:
+            self._out.append(Register(0, tuple(self.profiles.values())))
+        if self.watchers:  # also in a resumed session: what changed meanwhile was told to nobody
+            self._out.append(Watch(0, tuple(self.watchers)))
         return welcome
 
     def _lost(self) -> None:

@@ -1,4 +1,4 @@
-"""Much at once over real sockets: what waits is more than one WebSocket message may hold, and two clients flood each other."""
+"""Over real sockets: more waits than one WebSocket message may hold, two clients flood each other, a watcher comes back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cloudnet.client import Client, connect
 from cloudnet.keys import Identity
-from rigs.cloud import cloud
+from rigs.cloud import Cable, cloud
 
 
 async def take(client: Client, count: int) -> list[bytes]:
@@ -44,3 +44,21 @@ async def test_two_clients_that_flood_each_other_do_not_wait_for_each_other(tmp_
         assert await asyncio.gather(take(a, 400), take(b, 400)) == [numbers, numbers]
         await asyncio.wait_for(sending, 30)
         assert 'cloud_pauses_total{reason="too-many"}' not in await here.figures()
+
+
+async def test_a_watcher_that_comes_back_learns_what_has_changed(tmp_path: Path) -> None:
+    """Whoever left while its connection was cut is told as gone once it has resumed."""
+    ann, bob = Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path) as here,
+        Cable(here.port).plugged() as cable,
+        connect(cable.url, ann) as a,
+        a.watch(bob.key) as changes,
+    ):
+        async with connect(here.url, bob):
+            assert [(await asyncio.wait_for(anext(changes), 10)).state for _ in range(2)] == ["left", "came"]
+            cable.is_down = True
+            cable.cut()
+        cable.is_down = False
+        assert (await asyncio.wait_for(anext(changes), 10)).state == "left"
+        assert a.resumed == 1
