@@ -6,7 +6,7 @@
     python3 dev.py check                                lint, format, types, the law of the house, drift
     python3 dev.py bench [NAME …]                       print measured tables, rivals beside ours
     python3 dev.py fuzz [TARGET …] [--seconds N]        fuzz decoders and machines, 30 s each
-    python3 dev.py conformance                          run the WebSocket conformance cases (some minutes)
+    python3 dev.py conformance                          run the WebSocket conformance cases, under a minute
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py test-all                             the suite and the long batteries
 
