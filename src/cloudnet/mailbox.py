@@ -41,6 +41,8 @@ TURNS = 64
 
 _Put = tuple[Flight, tuple[Any, ...]]
 _PUT = "INSERT OR IGNORE INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_THERE = "SELECT 1 FROM mail WHERE row = ?"
+_LONGER = "UPDATE mail SET expires = max(expires, ?) WHERE recipient = ? AND id = ? AND sender = ?"
 _DELETE = "DELETE FROM mail WHERE row = ?"
 _READ = (
     "SELECT row, id, sender, addressee, at, body FROM mail WHERE recipient = ? AND row > ? AND expires > ? ORDER BY row LIMIT ?"
@@ -326,10 +328,11 @@ def _attempt(work: Callable[[sqlite3.Connection], Any], connection: sqlite3.Conn
 
 
 def _ignored(connection: sqlite3.Connection, turn: _Turn) -> list[_Put]:
-    """What of a turn was not put, since the same message was there already."""
-    there = "SELECT 1 FROM mail WHERE row = ?"
+    """What of a turn was not put, since the same message was there; that one waits as long as this one would."""
     pairs = zip(turn.flights, turn.puts, strict=True)
-    return [(flight, row) for flight, row in pairs if connection.execute(there, (row[0],)).fetchone() is None]
+    ignored = [(flight, put) for flight, put in pairs if connection.execute(_THERE, put[:1]).fetchone() is None]
+    connection.executemany(_LONGER, [(put[6], *put[1:4]) for _, put in ignored])
+    return ignored
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -30,6 +30,7 @@ from cloudnet.packets import (
     Watch,
     encode,
 )
+from cloudnet.session import Flight
 from rigs.relay import Office, ScriptedWire, bare_login, greeting
 
 ANN, BOB, SERVICE = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
@@ -176,3 +177,15 @@ def test_what_waits_is_counted_right_when_a_message_comes_twice(office: Office) 
         office.mailbox.delete(ANN.key, flight)
     office.settle()
     assert (office.mailbox.waiting(ANN.key), office.mailbox.total_messages, office.stored()) == (None, 0, 0)
+
+
+def test_a_message_sent_again_waits_as_long_as_the_last_attempt(office: Office) -> None:
+    """The first one is over its time but still in the file: the second is not accepted only to be lost with it."""
+    enter(office, BOB)
+    for expires in (1, 1 << 60):
+        flight = Flight(Deliver(0, ANN.key, b"i" * 16, 1, BOB.key, b"body"), None, 0, 0.0, 0)
+        office.mailbox.put(BOB.key, flight, expires)
+    office.settle()
+    mails = office.loop.run_until_complete(office.mailbox.read(BOB.key, 0, 10, time.time_ns() // 1_000_000))
+    assert [mail.body for mail in mails] == [b"body"]
+    assert office.loop.run_until_complete(office.mailbox.expire(2)) == 0
