@@ -361,9 +361,9 @@ class Machine(RuleBasedStateMachine):
                 self.office.settle()
                 self.go_down(who, 10)
                 self.work(who, 20, acknowledge=True)
-            if not any(party.up or party.in_hand or party.courier.under_way for party in self.parties) and not any(
-                session.flights or session.backlog for session in self.office.attendance.sessions.values()
-            ):
+            is_calm = not any(party.up or party.in_hand or party.courier.under_way for party in self.parties)
+            is_delivered = not any(session.flights or session.backlog for session in self.office.attendance.sessions.values())
+            if is_calm and is_delivered and all(party.wire for party in self.parties):
                 break
         self.counters_add_up()
         self.everything_was_taken_once_and_in_order()
