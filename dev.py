@@ -5,6 +5,8 @@
     python3 dev.py test [arguments of pytest]           install what tests need and run the suite
     python3 dev.py check                                lint, format, types, the law of the house, drift
     python3 dev.py bench [NAME …]                       print measured tables, rivals beside ours
+    python3 dev.py fuzz [TARGET …] [--seconds N]        fuzz decoders and machines, 30 s each
+    python3 dev.py conformance                          run the WebSocket conformance cases, under a minute
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py test-all                             the suite and the long batteries
 
@@ -31,7 +33,19 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):
         print(f"Watchkeeper needs Python 3.11 or newer; this is {sys.version.split()[0]}.", file=sys.stderr)
         return 2
-    verbs = {"up": up, "test": test, "check": check, "bench": bench, "docs": docs, "test-all": test_all}
+    verbs = {
+        "up": up,
+        "test": test,
+        "check": check,
+        "bench": bench,
+        "fuzz": fuzz,
+        "conformance": conformance,
+        "docs": docs,
+        "test-all": test_all,
+    }
+    if arguments[:1] in (["--help"], ["-h"], ["help"]):
+        print(__doc__.strip())
+        return 0
     verb = verbs.get(arguments[0]) if arguments else None
     if verb is None:
         print(__doc__.strip(), file=sys.stderr)
@@ -91,6 +105,18 @@ def bench(arguments: list[str]) -> int:
         print(f"no such bench: {', '.join(unknown)}; there are {', '.join(runnable)}", file=sys.stderr)
         return 2
     return max((report(name, (PYTHON, f"bench/{name}.py")) for name in arguments or runnable), default=0)
+
+
+def fuzz(arguments: list[str]) -> int:
+    """Fuzz the named targets, or all of them; what is found is kept under build/fuzz."""
+    install("dev,fuzz")
+    return run(PYTHON, "tests/fuzz/run.py", *arguments)
+
+
+def conformance(arguments: list[str]) -> int:
+    """Run the Autobahn cases against our frame rules and print a table by section."""
+    install("dev")
+    return run(PYTHON, "tests/conformance/run.py", *arguments)
 
 
 def docs(arguments: list[str]) -> int:

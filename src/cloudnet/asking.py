@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloudnet import __version__
+from cloudnet.directory import checked_profile
 from cloudnet.errors import CloudError, Refused
 from cloudnet.keys import profile_text, verify
 from cloudnet.packets import (
@@ -35,7 +36,6 @@ from cloudnet.packets import (
     ServerStatus,
     Unregister,
     Watch,
-    checked_profile,
 )
 from cloudnet.session import Line, Session
 
@@ -48,8 +48,9 @@ REGISTER_COST = 10
 """In messages, for each profile: its signature takes as long as so many messages."""
 FIND_COST = 50
 LOOKS_PER_MESSAGE = 4
-FINDS = 16
-"""Searches that are answered at once for one client: a read may hold hundreds of them, and an answer has up to 350 kB."""
+KEYS_PER_MESSAGE = 4
+PAGES = 32
+"""How many pages of searches one client may have waiting to be written: some megabytes at the most."""
 
 _LIST = "INSERT OR REPLACE INTO profile VALUES (?, ?, ?, ?)"
 """An empty profile is one that was taken back: other nodes may have heard of it, and are to hear of that too."""
@@ -74,16 +75,13 @@ class Asking:
                 case Ping(ask=ask):
                     line.say(Pong(ask, _wall()))
                 case Find():
-                    line.say(self._find(line, packet))
-                    return FIND_COST + self._relay.directory.looked_at // LOOKS_PER_MESSAGE
+                    return self._find(line, packet)
                 case Watch():
-                    self._watch(line, session, packet)
+                    return self._watch(line, session, packet)
                 case AskStatus(ask=ask):
                     line.say(self._status(session, ask))
                 case Register():
-                    profiles = self._claimed(packet.profiles, session)
-                    self._spawn(self._register(line, session, packet.ask, profiles))
-                    return REGISTER_COST * len(profiles)
+                    return self._claim(line, session, packet)
                 case Unregister(ask=ask, keys=keys):
                     self._spawn(self._unregister(line, session, ask, keys))
                 case _:
@@ -101,13 +99,21 @@ class Asking:
             self._seen[device] = at
             self._spawn(self._write(lambda connection: _know(connection, device, at)))
 
-    def _find(self, line: Line, query: Find) -> Found:
-        if line.clogged_at or sum(type(said) is Found for said in line.out) >= FINDS:
+    def _find(self, line: Line, query: Find) -> int:
+        if line.clogged_at or line.pages >= PAGES:
             raise Refused("too many searches whose answers you have not taken", Code.TOO_FAST)
-        entries, cursor = self._relay.directory.find(query, self._relay.is_present)
-        return Found(query.ask, entries, cursor)
+        directory = self._relay.directory
+        entries, cursor = directory.find(query, self._relay.is_present)
+        line.pages += 1
+        line.say(Found(query.ask, entries, cursor))
+        return FIND_COST + directory.looked_at // LOOKS_PER_MESSAGE
 
-    def _watch(self, line: Line, session: Session, packet: Watch) -> None:
+    def _claim(self, line: Line, session: Session, packet: Register) -> int:
+        profiles = self._claimed(packet.profiles, session)
+        self._spawn(self._register(line, session, packet.ask, profiles))
+        return REGISTER_COST * len(profiles)
+
+    def _watch(self, line: Line, session: Session, packet: Watch) -> int:
         if len(packet.keys) > KEYS or any(len(key) != KEY_BYTES for key in packet.keys):
             raise Refused(f"at most {KEYS} keys of {KEY_BYTES} bytes", Code.MALFORMED)
         self._relay.attendance.watch(session, packet.keys, on=packet.on)
@@ -117,6 +123,7 @@ class Asking:
             for key in packet.keys:
                 device = self._relay.device_of(key) or key
                 line.say(Presence(key, "came" if self._relay.is_present(device) else "left", at))
+        return 1 + len(packet.keys) // KEYS_PER_MESSAGE
 
     def _status(self, session: Session, ask: int) -> ServerStatus:
         relay = self._relay
@@ -139,6 +146,8 @@ class Asking:
 
     async def _register(self, line: Line, session: Session, ask: int, profiles: list[Profile]) -> None:
         relay = self._relay
+        if line.session is not session:  # gone meanwhile: who comes back asks again, and a session that ended owns nothing
+            return
         keys = session.profiles | {profile.key for profile in profiles}
         if len(keys) > PROFILES:
             line.say(Refusal(ask, Code.TOO_MANY, f"a device has {PROFILES} profiles at the most"))
@@ -155,6 +164,8 @@ class Asking:
 
     async def _unregister(self, line: Line, session: Session, ask: int, keys: tuple[bytes, ...]) -> None:
         relay = self._relay
+        if line.session is not session:
+            return
         keys = tuple(dict.fromkeys(keys))  # each once, else every repetition would be told to all who watch
         if len(keys) > KEYS:
             line.say(Refusal(ask, Code.TOO_MANY, f"a packet names {KEYS} keys at the most"))

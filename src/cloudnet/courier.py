@@ -32,10 +32,10 @@ from cloudnet.packets import (
 )
 from cloudnet.sealed import Letter, seal, unseal
 
-_NOWHERE = 1 << 62
-
 SEEN = 65_536
 """How many messages are remembered, so that none is handed over twice."""
+_NOWHERE = 1 << 64
+"""A position behind all."""
 
 
 class Message(NamedTuple):
@@ -82,13 +82,15 @@ class Courier:
         self._identities = {one.key: one for one in (identity, *others)}
         self._outbox: dict[Outgoing, None] = {}
         """In order. By object, not by id: an application may try again under an id that is still on its way."""
+        self._due: deque[Outgoing] = deque()
+        """Of these, what was not sent on this connection yet."""
         self._receipts: dict[bytes, list[Outgoing]] = {}
         self._by_seq: dict[int, Outgoing] = {}
         self._seq = 0
         self._seen: OrderedDict[tuple[bytes, bytes], None] = OrderedDict((key, None) for key in seen)
         self._inbox: deque[tuple[int, Message]] = deque()
         self._open: dict[tuple[bytes, bytes], int] = {}
-        """Handed to the application and not taken yet: their newest position."""
+        """Handed to the application and not taken yet: their first position on this connection."""
         self.owed: list[Message] = []
         """Taken in an earlier life and delivered again: the receipt may have died with it, so it is sent once more."""
         self._position = 0
@@ -115,11 +117,8 @@ class Courier:
         resume = Resume(self.epoch, self._acknowledged) if self.epoch else None
         return Login(key, nonce, authority, certificate, self.identity.sign(text), takeover, resume, agent)
 
-    def welcome(self, packet: Welcome) -> list[Send]:
-        """Logged in: everything that is still to be accepted, to be sent again.
-
-        Raises Refused when the server is not who it said.
-        """
+    def welcome(self, packet: Welcome) -> None:
+        """Logged in: all that is still to be accepted is `due` again. Raises Refused when the server is not who it said."""
         challenge = self._challenge
         if challenge is None:
             raise Refused("a welcome before a challenge", Code.OUT_OF_ORDER)
@@ -128,13 +127,13 @@ class Courier:
         self._challenge = None
         self.limits = packet.limits
         self._inbox.clear()  # what was not handed over comes again
+        self._open = dict.fromkeys(self._open, _NOWHERE)  # and what was, at another position
         if packet.epoch != self.epoch:
             self._position = self._acknowledged = 0
-            self._open = dict.fromkeys(self._open, _NOWHERE)  # their positions were those of a session that is no more
         self.epoch = packet.epoch
         self._by_seq = {}
         self._seq = 0
-        return [self._numbered(outgoing) for outgoing in self._outbox]
+        self._due = deque(self._outbox)
 
     # -- sending --------------------------------------------------------------------------------------
 
@@ -151,12 +150,31 @@ class Courier:
             raise Refused(f"sealed, the message has {len(body)} bytes; the server takes {self.limits.body_bytes}", Code.TOO_BIG)
         return identity, body
 
-    def send(self, outgoing: Outgoing) -> Send:
-        """Take a message over, and the packet for it."""
+    def send(self, outgoing: Outgoing) -> None:
+        """Take a message over; it is `due` from now on."""
         self._outbox[outgoing] = None
+        self._due.append(outgoing)
         if outgoing.receipt is not None:
             self._receipts.setdefault(outgoing.id, []).append(outgoing)
-        return self._numbered(outgoing)
+
+    def due(self) -> list[Send]:
+        """What may be sent now, in order, each once a connection: never more than the server grants to be under way.
+
+        A server does not read who has more under way, nor then the acknowledgements that would settle messages of others; two
+        clients that flood each other would wait for each other.
+        """
+        sends = []
+        while self._due and len(self._by_seq) < self.limits.under_way:
+            outgoing = self._due.popleft()
+            self._seq += 1
+            self._by_seq[self._seq] = outgoing
+            sends.append(Send(self._seq, outgoing.to, outgoing.id, outgoing.body, outgoing.keep, outgoing.ttl))
+        return sends
+
+    @property
+    def is_due(self) -> bool:
+        """Whether `due` has something."""
+        return bool(self._due) and len(self._by_seq) < self.limits.under_way
 
     def forget_receipt(self, outgoing: Outgoing) -> None:
         """Nobody waits for it any more."""
@@ -166,16 +184,21 @@ class Courier:
             if not waiting:
                 del self._receipts[outgoing.id]
 
-    def accepted(self, packet: Accepted) -> None:
-        """These are safe."""
+    def settle(self, packet: Accepted | Rejected) -> None:
+        """What became of some."""
+        if isinstance(packet, Accepted):
+            self._accepted(packet)
+        else:
+            self._rejected(packet)
+
+    def _accepted(self, packet: Accepted) -> None:
         for seq in packet.seqs:
             outgoing = self._by_seq.pop(seq, None)
             if outgoing is not None:
                 del self._outbox[outgoing]
                 _tell(outgoing.accepted, None)
 
-    def rejected(self, packet: Rejected) -> None:
-        """This one was not taken."""
+    def _rejected(self, packet: Rejected) -> None:
         outgoing = self._by_seq.pop(packet.seq, None)
         if outgoing is None:
             return
@@ -191,6 +214,7 @@ class Courier:
             _tell(outgoing.accepted, fault)
             _tell(outgoing.receipt, fault)
         self._outbox.clear()
+        self._due.clear()
         self._by_seq.clear()
         self._receipts.clear()
 
@@ -273,11 +297,6 @@ class Courier:
         self._seen[key] = None
         if len(self._seen) > SEEN:
             self._seen.popitem(last=False)
-
-    def _numbered(self, outgoing: Outgoing) -> Send:
-        self._seq += 1
-        self._by_seq[self._seq] = outgoing
-        return Send(self._seq, outgoing.to, outgoing.id, outgoing.body, outgoing.keep, outgoing.ttl)
 
 
 def _tell(waiting: Any, answer: Any) -> None:

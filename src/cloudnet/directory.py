@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from cloudnet.errors import Refused
-from cloudnet.packets import PAGE, TEXT_CHARACTERS, Code, Entry, Find, Profile
+from cloudnet.packets import EXTRA_BYTES, KEY_BYTES, PAGE, TEXT_CHARACTERS, Code, Entry, Find, Profile
 
 LOOKED_AT = 5000
 """How many profiles a search by name looks at before it answers with what it has, and a cursor to go on from."""
@@ -153,6 +153,25 @@ class Directory:
             else:
                 yield least, order[high][1]
                 high += 1
+
+
+def checked_profile(profile: Profile) -> Profile:
+    """The profile, if its sizes and values are as described; raises Refused (``malformed``)."""
+    texts: Sequence[tuple[str, str]] = (("type", profile.type), ("name", profile.name), ("alias", profile.alias))
+    why = ""
+    if len(profile.key) != KEY_BYTES:
+        why = f"a key has {KEY_BYTES} bytes, not {len(profile.key)}"
+    elif profile.kind not in {"device", "service", "identity"}:
+        why = f"a profile is a device, a service or an identity, not {profile.kind[:40]!r}"
+    elif long := next((name for name, text in texts if len(text) > TEXT_CHARACTERS), ""):
+        why = f"{long} has more than {TEXT_CHARACTERS} characters"
+    elif len(profile.extra) > EXTRA_BYTES:
+        why = f"extra data has more than {EXTRA_BYTES} bytes"
+    elif profile.place and not (abs(profile.place[0]) <= 90 and abs(profile.place[1]) <= 180):
+        why = "a place is a latitude from -90 to 90 and a longitude from -180 to 180"
+    if why:
+        raise Refused(why, Code.MALFORMED)
+    return profile
 
 
 def metres_between(one: tuple[float, float], other: tuple[float, float]) -> float:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import codecs
 import struct
 
-import msgspec
-
-from cloudnet.packets import MESSAGE_BYTES, Close
+from cloudnet.packets import Close
 
 TEXT = 1
 BINARY = 2
@@ -76,22 +74,6 @@ class Assembler:
         self._whole.clear()
         self._decoder = None
         return kind, whole
-
-
-def parts(message: bytes, most: int = MESSAGE_BYTES) -> list[bytes]:
-    """A message of packets that is too long for one, as several of at most `most` bytes; every packet stays whole."""
-    made: list[bytes] = []
-    batch: list[msgspec.Raw] = []
-    size = 0
-    for packet in msgspec.msgpack.decode(message, type=list[msgspec.Raw]):
-        length = memoryview(packet).nbytes
-        if batch and size + length > most - 5:  # an array's header has five bytes at the most
-            made.append(msgspec.msgpack.encode(batch))
-            batch, size = [], 0
-        batch.append(packet)
-        size += length
-    made.append(msgspec.msgpack.encode(batch))
-    return made
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

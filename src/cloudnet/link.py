@@ -11,15 +11,13 @@ from collections.abc import Callable
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from cloudnet.errors import Failed, Refused
-from cloudnet.framing import BINARY, Assembler, parts
-from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome, encode, from_server
+from cloudnet.framing import BINARY, Assembler
+from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome, from_server, messages
 
 SILENCE_SECONDS = 45.0
 """After so long without a word from the server it is pinged,"""
 ANSWER_SECONDS = 30.0
 """and taken for gone if it does not answer within this."""
-PART = 512
-"""Packets in one WebSocket message at the most: half of what a server takes."""
 
 _OPCODES = {WSMsgType.CONTINUATION: 0, WSMsgType.BINARY: BINARY}
 _quiet = logging.LoggerAdapter(logging.getLogger("cloudnet.picows"), {})
@@ -82,10 +80,8 @@ class Link(WSListener):
     def send(self, packets: list[FromClient]) -> None:
         """Write packets, in messages of no more than a server takes."""
         if self._transport is not None:
-            for start in range(0, len(packets), PART):
-                message = encode(packets[start : start + PART])
-                for part in [message] if len(message) <= MESSAGE_BYTES else parts(message):
-                    self._transport.send(WSMsgType.BINARY, part)
+            for message in messages(packets):
+                self._transport.send(WSMsgType.BINARY, message)
 
     def open(self) -> None:
         """The welcome was dealt with: hand over what came with it, and all that comes from now on."""

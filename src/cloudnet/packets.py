@@ -80,6 +80,7 @@ class Code(StrEnum):
     OUT_OF_ORDER = "out-of-order"
     EXPIRED = "expired"
     FAULT = "fault"
+    LEFT = "left"
 
 
 class Packet(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True, tag_field="packet"):
@@ -391,25 +392,17 @@ def from_server(message: bytes) -> list[FromServer]:
         raise Refused(f"not packets of a server: {fault}", Code.MALFORMED) from None
 
 
+def messages(packets: Sequence[FromClient | FromServer]) -> list[bytes]:
+    """Packets as WebSocket messages, one if they fit, none if there are none; no single packet is longer than MESSAGE_BYTES."""
+    if not packets:
+        return []
+    message = _encoder.encode(packets)
+    if len(packets) == 1 or (len(message) <= MESSAGE_BYTES and len(packets) <= PACKETS):
+        return [message]
+    half = len(packets) >> 1
+    return messages(packets[:half]) + messages(packets[half:])
+
+
 def encode_one(packet: FromClient | FromServer) -> bytes:
     """One packet as a WebSocket message of its own."""
     return _encoder.encode([packet])
-
-
-def checked_profile(profile: Profile) -> Profile:
-    """The profile, if its sizes and values are as described; raises Refused (``malformed``)."""
-    texts: Sequence[tuple[str, str]] = (("type", profile.type), ("name", profile.name), ("alias", profile.alias))
-    why = ""
-    if len(profile.key) != KEY_BYTES:
-        why = f"a key has {KEY_BYTES} bytes, not {len(profile.key)}"
-    elif profile.kind not in {"device", "service", "identity"}:
-        why = f"a profile is a device, a service or an identity, not {profile.kind[:40]!r}"
-    elif long := next((name for name, text in texts if len(text) > TEXT_CHARACTERS), ""):
-        why = f"{long} has more than {TEXT_CHARACTERS} characters"
-    elif len(profile.extra) > EXTRA_BYTES:
-        why = f"extra data has more than {EXTRA_BYTES} bytes"
-    elif profile.place and not (abs(profile.place[0]) <= 90 and abs(profile.place[1]) <= 180):
-        why = "a place is a latitude from -90 to 90 and a longitude from -180 to 180"
-    if why:
-        raise Refused(why, Code.MALFORMED)
-    return profile

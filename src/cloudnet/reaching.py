@@ -120,9 +120,8 @@ class Reaching:
 
     def post(self, outgoing: Outgoing) -> None:
         """Send a message, now or once there is a connection."""
-        packet = self.courier.send(outgoing)
-        if self._connected.is_set():
-            self.say(packet)
+        self.courier.send(outgoing)
+        self.write_soon()
 
     def say(self, packet: FromClient) -> None:
         """Have a packet sent this turn."""
@@ -148,6 +147,7 @@ class Reaching:
         if ack := self.courier.ack():
             self._out.insert(0, ack)
         out, self._out = self._out, []
+        out += self.courier.due()
         self._link.send(out)
 
     def check(self) -> None:
@@ -232,14 +232,12 @@ class Reaching:
         )
         link.send([login])
         welcome = await link.welcome
-        again = self.courier.welcome(welcome)
+        self.courier.welcome(welcome)
         self._out = []
-        if not welcome.resumed:
-            if self.profiles:
-                self._out.append(Register(0, tuple(self.profiles.values())))
-            if self.watchers:
-                self._out.append(Watch(0, tuple(self.watchers)))
-        self._out += again
+        if self.profiles and not welcome.resumed:
+            self._out.append(Register(0, tuple(self.profiles.values())))
+        if self.watchers:  # also in a resumed session: what changed meanwhile was told to nobody
+            self._out.append(Watch(0, tuple(self.watchers)))
         return welcome
 
     def _lost(self) -> None:
@@ -288,10 +286,10 @@ class Reaching:
                 self._send_owed()
                 self.arrived.set()
                 self.write_soon()
-            case Accepted():
-                self.courier.accepted(packet)
-            case Rejected():
-                self.courier.rejected(packet)
+            case Accepted() | Rejected():
+                self.courier.settle(packet)
+                if self.courier.is_due:
+                    self.write_soon()
             case Presence(key=key):
                 for queue in self.watchers.get(key, ()):
                     queue.put_nowait(packet)

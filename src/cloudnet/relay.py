@@ -178,7 +178,7 @@ class Relay:
                 self._taken(session, packet.position, now)  # type: ignore[union-attr]
             elif kind is Leave:
                 self.leave(line)
-                line.wire.end(Close.LEFT, "left", "as you wish")
+                line.wire.end(Close.LEFT, Code.LEFT, "as you wish")
                 return
             else:
                 self.figures.packets[kind.__name__] += 1
@@ -207,8 +207,12 @@ class Relay:
         if wait:
             self.figures.paused[Code.TOO_FAST] += 1
             line.wire.pause(wait)
-        if line.pending >= self.limits.under_way and not line.paused:
+        if line.pending > self.limits.under_way and not line.paused:
             self.figures.paused[Code.TOO_MANY] += 1
+            line.paused = True
+            line.wire.pause(float("inf"))
+        elif line.clogged_at and not line.paused:  # who reads no answers gets none: they would pile up
+            self.figures.paused[Code.SLOW_READER] += 1
             line.paused = True
             line.wire.pause(float("inf"))
 
@@ -254,6 +258,8 @@ class Relay:
             self.figures.forwarded += 1
             target.forward(sender, send.id, at, send.to, send.body, origin, send.seq, now)
             return
+        if target is None:  # its device may be here in a fresh session that has not registered this key again
+            target = self.attendance.sessions.get(device)
         if not send.keep and (target is None or target.line is None):
             self.keeping.drop(
                 origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"
@@ -314,6 +320,8 @@ class Relay:
     def unclogged(self, line: Line) -> None:
         """A client reads again."""
         line.clogged_at = 0.0
+        if line.paused:
+            line.relieve()
         if line.session is not None and line.session.backlog:
             self.keeping.read_on(line.session)
 

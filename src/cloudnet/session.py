@@ -20,7 +20,6 @@ from cloudnet.keys import Identity, login_text, verify, welcome_text
 from cloudnet.packets import (
     EPOCH_BYTES,
     KEY_BYTES,
-    MESSAGE_BYTES,
     NONCE_BYTES,
     VERSION,
     Accepted,
@@ -32,7 +31,7 @@ from cloudnet.packets import (
     Login,
     Rejected,
     Resume,
-    encode,
+    messages,
 )
 
 GREETING_SECONDS = 5.0
@@ -135,7 +134,20 @@ class Wire(Protocol):
 class Line:
     """A connection as the relay sees it: what waits to be written, and how its client's own messages stand."""
 
-    __slots__ = ("address", "clogged_at", "figures", "out", "paused", "pending", "rung", "safe", "seq", "session", "wire")
+    __slots__ = (
+        "address",
+        "clogged_at",
+        "figures",
+        "out",
+        "pages",
+        "paused",
+        "pending",
+        "rung",
+        "safe",
+        "seq",
+        "session",
+        "wire",
+    )
 
     def __init__(self, wire: Wire, figures: Figures, address: str = "") -> None:
         """`address`: where the client is, for the log."""
@@ -147,10 +159,12 @@ class Line:
         self.safe: list[int] = []
         self.rung = False
         self.seq = 0
+        self.pages = 0
+        """Pages of searches that wait to be written."""
         self.pending = 0
         """Messages of this client's that are not settled yet."""
         self.paused = False
-        """Whether it is not read because of `pending`."""
+        """Whether it is not read because of `pending`, or because its client reads nothing itself."""
         self.clogged_at = 0.0
         """Since when its client has not taken what was written; 0 when it takes it."""
 
@@ -166,7 +180,7 @@ class Line:
         self.pending -= 1
         self.figures.accepted += 1
         if self.paused:
-            self._relieve()
+            self.relieve()
         self.safe.append(seq)
         if not self.rung and len(self.safe) == 1:
             self.wire.ring_later(self)
@@ -176,35 +190,25 @@ class Line:
         self.pending -= 1
         self.figures.rejected += 1
         if self.paused:
-            self._relieve()
+            self.relieve()
         self.say(Rejected(seq, code, why))
 
-    def _relieve(self) -> None:
-        """Read on once half of what was too much is settled."""
-        if self.session is None or self.pending <= self.session.limits.under_way >> 1:
+    def relieve(self) -> None:
+        """Read on once half of what was too much is settled, and the client reads."""
+        if self.session is None or (not self.clogged_at and self.pending <= self.session.limits.under_way >> 1):
             self.paused = False
             self.wire.proceed()
 
     def drain(self) -> list[bytes]:
         """Everything that waits, as one WebSocket message, or as several when one would be longer than clients take."""
         self.rung = False
+        self.pages = 0
         out = self.out
         if self.safe:
             out.append(Accepted(tuple(self.safe)))
             self.safe = []
-        if not out:
-            return []
         self.out = []
-        return _messages(out)
-
-
-def _messages(packets: list[FromServer]) -> list[bytes]:
-    """Packets as messages of no more than MESSAGE_BYTES; one packet alone never has so many."""
-    message = encode(packets)
-    if len(message) <= MESSAGE_BYTES or len(packets) == 1:
-        return [message]
-    half = len(packets) >> 1
-    return _messages(packets[:half]) + _messages(packets[half:])
+        return messages(out)
 
 
 class Flight:

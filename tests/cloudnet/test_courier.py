@@ -14,7 +14,6 @@ from cloudnet.courier import Courier, Message, Outgoing
 from cloudnet.errors import Failed, Refused
 from cloudnet.keys import Identity
 from cloudnet.packets import Accepted, Challenge, Code, Deliver, Limits, Rejected, Send, Welcome
-from cloudnet.reaching import FIRST_PAUSE, LONGEST_PAUSE, pause_before
 from cloudnet.sealed import Letter, seal
 from cloudnet.session import Greeting
 from rigs.relay import AUTHORITY, SERVER
@@ -53,7 +52,8 @@ def connected(client: Courier, epoch: bytes = b"e" * 16, limits: Limits | None =
     login = client.login(greeting.challenge(1), AUTHORITY, b"", takeover=False)
     greeting.check(login, AUTHORITY)
     resumed = login.resume is not None and login.resume.epoch == epoch
-    return client.welcome(Welcome(epoch, resumed, 0, greeting.sign(login, epoch), limits or Limits()))
+    client.welcome(Welcome(epoch, resumed, 0, greeting.sign(login, epoch), limits or Limits()))
+    return client.due()
 
 
 def delivery(
@@ -133,14 +133,16 @@ def test_what_is_not_accepted_is_sent_again_in_order() -> None:
     client = Courier(ANN)
     connected(client)
     messages = [outgoing(number) for number in range(1, 6)]
-    assert [client.send(one).seq for one in messages] == [1, 2, 3, 4, 5]
-    client.accepted(Accepted((2, 99, 2)))
-    client.rejected(Rejected(4, Code.TOO_BIG, "too big"))
-    client.rejected(Rejected(4, Code.TOO_BIG, "too big"))
+    for one in messages:
+        client.send(one)
+    assert [send.seq for send in client.due()] == [1, 2, 3, 4, 5]
+    client.settle(Accepted((2, 99, 2)))
+    client.settle(Rejected(4, Code.TOO_BIG, "too big"))
+    client.settle(Rejected(4, Code.TOO_BIG, "too big"))
     again = connected(client, b"f" * 16)
     assert [(one.seq, one.id[-1]) for one in again] == [(1, 1), (2, 3), (3, 5)]
     assert client.under_way == 3
-    client.accepted(Accepted((1, 2, 3)))
+    client.settle(Accepted((1, 2, 3)))
     assert client.under_way == 0
     answers = [one.accepted.answers for one in messages]
     assert answers[0] == answers[1] == answers[2] == answers[4] == [None]
@@ -156,14 +158,30 @@ def test_a_message_tried_twice_at_once_is_settled_twice() -> None:
     first, second = outgoing(1), outgoing(1)
     client.send(first)
     client.send(second)
+    client.due()
     assert [one.id for one in connected(client)] == [first.id, second.id]
-    client.accepted(Accepted((1,)))
+    client.settle(Accepted((1,)))
     assert (first.accepted.answers, second.accepted.answers) == ([None], [])
-    client.accepted(Accepted((2,)))
+    client.settle(Accepted((2,)))
     assert second.accepted.answers == [None]
     receipt = Letter("receipt", 99, first.id, BOB.key)
     client.deliver(delivery(1, 50, sender=BOB, letter=receipt, to=ANN))
     assert first.receipt.answers == second.receipt.answers == [99]
+
+
+def test_no_more_is_under_way_than_granted() -> None:
+    """The rest is sent as room comes, in order, and again after a reconnect; sent packets never pile up."""
+    client = Courier(ANN)
+    connected(client, limits=Limits(under_way=2))
+    for number in range(1, 6):
+        client.send(outgoing(number))
+    assert [send.id[-1] for send in client.due()] == [1, 2]
+    assert client.due() == []
+    assert not client.is_due
+    client.settle(Accepted((2,)))
+    assert client.is_due
+    assert [(send.seq, send.id[-1]) for send in client.due()] == [(3, 3)]
+    assert [(send.seq, send.id[-1]) for send in connected(client, limits=Limits(under_way=3))] == [(1, 1), (2, 3), (3, 4)]
 
 
 def test_whoever_does_not_wait_any_more_is_not_told() -> None:
@@ -172,10 +190,11 @@ def test_whoever_does_not_wait_any_more_is_not_told() -> None:
     connected(client)
     message = outgoing(1)
     client.send(message)
+    client.due()
     message.accepted.is_done = True
     client.forget_receipt(message)
     client.forget_receipt(message)
-    client.accepted(Accepted((1,)))
+    client.settle(Accepted((1,)))
     assert message.accepted.answers == message.receipt.answers == []
     assert client._receipts == {}
 
@@ -187,10 +206,11 @@ def test_giving_up_tells_everybody_once() -> None:
     first, second = outgoing(1), outgoing(2)
     client.send(first)
     client.send(second)
-    client.accepted(Accepted((1,)))
+    client.due()
+    client.settle(Accepted((1,)))
     fault = Failed("closed")
     client.give_up(fault)
-    client.accepted(Accepted((2,)))
+    client.settle(Accepted((2,)))
     assert (first.accepted.answers, first.receipt.answers) == ([None], [fault])
     assert (second.accepted.answers, second.receipt.answers) == ([fault], [fault])
     assert client.under_way == 0
@@ -382,15 +402,3 @@ def test_nothing_is_acknowledged_before_it_is_taken(steps: list[tuple[str, int]]
             taken.add(int(message.body))
         elif what == "a" and (ack := client.ack()):
             assert {at[one] for one in range(1, ack.position + 1)} <= taken
-
-
-# -- coming back ------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 10**6), st.floats(0, 1))
-def test_pauses_are_bounded_and_jittered(attempt: int, chance: float) -> None:
-    """From nothing up to a bound that doubles, and never over the longest."""
-    pause = pause_before(attempt, chance)
-    assert 0 <= pause <= LONGEST_PAUSE
-    assert pause == chance * pause_before(attempt, 1.0)
-    assert pause_before(attempt, 1.0) == min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 100))

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudnet import directory
-from cloudnet.directory import EARTH_METRES, Directory, metres_between
+from cloudnet.directory import EARTH_METRES, Directory, checked_profile, metres_between
 from cloudnet.errors import Refused
-from cloudnet.packets import PAGE, TEXT_CHARACTERS, Code, Entry, Find, Profile
+from cloudnet.packets import EXTRA_BYTES, PAGE, TEXT_CHARACTERS, Code, Entry, Find, Profile
 from rigs.wire import POISONS
 
 ROUND = 2 * math.pi * EARTH_METRES
@@ -276,3 +276,59 @@ def test_a_search_near_a_place_stops_when_nothing_can_be_nearer() -> None:
         found.find(Find(1, near=(3.0, 40.0), type="rare"), everybody)
     assert fault.value.code == Code.TOO_MANY
     assert numbers(found, Find(1, near=(3.0, 40.0), type="rare", radius=100_000)) == []
+
+
+# -- profiles ---------------------------------------------------------------------------------------
+
+
+GOOD = Profile(b"k" * 32, "service", "chat", "name")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "device"},
+        {"kind": "identity"},
+        {"type": "", "name": "", "alias": ""},
+        {"type": "ß" * TEXT_CHARACTERS, "name": "界" * TEXT_CHARACTERS, "alias": "é" * TEXT_CHARACTERS},
+        {"extra": bytes(EXTRA_BYTES)},
+        {"place": (90, 180)},
+        {"place": (-90.0, -180.0)},
+        {"place": (0.0, 0.0)},
+        {"place": (-0.0, 5e-324)},
+    ],
+)
+def test_a_profile_at_its_limits_is_taken(change: dict[str, Any]) -> None:
+    """Each size and value up to its limit, that one included."""
+    profile = msgspec.structs.replace(GOOD, **change)
+    assert checked_profile(profile) is profile
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"key": b"k" * 31}, "32 bytes"),
+        ({"key": b"k" * 33}, "32 bytes"),
+        ({"key": b""}, "32 bytes"),
+        ({"kind": ""}, "a device, a service or an identity"),
+        ({"kind": "Device"}, "a device, a service or an identity"),
+        ({"kind": "x" * 100_000}, "a device, a service or an identity"),
+        ({"type": "x" * 201}, "type has more than 200"),
+        ({"name": "x" * 201}, "name has more than 200"),
+        ({"alias": "x" * 201}, "alias has more than 200"),
+        ({"extra": bytes(1025)}, "more than 1024 bytes"),
+        *[
+            ({"place": place}, "a place is")
+            for bad in (math.nan, math.inf, -math.inf, 1e300)
+            for place in ((bad, 0.0), (0.0, bad), (bad, bad))
+        ],
+        ({"place": (math.nextafter(90, 91), 0.0)}, "a place is"),
+        ({"place": (0.0, math.nextafter(-180, -181))}, "a place is"),
+    ],
+)
+def test_a_profile_beyond_its_limits_is_refused(change: dict[str, Any], said: str) -> None:
+    """Each size and value just beyond, with its reason, which repeats nothing long."""
+    with pytest.raises(Refused, match=said) as fault:
+        checked_profile(msgspec.structs.replace(GOOD, **change))
+    assert fault.value.code == Code.MALFORMED
+    assert len(fault.value.why) < 200

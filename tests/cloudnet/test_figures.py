@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
-from cloudnet.figures import BOUNDS, Figures, Histogram, Page, process
+from cloudnet.client import connect
+from cloudnet.errors import Refused
+from cloudnet.figures import BOUNDS, EXPOSITION, Figures, Histogram, Page, process
+from cloudnet.keys import Identity
+from rigs.cloud import cloud
 from watchkeeper.collect.exposition import Parser
 
 
@@ -85,3 +91,20 @@ def test_figures_begin_at_zero() -> None:
     figures = Figures()
     assert figures.started_at > 1_700_000_000
     assert not any(value for name, value in vars(figures).items() if isinstance(value, (int, float)) and name != "started_at")
+
+
+async def test_a_servers_whole_page_is_read_by_the_reference_parser(tmp_path: Path) -> None:
+    """With clients, messages and refusals behind it; and what came in is accepted, rejected or under way."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a, connect(here.url, bob):
+        await a.send(bob.key, b"body")
+        with pytest.raises(Refused):
+            await a.send(Identity.new().key, b"body")
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"http://127.0.0.1:{here.metrics_port}/metrics")
+    assert answer.headers["content-type"] == EXPOSITION
+    families = {family.name: family for family in parsed(answer.text)}
+    values = {sample.name: sample.value for family in families.values() for sample in family.samples if not sample.labels}
+    names = ("received", "accepted", "rejected")
+    assert [values[f"cloud_messages_{name}_total"] for name in names] == [2, 1, 1]
+    assert {name for name in families if not name.startswith(("cloud_", "process_"))} == set()

@@ -108,3 +108,13 @@ def test_anything_is_read_or_refused(text: str) -> None:
     except Failed:
         return
     assert len(page.series) == len(page.values)
+
+
+@pytest.mark.parametrize("junk", ["1 ' {} 1", "1 2 3", "1 x", "x 1", "# 1"])
+def test_what_is_behind_a_figure_is_looked_at_every_time(junk: str) -> None:
+    """A line that is no sample is told on a page whose other lines are known, as on the first."""
+    parser = Parser(9)
+    assert parser.read("a 1\nb 2 5 # {} 1\n").values == [1, 2]
+    assert parser.read("a 3 7\nb 4\n").values == [3, 4]
+    with pytest.raises(Failed, match="line 1"):
+        parser.read(f"a {junk}\nb 2\n")

@@ -12,6 +12,8 @@ from watchkeeper.wire import packets
 from watchkeeper.wire.session import GREETING_SECONDS, IN_FLIGHT, AgentSession, HubSession
 
 MACHINE = Machine("box", "Linux", "6.1", "x86_64", 2, 1 << 30, 0, "0.1", 0)
+DEEP = b"\x91" * 50_000 + b"\x90"
+"""Arrays in arrays, deeper than a decoder can follow."""
 FRAME = Frame("5s", 7, 1000, b"\0" * 8)
 
 
@@ -61,6 +63,8 @@ def test_a_layout_is_told_once_a_connection() -> None:
         (b"\xc1", "not a packet"),
         (b"", "not a packet"),
         (packets.encode(packets.Ack(1)), "not a packet"),
+        (b"\x82\xa1t\xa2\xff\xff\xa7version\x01", "not a packet"),
+        (packets.encode(packets.Hello(1, MACHINE))[:-1] + b"\x00" + DEEP, "not a packet"),
         (b"\0" * (packets.PACKET_BYTES + 1), "over the limit"),
     ],
 )

@@ -18,6 +18,7 @@ _SAMPLE = re.compile(
     r'(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?\s+'
     r"(\S+)(?:\s+(-?[\d.]+))?(?:\s+#.*)?\s*$"
 )
+_FIGURE = re.compile(r"(\S+)(?:\s+(-?[\d.]+))?(?:\s+#.*)?\s*")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _KINDS: dict[str, Kind] = {"counter": "counter", "gauge": "gauge", "info": "info", "histogram": "counter", "summary": "gauge"}
 _TAILS = ("_bucket", "_sum", "_count", "_total", "_created")
@@ -57,10 +58,16 @@ class Parser:
         for line, head in zip(lines, self._heads, strict=True):
             if not line.startswith(head):
                 return None
+            figure = line[len(head) :]
             try:
-                values.append(float(line[len(head) :].split(None, 1)[0]))
-            except (ValueError, IndexError):
-                return None
+                values.append(float(figure))
+            except ValueError:
+                if not (found := _FIGURE.fullmatch(figure)):  # not even a time or an exemplar behind it
+                    return None
+                try:
+                    values.append(float(found[1]))
+                except ValueError:
+                    return None
         return values
 
     def _whole(self, text: str) -> Page:

@@ -143,5 +143,5 @@ def _decode(decoder: msgspec.msgpack.Decoder[T], message: bytes) -> T:
         raise Refused(f"a packet of {len(message)} bytes is over the limit of {PACKET_BYTES}", code="malformed-packet")
     try:
         return decoder.decode(message)
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:  # a field too many may nest without end
         raise Refused(f"not a packet of this link: {fault}", code="malformed-packet") from None

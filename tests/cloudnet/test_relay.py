@@ -1,0 +1,191 @@
+"""The switch and its counter, without sockets: what one client says bounds what it may cost others, and keys lead somewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudnet.asking import PAGES, PROFILES
+from cloudnet.errors import Refused
+from cloudnet.keys import Identity, profile_text
+from cloudnet.packets import (
+    KEYS,
+    Accepted,
+    Code,
+    Deliver,
+    Done,
+    Find,
+    Found,
+    FromClient,
+    Presence,
+    Profile,
+    Refusal,
+    Register,
+    Resume,
+    Send,
+    Unregister,
+    Watch,
+    encode,
+)
+from cloudnet.session import Flight
+from rigs.relay import Office, ScriptedWire, bare_login, greeting
+
+ANN, BOB, SERVICE = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """A relay of its own."""
+    made = Office(tmp_path)
+    try:
+        yield made
+    finally:
+        made.settle()
+        made.close()
+
+
+def enter(office: Office, who: Identity, resume: Resume | None = None) -> ScriptedWire:
+    """A login; the welcome is read."""
+    wire = ScriptedWire(office.figures)
+    office.relay.enter(wire.line, bare_login(who.key, takeover=True, resume=resume), greeting())
+    wire.said()
+    return wire
+
+
+def say(office: Office, wire: ScriptedWire, *packets: FromClient) -> None:
+    """One message of a client."""
+    office.relay.take(wire.line, encode(packets))
+
+
+def service(device: Identity) -> Profile:
+    """A service that a device may answer for."""
+    bare = Profile(SERVICE.key, "service", "clock", "time")
+    return Profile(*(SERVICE.key, "service", "clock", "time", "", None, b"", SERVICE.sign(profile_text(bare, device.key))))
+
+
+def test_one_message_asks_for_so_many_pages(office: Office) -> None:
+    """A thousand searches in one message would be answered by a thousand times as much; the next message may ask again."""
+    wire = enter(office, ANN)
+    say(office, wire, *(Find(number) for number in range(1000)))
+    said = wire.said()
+    assert [type(packet) for packet in said] == [Found] * PAGES + [Refusal] * (1000 - PAGES)
+    assert {packet.code for packet in said if isinstance(packet, Refusal)} == {Code.TOO_FAST}
+    say(office, wire, Find(1))
+    assert isinstance(wire.said()[0], Found)
+
+
+def test_who_reads_no_answers_is_not_read(office: Office) -> None:
+    """Until it takes what was written; what is settled meanwhile does not change that."""
+    wire = enter(office, ANN)
+    wire.line.clogged_at = time.monotonic()
+    say(office, wire, Find(1))
+    assert wire.is_paused
+    wire.line.relieve()
+    assert wire.is_paused
+    office.relay.unclogged(wire.line)
+    assert not wire.is_paused
+    assert office.figures.paused[Code.SLOW_READER] == 1
+
+
+def test_too_many_profiles_are_refused_before_they_are_verified(office: Office) -> None:
+    """Their signatures would take half a second; at the limit they are taken."""
+    wire = enter(office, ANN)
+    say(office, wire, Register(1, (service(ANN),) * (PROFILES + 1)))
+    (refusal,) = wire.said()
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == Code.TOO_MANY
+    say(office, wire, Register(2, (service(ANN),) * PROFILES))
+    office.settle()
+    assert Done(2) in wire.said()
+
+
+def test_a_key_named_often_is_told_once(office: Office) -> None:
+    """Else one message would be multiplied for everybody who watches; too many keys are refused."""
+    wire, watcher = enter(office, ANN), enter(office, BOB)
+    say(office, wire, Register(1, (service(ANN),)))
+    office.settle()
+    say(office, watcher, Watch(1, (SERVICE.key,)))
+    watcher.said()
+    say(
+        office,
+        wire,
+        Unregister(2, (SERVICE.key,) * 5000),
+        Unregister(3, tuple(number.to_bytes(32) for number in range(KEYS + 1))),
+    )
+    office.settle()
+    assert [packet.state for packet in watcher.said() if isinstance(packet, Presence)] == ["left"]
+    answers = wire.said()
+    assert Done(2) in answers
+    assert [packet.code for packet in answers if isinstance(packet, Refusal)] == [Code.TOO_MANY]
+
+
+def test_a_service_is_reached_before_its_device_has_registered_it_again(office: Office) -> None:
+    """In a fresh session the key leads nowhere yet, but the device is known and here: the message goes to it at once."""
+    first, sender = enter(office, ANN), enter(office, BOB)
+    say(office, first, Register(1, (service(ANN),)))
+    office.settle()
+    fresh = enter(office, ANN)
+    say(office, sender, Send(1, SERVICE.key, b"i" * 16, b"body"))
+    office.settle()
+    assert [packet.body for packet in fresh.said() if isinstance(packet, Deliver)] == [b"body"]
+    assert Accepted((1,)) in sender.said()
+
+
+def test_a_registration_of_a_session_that_has_ended_is_void(office: Office) -> None:
+    """It was said, but its turn came after a takeover: the key must not lead to what is no more."""
+    first, sender = enter(office, ANN), enter(office, BOB)
+    say(office, first, Register(1, (service(ANN),)))
+    fresh = enter(office, ANN)
+    office.settle()
+    assert SERVICE.key not in office.attendance.routes
+    say(office, fresh, Register(1, (service(ANN),)))
+    office.settle()
+    say(office, sender, Send(1, SERVICE.key, b"i" * 16, b"body"))
+    assert any(isinstance(packet, Deliver) for packet in fresh.said())
+
+
+def test_a_malformed_message_is_not_counted_as_received(office: Office) -> None:
+    """It ends the connection, so nobody would be told of it: what is received is accepted, rejected or under way."""
+    for send in (Send(1, b"short", b"i" * 16, b""), Send(1, BOB.key, b"", b""), Send(2, BOB.key, b"i" * 16, b"")):
+        wire = enter(office, ANN)
+        with pytest.raises(Refused):
+            say(office, wire, send)
+    assert office.figures.received == 0
+
+
+def test_what_waits_is_counted_right_when_a_message_comes_twice(office: Office) -> None:
+    """Kept, sent again and taken: nothing is left in the file, nor in the count that bounds it."""
+    enter(office, ANN)
+    office.relay.lose(next(iter(office.attendance.sessions.values())).line or ScriptedWire().line)
+    sender = enter(office, BOB)
+    for seq in (1, 2, 3):
+        say(office, sender, Send(seq, ANN.key, b"i" * 16, b"body"))
+    office.settle()
+    waiting = office.mailbox.waiting(ANN.key)
+    assert waiting is not None
+    assert (waiting.messages, waiting.bytes, office.stored()) == (1, 4, 1)
+    wire = enter(office, ANN)
+    office.settle()
+    (deliver,) = (packet for packet in wire.said() if isinstance(packet, Deliver))
+    session = wire.line.session
+    assert session is not None
+    for flight in session.take(deliver.position):
+        office.mailbox.delete(ANN.key, flight)
+        office.mailbox.delete(ANN.key, flight)
+    office.settle()
+    assert (office.mailbox.waiting(ANN.key), office.mailbox.total_messages, office.stored()) == (None, 0, 0)
+
+
+def test_a_message_sent_again_waits_as_long_as_the_last_attempt(office: Office) -> None:
+    """The first one is over its time but still in the file: the second is not accepted only to be lost with it."""
+    enter(office, BOB)
+    for expires in (1, 1 << 60):
+        flight = Flight(Deliver(0, ANN.key, b"i" * 16, 1, BOB.key, b"body"), None, 0, 0.0, 0)
+        office.mailbox.put(BOB.key, flight, expires)
+    office.settle()
+    mails = office.loop.run_until_complete(office.mailbox.read(BOB.key, 0, 10, time.time_ns() // 1_000_000))
+    assert [mail.body for mail in mails] == [b"body"]
+    assert office.loop.run_until_complete(office.mailbox.expire(2)) == 0
