@@ -228,7 +228,7 @@ SETTINGS = {
     "no file": (["--config", "{file}.gone"], "", "{file}.gone"),
     "no size": (["--mailbox-bytes", "plenty"], "", "64k, 16m or 1g"),
     "no address": (["--listen", "8765"], "", "expected HOST:PORT"),
-    "half of TLS": (["--tls-key", "{file}"], "", "go together"),
+    "half of TLS": (["--tls-key", "{file}"], "", "both or none of the two TLS files"),
     "no certificate": (["--tls-key", "{file}", "--tls-certificate", "{file}"], "", "TLS cannot be set up"),
     "a folder that cannot be": (["--data", "{file}/data"], "", "{file}/data"),
 }

@@ -133,6 +133,7 @@ TIMES = {
     (reaching.LOGIN_SECONDS, "`LOGIN_SECONDS`", "client"),
     (reaching.FIRST_PAUSE, "`FIRST_PAUSE`", "client"),
     (reaching.LONGEST_PAUSE, "`LONGEST_PAUSE`", "client"),
+    (reaching.LIVED_SECONDS, "`LIVED_SECONDS`", "client"),
 }
 
 

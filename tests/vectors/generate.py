@@ -162,6 +162,7 @@ def from_servers() -> list[dict[str, Any]]:
             wire.Moving("the server is being stopped", ("wss://b.example",), 5.0),
             wire.Bye(wire.Code.TAKEN_OVER, "another connection has proved this key and taken over"),
             wire.ServerStatus(6, NOW, 2, 1, 0, "0.1.0"),
+            wire.Servers(("wss://b.example",)),
         )
     ]
 
