@@ -139,16 +139,17 @@ class Server:
             if session.line is not None:
                 session.line.say(Servers(backups))
 
-    async def meet_others(self) -> None:
-        """Be joined to the other nodes; returns once everything they have published is known."""
+    async def meet_others(self, stop: asyncio.Event) -> None:
+        """Be joined to the other nodes; returns once everything they have published is known, or when it is to `stop`."""
         if self.network is None:
             return
         ready = asyncio.Event()
         running = self.tasks.create_task(self.network.backbone.run(self.network, ready), name="backbone")
         self.rounds.append(running)
-        waiting = asyncio.ensure_future(ready.wait())
-        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(event.wait()) for event in (ready, stop)}
+        await asyncio.wait({running, *waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting:
+            one.cancel()
         if running.done():
             running.result()
         self.mailbox.node = max(0, self.network.backbone.number)
@@ -302,7 +303,7 @@ async def serve(
                 group.create_task(server.look_around(), name="sweep"),
                 group.create_task(server.tidy(), name="tidy"),
             ]
-            await server.meet_others()
+            await server.meet_others(stop)
             streets = [Street(door, server.admission, server.figures, server.meet, server.context, group)]
             if own is not None:
                 streets.append(Street(own, Admission(64, 0, 0), Figures(), server.tell, None, group))

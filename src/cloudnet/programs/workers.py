@@ -21,6 +21,7 @@ from typing import Any
 
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
+from cloudnet import lock
 from cloudnet.accept import Answer, Street, listen
 from cloudnet.errors import ConfigError
 from cloudnet.figures import EXPOSITION, Figures, merged
@@ -117,6 +118,7 @@ async def run(settings: Settings, arguments: list[str], announce: Callable[[str]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     load_or_create(Path(settings.data) / "server.key")
+    await _gone(Path(settings.data))
     held = hold(*split_address(settings.listen))
     host, port = held.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -146,6 +148,18 @@ async def run(settings: Settings, arguments: list[str], announce: Callable[[str]
         if own is not None:
             street.close()
     held.close()
+
+
+async def _gone(data: Path) -> None:
+    """Wait for processes whose keeper was killed: they have seen it, and are about to end."""
+    deadline = time.monotonic() + END_SECONDS
+    for folder in sorted(data.glob("worker-*")):  # noqa: ASYNC240  # at the start, before anybody is served
+        while time.monotonic() < deadline:
+            try:
+                with lock.held(folder):
+                    break
+            except ConfigError:
+                await asyncio.sleep(0.05)
 
 
 def hold(host: str, port: int) -> socket.socket:
