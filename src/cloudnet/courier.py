@@ -77,6 +77,7 @@ class Courier:
         self.limits = Limits()
         self.epoch = b""
         self.unreadable = 0
+        self.repeated = 0
         self._identities = {one.key: one for one in (identity, *others)}
         self._outbox: OrderedDict[bytes, Outgoing] = OrderedDict()
         self._receipts: dict[bytes, Outgoing] = {}
@@ -188,10 +189,12 @@ class Courier:
         self._position = packet.position
         key = (packet.sender, packet.id)
         if key in self._open:
+            self.repeated += 1
             self._open[key] = packet.position
             return
         recipient = self._identities.get(packet.to)
         if key in self._seen or recipient is None:
+            self.repeated += key in self._seen
             return
         try:
             letter = unseal(packet.body, recipient, packet.sender, packet.id)
@@ -216,6 +219,7 @@ class Courier:
             position, message = self._inbox.popleft()
             key = (message.sender, message.id)
             if key in self._open or key in self._seen:  # twice within one inbox
+                self.repeated += 1
                 continue
             self._open[key] = position
             return message
