@@ -92,6 +92,7 @@ class Reaching:
         self._tls = tls
         self._takeover = takeover
         self._tries = tries
+        self._is_leaving = False
         self._why = ""
         self._link: Link | None = None
         self._out: list[FromClient] = []
@@ -200,10 +201,11 @@ class Reaching:
                 return
             attempt += 1
             self._why = why
-            logger.info("not connected to %s: %s", address, why)
             if not self._first_login.done() and 0 < self._tries <= attempt:
                 self.close(Failed(f"no login at {address}: {why}"))
                 return
+            if not self._is_leaving:
+                logger.info("not connected to %s: %s", address, why)
             await asyncio.sleep(pause_before(attempt, random.random()))  # noqa: S311  # jitter, not a secret
 
     async def _live(self, address: str) -> str:
@@ -271,6 +273,7 @@ class Reaching:
                 await asyncio.sleep(0.005)
         self._write()
         if self._link is not None:
+            self._is_leaving = True
             self._link.send([Leave()])
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(seconds, LEAVE_SECONDS)):

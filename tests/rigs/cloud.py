@@ -32,8 +32,12 @@ class Cloud:
 
     async def figures(self) -> dict[str, float]:
         """Its page of figures."""
+        return read_page(await self.page())
+
+    async def page(self) -> str:
+        """The same, as it stands there."""
         async with httpx.AsyncClient() as client:
-            return read_page((await client.get(f"http://127.0.0.1:{self.metrics_port}/metrics")).text)
+            return (await client.get(f"http://127.0.0.1:{self.metrics_port}/metrics")).text
 
 
 def read_page(text: str) -> dict[str, float]:
