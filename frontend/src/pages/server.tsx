@@ -16,7 +16,8 @@ import { Age, Moment } from "../parts/time.tsx";
 import { Lost } from "./lost.tsx";
 import { History } from "./machine.tsx";
 
-const SELDOM = 20_000; // ms
+const OFTEN = 4000; // ms, between questions for a server's own charts while there are none,
+const SELDOM = 8; // and once there are some, every so many turns
 
 export function ServerPage({ machine, name }: { machine: string; name: string }) {
   const view = findServer(machine, name);
@@ -57,10 +58,12 @@ function useOwnPanels(machine: string, name: string): PanelView[] {
         .catch(() => undefined); // the page already says that the hub is away, and this is asked again
     own.value = [];
     if (name === "") return undefined;
+    let turn = 0;
     void load();
     const again = setInterval(() => {
-      if (!document.hidden) void load();
-    }, SELDOM);
+      turn += 1;
+      if (!document.hidden && (own.peek().length === 0 || turn % SELDOM === 0)) void load();
+    }, OFTEN);
     return () => {
       mine = false;
       clearInterval(again);
