@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from playwright.async_api import expect
 
 SERVER = "/machines/alpha/servers/web"
@@ -33,9 +35,9 @@ async def test_a_server_shows_what_it_says_of_itself(web, read) -> None:
         queue = reader.page.locator('[data-panel="own:queue_bytes"]')
         await queue.scroll_into_view_if_needed()
         await expect(queue.locator("canvas")).to_be_visible()
-        await reader.page.wait_for_function(
-            f"({INKED})(document.querySelector('[data-panel=\"own:queue_bytes\"] canvas')) > 20"
-        )
+        async with asyncio.timeout(10):
+            while await queue.locator("canvas").evaluate(INKED) < 20:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_server_that_says_nothing_has_no_empty_title(web, read) -> None:
