@@ -294,9 +294,9 @@ async def cloud_page() -> str:
         metrics = f"127.0.0.1:{free.getsockname()[1]}"
     stop, ready = asyncio.Event(), asyncio.Event()
     with tempfile.TemporaryDirectory() as folder:
-        settings = cloud_settings.Settings(listen="127.0.0.1:0", metrics=metrics, data=folder)
+        settings = cloud_settings.Settings(listen="127.0.0.1:0", metrics=metrics, data=folder, connections=100)
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(settings, lambda _: ready.set(), stop), name="cloud server")
+            group.create_task(serve(settings, lambda *_: ready.set(), stop), name="cloud server")
             await ready.wait()
             page = (await fetch(f"http://{metrics}/metrics")).body.decode()
             stop.set()

@@ -58,8 +58,12 @@ def plain(line: str) -> str:
 
 
 def on_our_ports(command: str) -> str:
-    """The same, but a server that would take its default ports is told so in words, so that others can be put there."""
-    return re.sub(r"^cloud-server(?! .*--listen)", "cloud-server --listen 127.0.0.1:8765 --metrics 127.0.0.1:8766", command)
+    """The same, but a server that would take its default ports is told so in words, so that others can be put there.
+
+    It is to have room for fewer connections, too: this system may not have the descriptors for as many as the default.
+    """
+    command = re.sub(r"^cloud-server(?! .*--listen)", "cloud-server --listen 127.0.0.1:8765 --metrics 127.0.0.1:8766", command)
+    return re.sub(r"^cloud-server", "cloud-server --connections 200", command)
 
 
 class Terminal:
