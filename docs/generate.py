@@ -4,16 +4,20 @@
     python docs/generate.py --check   say which are out of date (dev.py check does this)
 
 Settings come from the structs that read them, metrics from the collectors' own families, verbs from their
---help, routes from the OpenAPI document. Sentences stand in the code, beside what they describe.
+--help, routes from the OpenAPI document. Sentences stand in the code, beside what they describe. In pages that are written
+by hand, what stands between ``<!-- made: NAME -->`` and ``<!-- end -->`` is made here too.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import os
 import re
+import socket
 import sys
+import tempfile
 import types
 import typing
 from collections.abc import Iterator
@@ -27,10 +31,14 @@ HOME = HERE.parent
 REFERENCE = HERE / "reference"
 sys.path.insert(0, str(HOME / "src"))
 
+from cloudnet import settings as cloud_settings  # noqa: E402  # after the path is set
+from cloudnet.programs import client as client_program  # noqa: E402
+from cloudnet.server import serve  # noqa: E402
 from watchkeeper import cli, hub, probe, standing, watched  # noqa: E402  # after the path is set
 from watchkeeper.cli.settings import schema  # noqa: E402
 from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
 from watchkeeper.config import encode_hook  # noqa: E402
+from watchkeeper.fetch import fetch  # noqa: E402
 from watchkeeper.model import Family  # noqa: E402
 from watchkeeper.probe import probing  # noqa: E402
 from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402
@@ -62,15 +70,17 @@ def main(arguments: list[str]) -> int:
         "cli.md": commands(),
         "api.md": api(),
     }
-    drifted = [name for name, text in pages.items() if not same(REFERENCE / name, text)]
+    whole = {REFERENCE / name: text for name, text in pages.items()}
+    whole |= {HERE / name: filled(HERE / name) for name in ("cloud-server.md", "cloud-client.md")}
+    drifted = [path for path, text in whole.items() if not same(path, text)]
     if "--check" in arguments:
-        for name in drifted:
-            print(f"docs/reference/{name} is out of date: run `python dev.py docs`", file=sys.stderr)
+        for path in drifted:
+            print(f"{path.relative_to(HOME)} is out of date: run `python dev.py docs`", file=sys.stderr)
         return 1 if drifted else 0
     REFERENCE.mkdir(exist_ok=True)
-    for name in drifted:
-        (REFERENCE / name).write_text(pages[name], encoding="utf-8", newline="\n")
-        print(f"wrote docs/reference/{name}")
+    for path in drifted:
+        path.write_text(whole[path], encoding="utf-8", newline="\n")
+        print(f"wrote {path.relative_to(HOME)}")
     return 0
 
 
@@ -195,14 +205,18 @@ def metrics() -> str:
         "# Metrics\n",
         "Host metrics have node_exporter's names, labels and units, so its dashboards and rules work. The hub adds `machine`, "
         "`instance` and `job` to each series; what belongs to a server has `server`. A server's own page of figures "
-        "(`[[server.NAME.metrics]]`) comes in under its own names.\n",
+        "(`[[server.NAME.metrics]]`) comes in under its own names, but what the agent reads of its processes itself is not taken "
+        "twice, and where a server has several pages each series has its `page`. The Cloud Server's own: "
+        "[cloud-server](../cloud-server.md#its-figures).\n",
     ]
     for name, leaf in leaves(CollectSettings()).items():
         body = f"{KERNEL[name]}.\n" if name in KERNEL else listed(leaf.families())
         parts.append(f"## Collector `{name}`\n\n{prose(type(leaf))}\n\n{body}")
     parts.append(f"## Servers' processes\n\n{listed(process.FAMILIES)}")
     parts.append(f"## Servers\n\n{listed(standing.SERVER_FAMILIES)}")
-    parts.append(f"## Probes\n\n{listed(probing.FAMILIES)}")
+    parts.append(f"## Probes\n\nOf every probe, with its name as `probe`, and `server`:\n\n{listed(probing.FAMILIES)}")
+    telling = [leaf for leaf in get_args(probe.Leaf) if leaf.FAMILIES]
+    parts += [f"## Probe `{leaf.__struct_config__.tag}`\n\n{listed(leaf.FAMILIES)}" for leaf in telling]
     parts.append(f"## Servers' own figures\n\n{listed(scraping.FAMILIES)}")
     parts.append(f"## The agent itself\n\n{listed((*itself.FAMILIES, *standing.LINK_FAMILIES, *rounds.FAMILIES))}")
     parts.append(
@@ -238,6 +252,55 @@ def commands() -> str:
 def told(text: str) -> str:
     """Help as Python 3.11 words it, whatever Python asks (3.13 writes short and long options once)."""
     return re.sub(r"(-\w), (--[\w-]+) ([A-Z][\w:]*)", r"\1 \3, \2 \3", text.rstrip())
+
+
+# -- the Cloud Server ---------------------------------------------------------------------------------
+
+
+def filled(path: Path) -> str:
+    """A page written by hand with its made parts as they should be."""
+    parts = {"flags": flags, "figures": figures, "client": client_help}
+
+    def part(found: re.Match[str]) -> str:
+        return f"{found[1]}\n\n{parts[found[2]]()}\n{found[3]}"
+
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r"(<!-- made: (\w+) -->)\n.*?(<!-- end -->)", part, text, flags=re.DOTALL)
+
+
+def flags() -> str:
+    """Every flag of cloud-server."""
+    rows = [f"| `--{name.replace('_', '-')}` | {about} |" for name, about in cloud_settings.ABOUT.items()]
+    return "\n".join(["| flag | what (default) |", "|---|---|", *rows]) + "\n"
+
+
+def client_help() -> str:
+    """The command line of cloud-client."""
+    os.environ["COLUMNS"] = "110"
+    return f"```text\n{told(client_program.parser().format_help())}\n```\n"
+
+
+def figures() -> str:
+    """Every figure that a running server shows."""
+    told = re.findall(r"^# TYPE \S+ (\w+)\n# HELP (\S+) (.*)$", asyncio.run(cloud_page()), re.MULTILINE)
+    rows = [f"| `{name}{'_total' if kind == 'counter' else ''}` | {kind} | {about} |" for kind, name, about in told]
+    return "\n".join(["| metric | kind | what |", "|---|---|---|", *rows]) + "\n"
+
+
+async def cloud_page() -> str:
+    """The page of figures of a Cloud Server that has just been started, on a port of loopback that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        metrics = f"127.0.0.1:{free.getsockname()[1]}"
+    stop, ready = asyncio.Event(), asyncio.Event()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = cloud_settings.Settings(listen="127.0.0.1:0", metrics=metrics, data=folder, connections=100)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(settings, lambda *_: ready.set(), stop), name="cloud server")
+            await ready.wait()
+            page = (await fetch(f"http://{metrics}/metrics")).body.decode()
+            stop.set()
+    return page
 
 
 # -- API ------------------------------------------------------------------------------------------------

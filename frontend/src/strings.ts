@@ -96,6 +96,7 @@ export const server = {
   probes: "Probes",
   noProbes: "No probe asks this server anything.",
   figures: "Figures",
+  own: "What it says of itself",
   events: "Its events",
   probeWord: (probe: ProbeResult) => (probe.at === 0 ? "Not asked yet" : probe.ok ? "Answers" : "Fails"),
 };

@@ -62,6 +62,7 @@ async def connect(
     outbox: int = 1024,
     seen: Iterable[tuple[bytes, bytes]] = (),
     timeout: float = 15.0,  # noqa: ASYNC109  # of the first login alone; the caller's own bounds everything
+    tries: int = 0,
     linger: float = 5.0,
 ) -> AsyncIterator[Client]:
     """A client that is logged in, for the length of an ``async with``.
@@ -70,13 +71,14 @@ async def connect(
     for.
     `takeover`: end another connection of this identity. `server_key`: accept no other server. `outbox` bounds messages that
     are not accepted yet. `seen`: sender and id of messages that an earlier run has taken (`Client.seen`).
-    On leaving, what is still to be accepted is given `linger` seconds. Raises Refused, or Failed when no login worked in time.
+    On leaving, what is still to be accepted is given `linger` seconds. Raises Refused, or Failed when no login worked in
+    `timeout` seconds, or in so many `tries` (0: as many as there is time for).
     """
     addresses = [servers] if isinstance(servers, str) else list(servers)
     for address in addresses:
         if urlsplit(address).scheme not in {"ws", "wss"} or not urlsplit(address).hostname:
             raise ConfigError(f"{address!r} is not a ws:// or wss:// address")
-    reaching = Reaching(addresses, Courier(identity, identities, seen), server_key, tls, takeover=takeover)
+    reaching = Reaching(addresses, Courier(identity, identities, seen), server_key, tls, takeover=takeover, tries=tries)
     client = Client(identity, reaching, outbox)
     runner = asyncio.create_task(reaching.run(), name="cloud client")
     try:
@@ -195,6 +197,11 @@ class Client:
     def seen(self) -> Sequence[tuple[bytes, bytes]]:
         """Sender and id of the messages taken, for `connect(seen=…)` in the next run."""
         return self._courier.seen
+
+    @property
+    def repeated(self) -> int:
+        """Messages that came once more, after a lost connection or by a server's mistake, and were not handed over again."""
+        return self._courier.repeated
 
     @property
     def unreadable(self) -> int:

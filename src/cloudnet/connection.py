@@ -175,7 +175,8 @@ class Connection(Framed):
         if self._is_closing or self._transport is None:
             return
         self.figures.closes[code] += 1
-        logger.info("closing %s: %s (%s)", self._who(), why, code)
+        level = logging.DEBUG if close == Close.LEFT else logging.INFO  # who leaves as agreed is no news
+        logger.log(level, "closing %s: %s (%s)", self._who(), why, code)
         if close != Close.TEXT:
             self.line.say(Bye(code, why))
         self.write()

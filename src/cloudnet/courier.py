@@ -79,6 +79,7 @@ class Courier:
         self.limits = Limits()
         self.epoch = b""
         self.unreadable = 0
+        self.repeated = 0
         self._identities = {one.key: one for one in (identity, *others)}
         self._outbox: dict[Outgoing, None] = {}
         """In order. By object, not by id: an application may try again under an id that is still on its way."""
@@ -225,9 +226,11 @@ class Courier:
         self._position = packet.position
         key = (packet.sender, packet.id)
         if key in self._open:  # a second copy: neither is taken before the application says so
+            self.repeated += 1
             self._open[key] = min(self._open[key], packet.position)
             return
         recipient = self._identities.get(packet.to)
+        self.repeated += key in self._seen
         if recipient is None:
             return
         try:
@@ -259,6 +262,7 @@ class Courier:
             position, message = self._inbox.popleft()
             key = (message.sender, message.id)
             if key in self._open or key in self._seen:  # twice within one inbox
+                self.repeated += 1
                 continue
             self._open[key] = position
             return message

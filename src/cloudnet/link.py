@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import logging
+import os
+import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows.url import WSParsedURL
 
 from cloudnet.errors import Failed, Refused
 from cloudnet.framing import BINARY, Assembler
@@ -40,6 +45,7 @@ class Link(WSListener):
         self._transport: WSTransport | None = None
         self._bye: Bye | None = None
         self._assembler = Assembler(MESSAGE_BYTES)
+        self._socket: socket.socket | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done."""
@@ -102,6 +108,27 @@ class Link(WSListener):
         """Drop the connection."""
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
+        elif self._socket is not None:  # picows leaves a connection open whose handshake was broken off
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    async def plug(self, address: WSParsedURL) -> socket.socket:
+        """A connected socket, the first of the host's addresses that answers. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        for place, (family, kind, protocol, _, where) in enumerate(found, 1):
+            plugged = socket.socket(family, kind, protocol)
+            plugged.setblocking(False)
+            try:
+                await loop.sock_connect(plugged, where)
+            except BaseException as fault:
+                plugged.close()
+                if place < len(found) and isinstance(fault, OSError):
+                    continue
+                raise
+            self._socket = plugged
+            return plugged
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
     def _take(self, message: bytes) -> None:
         for packet in from_server(message):
@@ -129,6 +156,7 @@ async def dial(link: Link, address: str, authority: str, tls: ssl.SSLContext | N
         auto_ping_reply_timeout=ANSWER_SECONDS,
         max_frame_size=MESSAGE_BYTES,
         read_buffer_init_size=4096,
+        socket_factory=link.plug,
         logger_name=_quiet,
     )
     if not link.is_connected:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import ssl
 import time
@@ -52,6 +53,8 @@ LONGEST_PAUSE = 30.0
 LIVED_SECONDS = 1.0
 """A connection that ends sooner counts as a failed try, lest a server that hangs up at once be asked again and again."""
 LOGIN_SECONDS = 10.0
+LEAVE_SECONDS = 0.5
+"""How long the server may take to close a connection whose client has said that it goes."""
 FINAL = {Code.TAKEN_OVER, Code.BAD_SIGNATURE, Code.WRONG_SERVER, Code.MALFORMED, Code.ALREADY_CONNECTED, Code.NOT_LOGGED_IN}
 """Reasons after which coming back would be wrong or useless."""
 
@@ -68,7 +71,14 @@ class Reaching:
     """One client's connections."""
 
     def __init__(
-        self, servers: list[str], courier: Courier, server_key: bytes, tls: ssl.SSLContext | None, *, takeover: bool
+        self,
+        servers: list[str],
+        courier: Courier,
+        server_key: bytes,
+        tls: ssl.SSLContext | None,
+        *,
+        takeover: bool,
+        tries: int = 0,
     ) -> None:
         """See `client.connect`."""
         self.courier = courier
@@ -85,6 +95,9 @@ class Reaching:
         self._server_key = server_key
         self._tls = tls
         self._takeover = takeover
+        self._tries = tries
+        self._is_leaving = False
+        self._why = ""
         self._link: Link | None = None
         self._out: list[FromClient] = []
         self._loop = asyncio.get_running_loop()
@@ -163,7 +176,8 @@ class Reaching:
             async with asyncio.timeout(seconds):
                 await asyncio.shield(self._first_login)
         except TimeoutError:
-            raise Failed(f"no Cloud Server answered within {seconds:.0f} s at {', '.join(self._servers)}") from None
+            why = f"; the last one: {self._why}" if self._why else ""
+            raise Failed(f"no Cloud Server answered within {seconds:.3g} s at {', '.join(self._servers)}{why}") from None
 
     async def run(self) -> None:
         """Be connected until cancelled, or until coming back is of no use."""
@@ -185,14 +199,19 @@ class Reaching:
                 why = fault.why
                 place += 1
             except (CloudError, OSError, WSError, TimeoutError) as fault:
-                why = str(fault) or type(fault).__name__
+                why = _worded(fault)
                 place += 1
             except Exception as fault:  # a mistake of ours must not leave callers waiting for ever
                 logger.exception("the cloud client broke")
                 self.close(Failed(f"the client broke: {fault}"))
                 return
             attempt += 1
-            logger.info("not connected to %s: %s", address, why)
+            self._why = why
+            if not self._first_login.done() and 0 < self._tries <= attempt:
+                self.close(Failed(f"no login at {address}: {why}"))
+                return
+            if not self._is_leaving:
+                logger.info("not connected to %s: %s", address, why)
             await asyncio.sleep(pause_before(attempt, random.random()))  # noqa: S311  # jitter, not a secret
 
     async def _live(self, address: str) -> str:
@@ -258,9 +277,10 @@ class Reaching:
                 await asyncio.sleep(0.005)
         self._write()
         if self._link is not None:
+            self._is_leaving = True
             self._link.send([Leave()])
             with suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
+                async with asyncio.timeout(min(seconds, LEAVE_SECONDS)):
                     await asyncio.shield(self._link.ended)
 
     def close(self, fault: CloudError) -> None:
@@ -317,3 +337,12 @@ class Reaching:
             answer.set_exception(Refused(packet.why, packet.code))
         else:
             answer.set_result(packet)
+
+
+def _worded(fault: Exception) -> str:
+    """Why a connection failed, for a person."""
+    if isinstance(fault, TimeoutError):
+        return f"no answer within {LOGIN_SECONDS:g} s"
+    if isinstance(fault, OSError) and fault.errno:
+        return os.strerror(fault.errno)
+    return str(fault) or type(fault).__name__

@@ -63,7 +63,7 @@ class Agent:
         self._started_at = milliseconds(clock.wall())
         self._leaving = False
         self._name = settings.machine.name or machine_name()
-        self.probing = Probing(clock, wanted=self._is_awake, changed=self._probed, emit=self.tell)
+        self.probing = Probing(clock, data / "agent" / "probe", wanted=self._is_awake, changed=self._probed, emit=self.tell)
         self.scraping = Scraping(clock, self._is_awake)
         self.supervisor = Supervisor(
             settings.server, data / "agent", clock, emit=self.tell, changed=self._changed, ready=self._is_ready

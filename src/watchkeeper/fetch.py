@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import h11
 
 from watchkeeper.errors import Failed
+
+if TYPE_CHECKING:
+    import ssl
 
 USER_AGENT = "watchkeeper"
 
@@ -52,7 +55,7 @@ async def fetch(
         sent["content-length"] = str(len(body))
     try:
         reader, writer = await asyncio.open_connection(
-            parts.hostname, parts.port or (443 if secure else 80), ssl=_context(verify=verify) if secure else None
+            parts.hostname, parts.port or (443 if secure else 80), ssl=tls_context(verify=verify) if secure else None
         )
     except OSError as fault:
         raise Failed(f"cannot connect: {_reason(fault)}") from None
@@ -97,7 +100,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, co
     return Answer(head.status_code, found, bytes(body), _expiry(writer))
 
 
-def _context(*, verify: bool) -> object:
+def tls_context(*, verify: bool) -> ssl.SSLContext:
+    """How a server's certificate is looked at: against this system's authorities, or not at all."""
     import ssl  # noqa: PLC0415  # most servers are asked over loopback, without TLS
 
     context = ssl.create_default_context()

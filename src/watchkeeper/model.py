@@ -11,6 +11,7 @@ import enum
 import hashlib
 import itertools
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -202,6 +203,16 @@ class ProbeResult(msgspec.Struct, frozen=True):
     at: int = 0
     duration: float = 0.0
     why: str = ""
+
+
+class Notes(NamedTuple):
+    """What an attempt of a probe writes down: `figures` by metric name, of one that fails as of one that does not.
+
+    `folder` is that probe's own, for what must last from one attempt to the next; it need not exist yet.
+    """
+
+    figures: dict[str, float]
+    folder: Path
 
 
 class ServerStatus(msgspec.Struct, frozen=True):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from watchkeeper.model import Block, Dictionary, Family, Frame, Matcher, Rollup, Series
+from watchkeeper.model import Block, Dictionary, Family, Frame, Matcher, Notes, Rollup, Series
 
 
 class Reader(Protocol):
@@ -54,10 +54,14 @@ class Probe(Protocol):
     The frame measures the time, bounds it and isolates faults: the leaf only looks.
     """
 
-    async def attempt(self) -> dict[str, float]:
-        """Ask once. Return further figures by metric name (``probe_http_status_code``), or nothing.
+    FAMILIES: ClassVar[tuple[Family, ...]]
+    """The figures that its attempts may note, each with kind and sentence: the source of HELP, TYPE and the docs."""
 
-        Raises `Failed(why)` when the answer is not what was asked for, or there is none.
+    async def attempt(self, notes: Notes) -> None:
+        """Ask once, and note figures by metric name (``probe_http_status_code``) as soon as they are known.
+
+        What was noted is kept, whatever comes then. Raises `Failed(why)` when the answer is not what was asked for, or
+        there is none; it may be cancelled at any time.
         """
         ...
 

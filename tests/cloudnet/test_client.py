@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from cloudnet.client import Client, connect
+from cloudnet.courier import Courier
 from cloudnet.errors import ConfigError, Failed, Refused
 from cloudnet.keys import Identity
-from cloudnet.packets import Code
+from cloudnet.packets import Code, Deliver
+from cloudnet.sealed import Letter
 from rigs.cloud import Cable, CloudProgram, cloud
 
 
@@ -323,3 +325,51 @@ async def test_the_directory_outlives_the_server(tmp_path: Path) -> None:
         assert not entry.present
         assert entry.distance == pytest.approx(11_119, rel=0.01)
         assert [one async for one in a.find(text="BO", present=True)] == []
+
+
+async def test_giving_up_tells_why(tmp_path: Path) -> None:
+    """After so many tries, or when the time is over, with the reason of the last one; by itself it would try for ever."""
+    with pytest.raises(Failed, match=r"no login at ws://127.0.0.1:1: Connection refused"):
+        async with connect("ws://127.0.0.1:1", Identity.new(), tries=2, timeout=3600):
+            pass
+    with pytest.raises(Failed, match=r"within 0\.5 s at ws://127.0.0.1:1; the last one: Connection refused"):
+        async with connect("ws://127.0.0.1:1", Identity.new(), timeout=0.5):
+            pass
+
+
+async def test_a_handshake_that_is_broken_off_leaves_no_connection_open() -> None:
+    """Somebody listens and never speaks: giving up closes the socket, seen from the other side."""
+    ended = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.read()
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        with pytest.raises(Failed, match=r"within 0.3 s"):
+            async with connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", Identity.new(), timeout=0.3):
+                pass
+        await asyncio.wait_for(ended.wait(), 3)
+
+
+def test_what_comes_twice_is_handed_over_once_and_counted() -> None:
+    """Waiting, in hand or taken: a second copy is no second message, but it is seen."""
+    ann, bob = Identity.new(), Identity.new()
+    courier = Courier(bob)
+    identity, body = Courier(ann).seal(bob.key, Letter("data", 1, b"x", ann.key))
+
+    def copy(position: int) -> None:
+        courier.deliver(Deliver(position, ann.key, identity, 1, bob.key, body))
+
+    copy(1)
+    copy(2)
+    message = courier.next()
+    assert message is not None
+    assert courier.next() is None
+    copy(3)
+    courier.taken(message)
+    copy(4)
+    assert courier.next() is None
+    assert courier.repeated == 3

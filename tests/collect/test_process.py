@@ -147,3 +147,54 @@ def test_sums_leave_unknown_ones_alone() -> None:
     assert rising.show([3.0]) == [3.0]
     assert math.isnan(rising.show([math.nan])[0])
     assert rising.show([4.0]) == [4.0]
+
+
+class Growing:
+    """A process whose proportional memory grows by one at each look."""
+
+    pid = 7
+    looks = 0
+
+    def read(self) -> list[float]:
+        """Nothing but noughts."""
+        return [0.0] * (process.COUNTERS + 4)
+
+    def proportional(self) -> float:
+        """One more."""
+        self.looks += 1
+        return float(self.looks)
+
+    def files_limit(self) -> float:
+        """Some."""
+        return 10.0
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class OneProcess:
+    """A system with a single process."""
+
+    def __init__(self, one: Growing) -> None:
+        self.one = one
+
+    def open(self, pid: int) -> Growing:
+        """That one."""
+        return self.one
+
+    def children(self, pid: int) -> list[int]:
+        """None."""
+        return []
+
+
+def test_the_dear_figure_is_read_often_at_first_and_seldom_later() -> None:
+    """A server that was just started is not shown for half a minute with what it had at its first breath."""
+    one = Growing()
+    tree = process.Tree(OneProcess(one), Supervised("web", one.pid, 0))
+    looked = []
+    for second in range(121):
+        before = one.looks
+        tree.read(1000.0 + second)
+        if one.looks > before:
+            looked.append(second)
+    assert looked == [0, 1, 3, 7, 15, 31, 61, 91]

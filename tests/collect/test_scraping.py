@@ -141,3 +141,27 @@ def test_a_pages_own_server_label_is_kept_aside() -> None:
     """As in Prometheus: what the page calls `server` is `exported_server`."""
     series = Series("hits", (("server", "backend-1"), ("zone", "a")))
     assert placed(series, "proxy").labels == (("exported_server", "backend-1"), ("server", "proxy"), ("zone", "a"))
+
+
+async def test_what_the_agent_reads_itself_is_not_taken_from_the_page_again() -> None:
+    """Client libraries tell their process's CPU and memory under the agent's own names: taken twice, they would add up."""
+    async with scraping("web") as (one, page):
+        page.text = 'process_cpu_seconds_total 5\njobs 1\nprocess_open_fds 9\nprocess_threads{pool="a"} 2\nlast 3\n'
+        await until(lambda: shown(one).get('last{server="web"}') == 3)
+        told = {name: value for name, value in shown(one).items() if not name.startswith("watchkeeper_")}
+        assert told == {'jobs{server="web"}': 1, 'process_threads{pool="a",server="web"}': 2, 'last{server="web"}': 3}
+        page.text = page.text.replace("jobs 1", "jobs 2")
+        await until(lambda: shown(one)['jobs{server="web"}'] == 2)
+
+
+async def test_pages_of_one_server_do_not_clash() -> None:
+    """Two processes of one server tell the same names: each page's figures carry its name, from the reload on that adds it."""
+    async with scraping("web") as (one, page):
+        await until(lambda: shown(one).get('jobs{server="web"}') == 1)
+        leaf = OpenMetrics(url=page.url)
+        one.replace([Source("web", "1", leaf, PERIOD), Source("web", "2", leaf, PERIOD)])
+        await until(lambda: shown(one).get('jobs{page="1",server="web"}') == shown(one).get('jobs{page="2",server="web"}') == 1)
+        assert 'jobs{server="web"}' not in shown(one)
+        assert len(set(one.series)) == len(one.series)
+        one.replace([Source("web", "1", leaf, PERIOD)])
+        await until(lambda: shown(one).get('jobs{server="web"}') == 1)

@@ -176,3 +176,26 @@ async def test_waiting_may_be_given_up_and_taken_up_again(output: int, tmp_path:
     assert open_files() <= before
     child.kill()
     assert await finish(child) == "killed by SIGKILL"
+
+
+async def test_programs_installed_beside_us_are_found_by_name(tmp_path: Path, output: int, monkeypatch: object) -> None:
+    """A bare name that PATH does not know is looked for where our own Python is; PATH comes first, and a path is a path."""
+    beside, on_path = tmp_path / "beside", tmp_path / "path"
+    for folder in (beside, on_path):
+        folder.mkdir()
+    monkeypatch.setattr(process_room.sys, "executable", str(beside / "python"))  # type: ignore[attr-defined]  # pytest's own
+    program(beside / "our-server", "beside us")
+    await finish(spawn(("our-server",), None, {"PATH": str(on_path)}, output))
+    program(on_path / "our-server", "on the path")
+    await finish(spawn(("our-server",), None, {"PATH": str(on_path)}, output))
+    assert said(tmp_path).split("\n") == ["beside us", "on the path", ""]
+    with pytest.raises(Failed, match="was not found"):
+        spawn(("./our-server",), tmp_path, {"PATH": str(on_path)}, output)
+    with pytest.raises(Failed, match="was not found"):
+        spawn(("no-such-server",), tmp_path, {}, output)
+
+
+def program(path: Path, word: str) -> None:
+    """Something that says one word."""
+    path.write_text(f"#!/bin/sh\necho {word}\n")
+    path.chmod(0o755)

@@ -114,6 +114,26 @@ async def test_one_that_keeps_ending_backs_off_and_never_gives_up(tmp_path: Path
         assert EventKind.SERVER_RESTART_PLANNED in kept.kinds("a")
 
 
+async def test_what_it_said_last_is_told_when_it_gives_up(tmp_path: Path) -> None:
+    """Why a server does not start stands in its last line: in the event and the reason, but only what this run has said."""
+    code = """
+        import pathlib, sys
+        once = pathlib.Path("once")
+        if not once.exists():
+            once.touch()
+            print("the \x1b[31mport\x1b[0m is in use\\n")
+        sys.exit(2)
+    """
+    settings = ServerSettings(command=python(code), backoff=QUICK, folder=tmp_path)
+    async with keeping(tmp_path, {"a": settings}) as kept:
+        await kept.until(lambda: kept.kinds("a").count(EventKind.SERVER_EXITED) >= 2, "two ends")
+        first, second = [event for event in kept.events if event.kind is EventKind.SERVER_EXITED][:2]
+        assert first.text == "a has ended by itself: exit status 2, saying “the port is in use”"
+        assert first.facts == {"how": "exit status 2", "last_words": "the port is in use"}
+        assert second.text == "a has ended by itself: exit status 2"
+        assert kept.supervisor.statuses()[0].last_exit == "exit status 2"
+
+
 async def test_a_missing_program_is_tried_until_it_appears(tmp_path: Path) -> None:
     """Told once, tried again, started as soon as it is there."""
     program = tmp_path / "program"

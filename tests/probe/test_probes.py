@@ -8,12 +8,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from watchkeeper.errors import Failed
 from watchkeeper.fetch import fetch
-from watchkeeper.probe import Command, Http, Tcp
+from watchkeeper.model import Notes
+from watchkeeper.probe import Command, Http, Leaf, Tcp
+from watchkeeper.probe.probing import FAMILIES
 
 
 @asynccontextmanager
@@ -38,6 +41,18 @@ async def answering(answer: bytes, *, keep_open: bool = False) -> AsyncIterator[
         server.close()
 
 
+NOWHERE = Path("/nowhere")
+"""No probe of these keeps anything."""
+
+
+async def attempt(leaf: Leaf) -> dict[str, float]:
+    """Ask once; what was noted."""
+    notes = Notes({}, NOWHERE)
+    await leaf.attempt(notes)
+    assert set(notes.figures) <= {family.name for family in leaf.FAMILIES}
+    return notes.figures
+
+
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 
 
@@ -46,8 +61,8 @@ async def test_http_is_up_when_status_and_text_are_right() -> None:
     chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
     for answer in (OK, chunked):
         async with answering(answer) as port:
-            figures = await Http(url=f"http://127.0.0.1:{port}/x?y=1", contains="h.llo").attempt()
-        assert figures == {"probe_http_status_code": 200.0, "probe_http_content_length": 5.0}
+            notes = await attempt(Http(url=f"http://127.0.0.1:{port}/x?y=1", contains="h.llo"))
+        assert notes == {"probe_http_status_code": 200.0, "probe_http_content_length": 5.0}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +80,22 @@ async def test_http_says_what_was_wrong(answer: bytes, said: str) -> None:
     """A wrong status, text, protocol, an early end and too much are each told apart."""
     async with answering(answer) as port:
         with pytest.raises(Failed, match=said):
-            await Http(url=f"http://127.0.0.1:{port}/", contains="bye").attempt()
+            await attempt(Http(url=f"http://127.0.0.1:{port}/", contains="bye"))
+
+
+async def test_what_a_miss_has_measured_is_noted() -> None:
+    """The status and the length of a wrong answer, the exit status of a command that failed."""
+    figures: dict[str, float] = {}
+    async with answering(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n") as port:
+        with pytest.raises(Failed):
+            await Http(url=f"http://127.0.0.1:{port}/").attempt(Notes(figures, NOWHERE))
+    with pytest.raises(Failed):
+        await Command(command=(sys.executable, "-c", "exit(3)")).attempt(Notes(figures, NOWHERE))
+    assert figures == {
+        "probe_http_status_code": 503.0,
+        "probe_http_content_length": 0.0,
+        "probe_command_exit_status": 3.0,
+    }
 
 
 async def test_a_refused_connection_is_a_reason() -> None:
@@ -73,25 +103,25 @@ async def test_a_refused_connection_is_a_reason() -> None:
     with pytest.raises(Failed, match="cannot connect"):
         await fetch("http://127.0.0.1:1/")
     with pytest.raises(Failed, match="cannot connect"):
-        await Tcp(port=1).attempt()
+        await attempt(Tcp(port=1))
 
 
 async def test_tcp_connects_and_may_expect_a_greeting() -> None:
     """A connection is enough, unless a greeting is asked for."""
     async with answering(b"+PONG\r\n") as port:
-        assert await Tcp(port=port).attempt() == {}
-        assert await Tcp(port=port, send="PING\r\n", expect="+PONG").attempt() == {}
+        assert await attempt(Tcp(port=port)) == {}
+        assert await attempt(Tcp(port=port, send="PING\r\n", expect="+PONG")) == {}
         with pytest.raises(Failed, match=r"expected '\+OK'"):
-            await Tcp(port=port, send="PING\r\n", expect="+OK").attempt()
+            await attempt(Tcp(port=port, send="PING\r\n", expect="+OK"))
 
 
 async def test_a_command_is_up_when_it_exits_zero() -> None:
     """Exit 0 is up; otherwise its last line is the reason; a missing command is said so."""
-    assert await Command(command=(sys.executable, "-c", "pass")).attempt() == {"probe_command_exit_status": 0.0}
+    assert await attempt(Command(command=(sys.executable, "-c", "pass"))) == {"probe_command_exit_status": 0.0}
     with pytest.raises(Failed, match="exit status 3: too full"):
-        await Command(command=(sys.executable, "-c", "print('x'); print('too full'); exit(3)")).attempt()
+        await attempt(Command(command=(sys.executable, "-c", "print('x'); print('too full'); exit(3)")))
     with pytest.raises(Failed, match="cannot run"):
-        await Command(command=("/nowhere/at-all",)).attempt()
+        await attempt(Command(command=("/nowhere/at-all",)))
 
 
 async def test_a_command_that_hangs_is_killed_with_its_children() -> None:
@@ -115,7 +145,7 @@ async def _attempt_with_fd(code: str, write: int) -> None:
     path = f"/proc/{os.getpid()}/fd/{write}"
     code = code.replace(f"os.dup2({write}, 1)", f"os.dup2(os.open({path!r}, os.O_WRONLY), 1)")
     try:
-        await Command(command=(sys.executable, "-c", code)).attempt()
+        await attempt(Command(command=(sys.executable, "-c", code)))
     finally:
         os.close(write)
 
@@ -140,3 +170,15 @@ def test_what_could_never_work_is_refused_while_it_is_read(make: object, said: s
     """A leaf checks itself as it is decoded, so that file and line can be named."""
     with pytest.raises(ValueError, match=said):
         make()  # type: ignore[operator]  # any callable
+
+
+@pytest.mark.parametrize("kind", get_args(Leaf), ids=lambda kind: kind.__name__)
+def test_every_leaf_says_what_it_may_measure(kind: type[Leaf]) -> None:
+    """Names that belong to probes and to no other kind, each with its sentence."""
+    others = {family.name for other in get_args(Leaf) if other is not kind for family in other.FAMILIES} | {
+        family.name for family in FAMILIES
+    }
+    for family in kind.FAMILIES:
+        assert family.name.startswith("probe_")
+        assert family.help.endswith(".")
+        assert family.name not in others

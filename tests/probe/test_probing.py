@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from watchkeeper.clock import SystemClock
 from watchkeeper.config import Asked
 from watchkeeper.errors import Failed
-from watchkeeper.model import Event, EventKind
+from watchkeeper.model import Event, EventKind, Notes
 from watchkeeper.probe import Http, Tcp
-from watchkeeper.probe.probing import Asking, Probing, Verdict, judge, name_probes
+from watchkeeper.probe.probing import Asking, Probing, Verdict, folder_name, judge, name_probes
 from watchkeeper.quantities import Duration
 
 
@@ -25,15 +26,16 @@ class Scripted(Asked, frozen=True, tag_field="kind", tag="scripted"):
 
     script: list[object] = []
 
-    async def attempt(self) -> dict[str, float]:
+    async def attempt(self, notes: Notes) -> None:
         """Take the next word: figures, a fault, or a number of seconds to hang."""
         word = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(word, BaseException):
+            notes.figures["probe_http_content_length"] = 1.0
             raise word
         if isinstance(word, float):
             await asyncio.sleep(word)
-            return {}
-        return dict(word)
+        else:
+            notes.figures.update(word)
 
 
 @given(st.lists(st.booleans(), max_size=30), st.integers(1, 5))
@@ -66,7 +68,9 @@ class Told:
 @asynccontextmanager
 async def probing(told: Told, *leaves: object, period: float = 0.01) -> AsyncIterator[Probing]:
     """A running frame that asks these leaves of the server ``web``."""
-    frame = Probing(SystemClock(), wanted=lambda _: told.wanted, changed=told.changed, emit=told.events.append)
+    frame = Probing(
+        SystemClock(), Path("/nowhere"), wanted=lambda _: told.wanted, changed=told.changed, emit=told.events.append
+    )
     frame.replace([Asking("web", f"p{n}", leaf, period) for n, leaf in enumerate(leaves)])  # type: ignore[arg-type]
     async with asyncio.TaskGroup() as group:
         task = group.create_task(frame.run())
@@ -109,8 +113,11 @@ async def test_a_hanging_and_a_broken_probe_are_misses_and_hold_up_nobody(caplog
 async def test_figures_keep_their_columns() -> None:
     """A figure that is gone is NaN in its old column, and the layout object stays the same while nothing is new."""
     told = Told()
-    frame = Probing(SystemClock(), wanted=lambda _: told.wanted, changed=told.changed, emit=told.events.append)
-    leaf = Scripted(script=[{"probe_http_status_code": 200.0}, Failed("x"), Failed("x")])
+    frame = Probing(
+        SystemClock(), Path("/nowhere"), wanted=lambda _: told.wanted, changed=told.changed, emit=told.events.append
+    )
+    first_word = {"probe_http_status_code": 200.0, "probe_http_content_length": 5.0}
+    leaf = Scripted(script=[first_word, Failed("x"), Failed("x")])
     asking = Asking("web", "p", leaf, 1)
     frame.replace([asking])
     await frame._attempt(asking)
@@ -122,6 +129,7 @@ async def test_figures_keep_their_columns() -> None:
     assert frame.series is layout
     assert second["probe_success"] == 0
     assert math.isnan(second["probe_http_status_code"])
+    assert second["probe_http_content_length"] == 1, "what a miss has measured counts"
     assert {series.label("server") for series in layout} == {"web"}
 
 
@@ -154,3 +162,15 @@ def test_probes_are_named_by_kind_unless_they_have_names() -> None:
     """Two of one kind are told apart by number; a name of its own wins; the agent's period is the default."""
     askings = name_probes("web", [Http(url="http://x"), Http(url="http://y"), Tcp(port=1, name="door", period=Duration(1))], 5)
     assert [(asking.name, asking.period) for asking in askings] == [("http", 5.0), ("http-2", 5.0), ("door", 1.0)]
+
+
+@given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
+def test_every_probe_has_a_folder_of_its_own(one: tuple[str, str], other: tuple[str, str]) -> None:
+    """Whatever a probe is called, its folder is a single step down, and nobody else's."""
+    leaf = Tcp(port=1)
+    names = [folder_name(Asking(server.replace("~", ""), name, leaf, 1)) for server, name in (one, other)]
+    for name in names:
+        assert name not in {"", ".", ".."}
+        assert "/" not in name
+    same = (one[0].replace("~", ""), one[1]) == (other[0].replace("~", ""), other[1])
+    assert (names[0] == names[1]) == same

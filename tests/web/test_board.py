@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from rigs.desk import MemoryStore, StandInDesk, series
 from watchkeeper.clock import FakeClock
 from watchkeeper.errors import Refused
-from watchkeeper.model import Health, Machine, ServerState, ServerStatus
-from watchkeeper.web.board import FRESH_FOR, SLOW_ROUND, Board
+from watchkeeper.model import Health, Machine, ProbeResult, ServerState, ServerStatus
+from watchkeeper.web.board import FRESH_FOR, SLOW_ROUND, TOLD_FOR, Board
 from watchkeeper.web.desk import Presence
 from watchkeeper.web.overview import (
     machine_health,
@@ -19,6 +20,7 @@ from watchkeeper.web.overview import (
     worst_first_servers,
     wrong_count,
 )
+from watchkeeper.web.panels import PANELS
 from watchkeeper.web.shapes import MachineFigures, MachineView, ServerFigures, ServerView
 
 NOW = 1_760_000_000_000
@@ -106,6 +108,39 @@ def test_figures_of_a_machine_and_its_servers(desk: StandInDesk) -> None:
     web = board.server("alpha", "web").figures
     assert (web.cpu_ratio, web.memory_bytes, web.threads) == (0.5, 50, 3)
     assert board.server("alpha", "jobs").figures == ServerFigures()
+
+
+def test_a_probe_is_shown_as_of_its_newest_figures(desk: StandInDesk) -> None:
+    """Its agent says a word only when the verdict changes; a newer miss that changed none keeps the last words."""
+    probe = ProbeResult("http", "http", ok=True, at=NOW - 90_000, duration=0.5)
+    desk.turn("web", probes=(probe, msgspec.structs.replace(probe, name="tcp")))
+    for name, value in (("probe_success", 1.0), ("probe_duration_seconds", 0.25)):
+        desk.store.put(series(name, server="web", probe="http"), NOW - 1000, value)
+    board = Board(desk)
+    http, tcp = board.server("alpha", "web").status.probes
+    assert (http.at, http.duration, http.ok) == (NOW - 1000, 0.25, True)
+    assert tcp.at == NOW - 90_000
+    desk.store.put(series("probe_success", server="web", probe="http"), NOW, 0.0)
+    assert Board(desk).server("alpha", "web").status.probes[0] == probe
+
+
+def test_a_servers_own_charts_are_of_what_it_tells(desk: StandInDesk) -> None:
+    """Of the last day; of the server and no other; and a panel of a name alone is the same."""
+    desk.store.put(series("jobs", server="web"), NOW - 1000, 1)
+    desk.store.put(series("old", server="web"), NOW - TOLD_FOR, 1)
+    desk.store.put(series("others", server="jobs"), NOW - 1000, 1)
+    board = Board(desk)
+    (panel,) = board.own_panels("alpha", "web")
+    assert panel.name == "own:jobs"
+    known = board.panel("own:jobs")
+    assert known is not None
+    assert (known.title, known.terms) == (panel.title, panel.terms)
+    point = board.point("own:jobs", "alpha", "web")
+    assert point is not None
+    assert point.values == {"value": 1}
+    assert board.panel("cpu") is PANELS["cpu"]
+    with pytest.raises(Refused, match="did you mean 'web'"):
+        board.own_panels("alpha", "wep")
 
 
 def test_a_silent_machine_shows_nothing_as_if_it_were_new(desk: StandInDesk) -> None:

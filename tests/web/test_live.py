@@ -83,15 +83,17 @@ async def test_points_come_for_the_panels_that_are_shown(web) -> None:
     for back in range(3):
         web.desk.store.put(web.series("node_load1"), now - 2000 + back * 1000, 0.5)
         web.desk.store.put(web.series("process_threads", server="web"), now - 2000 + back * 1000, 7)
+        web.desk.store.put(web.series("jobs", server="web"), now - 2000 + back * 1000, 3)
     async with stream(web) as socket:
         await heard(socket, "tick")
-        wanted = {"type": "subscribe", "machine": "alpha", "server": "web", "panels": ["load", "server_threads", "nonsense"]}
+        panels = ["load", "server_threads", "own:jobs", "nonsense"]
+        wanted = {"type": "subscribe", "machine": "alpha", "server": "web", "panels": panels}
         await socket.send(msgspec.json.encode(wanted).decode())
         async with asyncio.timeout(20):
-            while len((tick := await heard(socket, "tick"))["points"]) < 2:
+            while len((tick := await heard(socket, "tick"))["points"]) < 3:
                 web.desk.changes.frame("alpha")
     points = {point["panel"]: point["values"] for point in tick["points"]}
-    assert points == {"load": {"1 min": 0.5}, "server_threads": {"threads": 7}}
+    assert points == {"load": {"1 min": 0.5}, "server_threads": {"threads": 7}, "own:jobs": {"value": 3}}
 
 
 async def test_output_is_followed_until_another_is_asked_for(web) -> None:

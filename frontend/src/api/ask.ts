@@ -59,6 +59,7 @@ export const hub = {
   signOut: () => ask<unknown>("/api/sign-out", {}),
   overview: () => ask<Overview>("/api/overview"),
   panels: () => ask<PanelView[]>("/api/panels"),
+  ownPanels: (machine: string, server: string) => ask<PanelView[]>(`/api/panels${query({ machine, server })}`),
   events: (machine: string, server: string, limit: number) => ask<EventsView>(`/api/events${query({ machine, server, limit })}`),
   chart: (panel: string, machine: string, server: string, start: number, end: number, points: number) =>
     ask<Chart>(`/api/charts/${encodeURIComponent(panel)}${query({ machine, server, start, end, points })}`),

@@ -155,7 +155,7 @@ export interface Chart {
   lines: Line[];
 }
 
-/** A chart that can be asked for: `scope` is machine or server. GET /api/panels. */
+/** A chart that can be asked for: `scope` is machine or server. GET /api/panels, with ?machine=&server= a server's own. */
 export interface PanelView {
   name: string;
   title: string;

@@ -77,7 +77,7 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
         const paint = token(`--line-${(index % COLOURS) + 1}`);
         if (line.name === LIMIT) return { stroke: quiet, width: 1, dash: [4, 4], points: { show: false } };
         const fill = index === 0 && banded.length === 0 ? { fill: clear(paint, 0.09) } : {};
-        return { stroke: paint, width: 1.5, points: { show: false }, ...fill };
+        return { stroke: paint, width: 1.5, points: { show: false, filter: alone, size: 4, fill: paint, stroke: paint }, ...fill };
       }),
       ...feed.banded.flatMap(() => [
         { width: 0, points: { show: false } },
@@ -101,6 +101,17 @@ function ceiling(feed: Feed, unit: string): number {
   const most = feed.window.greatest(feed.banded.length > 0 && others.length === lines.length ? [...others, ...bands] : others);
   if (unit === "bytes" && feed.whole >= most) return feed.whole;
   return top(most, unit, WHOLE.has(feed.panel));
+}
+
+/** The places of values that have none beside them: a line shows nothing there, so they are dots. */
+function alone(plot: uPlot, series: number): number[] | null {
+  const values = plot.data[series] ?? [];
+  const places: number[] = [];
+  const isThere = (place: number) => values[place] !== null && values[place] !== undefined;
+  for (let place = 0; place < values.length; place += 1) {
+    if (isThere(place) && !isThere(place - 1) && !isThere(place + 1)) places.push(place);
+  }
+  return places.length > 0 ? places : null;
 }
 
 /** The feed's data as uPlot takes them. */

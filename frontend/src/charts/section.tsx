@@ -1,5 +1,6 @@
 // All charts of a machine or a server under one choice of range; it tells the stream which panels are on the page.
 import { useEffect } from "preact/hooks";
+import type { PanelView } from "../api/types.ts";
 import { subscribe } from "../live.ts";
 import { type Range, RANGES, range, show } from "../route.ts";
 import { findMachine, panels } from "../store.ts";
@@ -9,13 +10,24 @@ import { UpStrip } from "./strip.tsx";
 
 const STRIP = "server_up"; // up or down is a strip, not a line
 
-type Props = { title: string; scope: "machine" | "server"; machine: string; server?: string; only?: string[]; fixed?: Range };
+const NONE: PanelView[] = [];
 
-/** `only` picks panels by name; `fixed` shows one range without a choice. */
-export function Charts({ title, scope, machine, server = "", only, fixed }: Props) {
+type Props = {
+  title: string;
+  scope: "machine" | "server";
+  machine: string;
+  server?: string;
+  only?: string[];
+  fixed?: Range;
+  own?: PanelView[];
+  ownTitle?: string;
+};
+
+/** `only` picks panels by name; `fixed` shows one range without a choice; `own` are more panels, under a title of theirs. */
+export function Charts({ title, scope, machine, server = "", only, fixed, own = NONE, ownTitle = "" }: Props) {
   const known = panels.value?.filter((panel) => panel.scope === scope && (!only || only.includes(panel.name))) ?? [];
   const shown = known.filter((panel) => panel.name !== STRIP);
-  const names = known.map((panel) => panel.name).join();
+  const names = [...known, ...own].map((panel) => panel.name).join();
   const whole = findMachine(machine)?.machine.memory_bytes ?? 0;
   const chosen = fixed ?? range.value;
   useEffect(() => {
@@ -35,19 +47,31 @@ export function Charts({ title, scope, machine, server = "", only, fixed }: Prop
           <UpStrip key={chosen} machine={machine} server={server} range={chosen} />
         </div>
       )}
-      <div class={shown.length % 4 === 0 ? "charts by-four" : shown.length % 3 === 0 ? "charts by-three" : "charts"}>
-        {shown.map((panel) => (
-          <ChartCard
-            key={`${panel.name} ${machine} ${server} ${chosen}`}
-            panel={panel}
-            machine={machine}
-            server={server}
-            range={chosen}
-            whole={panel.name === "memory" ? whole : 0}
-          />
-        ))}
-      </div>
+      <Grid list={shown} machine={machine} server={server} range={chosen} whole={whole} />
+      {own.length > 0 && (
+        <>
+          <h2 class="charts-title">{ownTitle}</h2>
+          <Grid list={own} machine={machine} server={server} range={chosen} whole={0} />
+        </>
+      )}
     </section>
+  );
+}
+
+function Grid({ list, machine, server, range: chosen, whole }: { list: PanelView[]; machine: string; server: string; range: Range; whole: number }) {
+  return (
+    <div class={list.length % 4 === 0 ? "charts by-four" : list.length % 3 === 0 ? "charts by-three" : "charts"}>
+      {list.map((panel) => (
+        <ChartCard
+          key={`${panel.name} ${machine} ${server} ${chosen}`}
+          panel={panel}
+          machine={machine}
+          server={server}
+          range={chosen}
+          whole={panel.name === "memory" ? whole : 0}
+        />
+      ))}
+    </div>
   );
 }
 

@@ -1,10 +1,13 @@
 // One server: how it stands and why, what can be done, what it answers, how it does, what it writes, what happened to it.
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import type { ProbeResult, ServerView } from "../api/types.ts";
+import { useEffect } from "preact/hooks";
+import { hub } from "../api/ask.ts";
+import type { PanelView, ProbeResult, ServerView } from "../api/types.ts";
 import { Charts } from "../charts/section.tsx";
 import { duration, figure } from "../format.ts";
 import { machinePath } from "../route.ts";
-import { blind, findMachine, findServer, now } from "../store.ts";
+import { blind, connection, findMachine, findServer, now } from "../store.ts";
 import { machine as machineWords, overview, server as words } from "../strings.ts";
 import { Actions } from "../parts/actions.tsx";
 import { Logs } from "../parts/logs.tsx";
@@ -13,8 +16,12 @@ import { Age, Moment } from "../parts/time.tsx";
 import { Lost } from "./lost.tsx";
 import { History } from "./machine.tsx";
 
+const OFTEN = 4000; // ms, between questions for a server's own charts while there are none,
+const SELDOM = 8; // and once there are some, every so many turns
+
 export function ServerPage({ machine, name }: { machine: string; name: string }) {
   const view = findServer(machine, name);
+  const own = useOwnPanels(machine, view ? name : "");
   if (!view) return <Lost words={words.unknown(name, machine)} />;
   return (
     <>
@@ -25,7 +32,7 @@ export function ServerPage({ machine, name }: { machine: string; name: string })
         </a>
       </h1>
       <Standing view={view} />
-      <Charts title={words.figures} scope="server" machine={machine} server={name} />
+      <Charts title={words.figures} scope="server" machine={machine} server={name} own={own} ownTitle={words.own} />
       <div class="columns">
         <Logs machine={machine} server={name} />
         <div>
@@ -35,6 +42,38 @@ export function ServerPage({ machine, name }: { machine: string; name: string })
       </div>
     </>
   );
+}
+
+/** The charts of a known server's own figures: asked for after each gap, and now and then, since it may tell more in time. */
+function useOwnPanels(machine: string, name: string): PanelView[] {
+  const own = useSignal<PanelView[]>([]);
+  useEffect(() => {
+    let mine = true;
+    const load = () =>
+      hub
+        .ownPanels(machine, name)
+        .then((found) => {
+          if (mine && names(found) !== names(own.peek())) own.value = found;
+        })
+        .catch(() => undefined); // the page already says that the hub is away, and this is asked again
+    own.value = [];
+    if (name === "") return undefined;
+    let turn = 0;
+    void load();
+    const again = setInterval(() => {
+      turn += 1;
+      if (!document.hidden && (own.peek().length === 0 || turn % SELDOM === 0)) void load();
+    }, OFTEN);
+    return () => {
+      mine = false;
+      clearInterval(again);
+    };
+  }, [machine, name, connection.value]);
+  return own.value;
+}
+
+function names(list: PanelView[]): string {
+  return list.map((panel) => panel.name).join();
 }
 
 function Standing({ view }: { view: ServerView }) {

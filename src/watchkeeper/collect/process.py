@@ -21,6 +21,9 @@ from watchkeeper.model import Family, Series
 TREE_SECONDS = 5.0
 """How often the children are looked for; a server's own figures are fresh every time."""
 PSS_SECONDS = 30.0
+"""How often the proportional memory is read, which the kernel makes dear,"""
+PSS_FIRST_SECONDS = 1.0
+"""and how soon again at first: a server that has just been started grows quickly; the pause doubles from here."""
 DIPS = 3
 """Reads that a sum may be lower in before what is missing counts as used by a child that nobody waited for."""
 
@@ -178,6 +181,7 @@ class Tree:
         self._proportional = math.nan
         self._tree_due = 0.0
         self._proportional_due = 0.0
+        self._pause = PSS_FIRST_SECONDS
 
     def read(self, now: float) -> list[float] | None:
         """The figures in the order of `FAMILIES`; None when the leader is gone."""
@@ -196,7 +200,8 @@ class Tree:
         if self.server.pid not in self._tasks:
             return None
         if now >= self._proportional_due:
-            self._proportional_due = now + PSS_SECONDS
+            self._proportional_due = now + self._pause
+            self._pause = min(self._pause * 2, PSS_SECONDS)
             self._proportional = sum(task.proportional() for task in self._tasks.values())
             self._limit = self._tasks[self.server.pid].files_limit()
         counters = self._rising.show(sums[:COUNTERS])

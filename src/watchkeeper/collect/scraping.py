@@ -7,8 +7,10 @@ reader of its rounds. Figures of a page that has not answered lately are gaps, n
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -16,6 +18,7 @@ import msgspec
 from watchkeeper.clock import Clock
 from watchkeeper.collect.exposition import NOTHING, Page, Parser
 from watchkeeper.collect.openmetrics import OpenMetrics
+from watchkeeper.collect.process import FAMILIES as PROCESS_FAMILIES
 from watchkeeper.errors import Failed
 from watchkeeper.model import Family, Series
 
@@ -49,6 +52,10 @@ class _Kept:
         self.page = NOTHING
         self.series: tuple[Series, ...] = ()
         self.parsed: tuple[Series, ...] = ()
+        self.several = False
+        """Whether its server has other pages too."""
+        self.columns: list[int] | None = None
+        """Which of the page's figures are taken; None for all."""
         self.read_at = -math.inf
         self.figures = [0.0, math.nan, math.nan]
         self.trouble = ""
@@ -86,6 +93,11 @@ class Scraping:
         for key, source in wanted.items():
             if key not in self._kept:
                 self._kept[key] = _Kept(source)
+        pages = Counter(server for server, _ in self._kept)
+        for (server, _), kept in self._kept.items():
+            if kept.several != (pages[server] > 1):
+                kept.several = not kept.several
+                kept.parsed = ()  # its series are named anew when it is read next
         if self._group is not None:
             self._start_missing(self._group)
 
@@ -111,7 +123,12 @@ class Scraping:
         values: list[float] = []
         for kept in self._kept.values():
             fresh = now - kept.read_at <= kept.source.period * STALE_PERIODS
-            values += kept.page.values if fresh else [math.nan] * len(kept.series)
+            if not fresh:
+                values += [math.nan] * len(kept.series)
+            elif kept.columns is None:
+                values += kept.page.values
+            else:
+                values += [kept.page.values[column] for column in kept.columns]
             values += kept.figures
         return values
 
@@ -164,15 +181,30 @@ class Scraping:
     def _keep(self, kept: _Kept, page: Page) -> None:
         if page.series is not kept.parsed:
             kept.parsed = page.series
-            kept.series = tuple(placed(series, kept.source.server) for series in page.series)
+            source = kept.source
+            every = [placed(series, source.server, source.name if kept.several else "") for series in page.series]
+            columns = [column for column, series in enumerate(every) if series not in _own(source.server)]
+            kept.columns = columns if len(columns) < len(every) else None
+            kept.series = tuple(every[column] for column in columns)
         kept.page = page
         kept.read_at = self._clock.monotonic()
 
 
-def placed(series: Series, server: str) -> Series:
-    """A page's series with its server's label; one that it has itself becomes ``exported_server``, as in Prometheus."""
+@functools.cache
+def _own(server: str) -> frozenset[Series]:
+    """What the agent reads of a server's processes itself, its children counted in: the page's twins would be added to it."""
+    return frozenset(Series(family.name, (("server", server),)) for family in PROCESS_FAMILIES)
+
+
+def placed(series: Series, server: str, page: str = "") -> Series:
+    """A page's series with its server's label, and its page's where one server has several.
+
+    A label of that name which it has itself becomes ``exported_server``, as in Prometheus.
+    """
     labels = dict(series.labels)
-    if "server" in labels:
-        labels["exported_server"] = labels.pop("server")
-    labels["server"] = server
+    for name, value in (("server", server), ("page", page)):
+        if value:
+            if name in labels:
+                labels[f"exported_{name}"] = labels.pop(name)
+            labels[name] = value
     return Series(series.name, tuple(sorted(labels.items())))

@@ -74,10 +74,16 @@ class SpawnFailed(NamedTuple):
 
 
 class Exited(NamedTuple):
-    """Its process has ended. `clean`: with status 0."""
+    """Its process has ended. `clean`: with status 0; `words`: what it said last, if that may tell why."""
 
     how: str
     clean: bool
+    words: str = ""
+
+    @property
+    def told(self) -> str:
+        """How it has ended, with its last words."""
+        return f"{self.how}, saying “{self.words}”" if self.words else self.how
 
 
 class Tick(NamedTuple):
@@ -140,8 +146,8 @@ def step(life: Life, given: Input, policy: Policy, now: float, chance: float) ->
             return Step(_back_off(life, f"cannot be started: {why}", failures, policy, now, chance))
         case SpawnFailed() if life.state is ServerState.STOPPING:
             return _ended(life)
-        case Exited(how, clean):
-            return _exited(life, how, policy, now, chance, clean=clean)
+        case Exited():
+            return _exited(life, given.told, policy, now, chance, clean=given.clean)
         case Tick() if now >= life.due:
             return _due(life, now)
     return Step(life)

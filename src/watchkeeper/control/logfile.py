@@ -21,7 +21,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from watchkeeper.control.cutting import begins, collapse, copy_range
-from watchkeeper.control.logtext import Cutter, batches
+from watchkeeper.control.logtext import Cutter, batches, clean
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,19 @@ class LogFile:
     def open_for_writing(self) -> int:
         """A descriptor to hand to the server as its output; append only, the caller closes it. Raises OSError."""
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+    @property
+    def end(self) -> int:
+        """The position where what is written next will stand."""
+        with self._cutting:
+            return self._gone + _size(self.path)
+
+    def last_line(self, since: int) -> str:
+        """The last line that says something, of what was written from position `since` on and within the last block."""
+        end = self.end
+        said = self._before(end)[-(end - since) :] if end > since else b""
+        lines = [clean(line).strip() for line in said.splitlines()]
+        return next((line for line in reversed(lines) if line), "")
 
     def rotate_if_needed(self) -> bool:
         """Rotate if it has grown beyond `size`; blocks while it copies and syncs that much. Faults are told once, never raised.

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,12 +26,13 @@ POLL_SECONDS = 0.25
 
 
 class Ending:
-    """How a process has ended. `clean`: with status 0."""
+    """How a process has ended. `clean`: with status 0; `by_itself`: not by a signal, as far as we know."""
 
-    def __init__(self, how: str, *, clean: bool) -> None:
+    def __init__(self, how: str, *, clean: bool, by_itself: bool = False) -> None:
         """In words, such as ``exit status 1``."""
         self.how = how
         self.clean = clean
+        self.by_itself = by_itself
 
 
 class Process:
@@ -80,7 +83,7 @@ class Process:
         status = self._child.wait()
         if status < 0:
             return Ending(f"killed by {_name(-status)}", clean=False)
-        return Ending(f"exit status {status}", clean=status == 0)
+        return Ending(f"exit status {status}", clean=status == 0, by_itself=True)
 
     def _kill_rest(self) -> None:
         if hasattr(os, "killpg"):
@@ -101,17 +104,22 @@ class Process:
 
 
 def spawn(command: tuple[str, ...], folder: Path | None, environment: Mapping[str, str], output: int) -> Process:
-    """Start a program; its output goes to the descriptor `output`. Raises Failed with the reason in words."""
+    """Start a program; its output goes to the descriptor `output`. Raises Failed with the reason in words.
+
+    A bare name is looked for on PATH, and then among the programs that are installed beside us (``cloud-server``).
+    """
     if folder is not None and not folder.is_dir():
         raise Failed(f"the folder {folder} does not exist")
+    variables = {**os.environ, **environment}
     try:
         child = subprocess.Popen(
             command,
+            executable=beside_us(command[0], variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=folder,
-            env={**os.environ, **environment},
+            env=variables,
             start_new_session=True,
         )
     except FileNotFoundError:
@@ -125,6 +133,13 @@ def spawn(command: tuple[str, ...], folder: Path | None, environment: Mapping[st
     except Failed:
         identity = Identity(child.pid, 0, "")  # it has ended already, and `ended` says so
     return Process(identity, child)
+
+
+def beside_us(program: str, variables: Mapping[str, str]) -> str | None:
+    """Where a bare name is that PATH does not know but our own Python's folder of programs has; None for all others."""
+    if os.path.dirname(program) or shutil.which(program, path=variables.get("PATH")):  # noqa: PTH120  # "./x" is no bare name
+        return None
+    return shutil.which(program, path=str(Path(sys.executable).parent))
 
 
 def adopt(identity: Identity) -> Process | None:

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 Tell = Callable[[Event], None]
 
+LAST_WORDS = 200
+"""So many characters of the last line of its output are told when a server has given up by itself: most say there why."""
+
 
 class KeptServer:
     """A server and everything that is known of it."""
@@ -56,6 +59,7 @@ class KeptServer:
         self._changed = changed
         self._since = milliseconds(clock.wall())
         self._failure = ""
+        self._output_from = 0
         self._busy = False
         self._inputs: deque[lifecycle.Input] = deque()
         self._rung = asyncio.Event()
@@ -153,6 +157,7 @@ class KeptServer:
     def _spawn(self, group: asyncio.TaskGroup) -> None:
         settings = self.settings
         try:
+            self._output_from = self.log.end
             output = self.log.open_for_writing()
         except OSError as fault:
             self._inputs.appendleft(lifecycle.SpawnFailed(f"its log {self.log.path} cannot be written: {fault.strerror}"))
@@ -172,7 +177,8 @@ class KeptServer:
 
     async def _see_end(self, process: Process) -> None:
         ending = await process.ended()
-        self.give(lifecycle.Exited(ending.how, ending.clean))
+        words = self.log.last_line(self._output_from)[:LAST_WORDS] if ending.by_itself and not ending.clean else ""
+        self.give(lifecycle.Exited(ending.how, ending.clean, words))
 
     def _narrate(self, before: Life, given: lifecycle.Input) -> None:
         """Tell what has happened, for the journal; the same failure to start again and again is told once."""
@@ -189,9 +195,10 @@ class KeptServer:
                 )
             case lifecycle.Exited(how), _ if before.state is ServerState.STOPPING:
                 self._tell(EventKind.SERVER_STOPPED, f"{self.name} has stopped ({how})", facts={"how": how})
-            case lifecycle.Exited(how, clean), _:
-                severity: Severity = "info" if after.state is ServerState.EXITED and clean else "critical"
-                self._tell(EventKind.SERVER_EXITED, f"{self.name} has ended by itself: {how}", severity, {"how": how})
+            case lifecycle.Exited(), _:
+                severity: Severity = "info" if after.state is ServerState.EXITED and given.clean else "critical"
+                text = f"{self.name} has ended by itself: {given.told}"
+                self._tell(EventKind.SERVER_EXITED, text, severity, {"how": given.how, "last_words": given.words})
                 if after.state is ServerState.BACKOFF:
                     wait = max(0.0, after.due - self._clock.monotonic())
                     text = f"{self.name} will be started again in {wait:.1f} s"

@@ -4,10 +4,11 @@ A probe asks a server one question from outside; `probing.py` is the frame that 
 and again, measures, bounds and counts misses. A leaf never times itself and never retries.
 """
 
+from watchkeeper.probe.cloud import Cloud
 from watchkeeper.probe.command import Command
 from watchkeeper.probe.http import Http
 from watchkeeper.probe.tcp import Tcp
 
-Leaf = Http | Tcp | Command
+Leaf = Http | Tcp | Command | Cloud
 
-__all__ = ["Command", "Http", "Leaf", "Tcp"]
+__all__ = ["Cloud", "Command", "Http", "Leaf", "Tcp"]

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from watchkeeper.config import Asked
 from watchkeeper.errors import Failed
+from watchkeeper.model import Family, Notes
 
 OUTPUT_BYTES = 65536
 
@@ -27,7 +28,9 @@ class Command(Asked, frozen=True, tag_field="kind", tag="command"):
     folder: str = ""
     environment: dict[str, str] = {}
 
-    async def attempt(self) -> dict[str, float]:
+    FAMILIES: ClassVar = (Family("probe_command_exit_status", "gauge", "Exit status of the probe's command."),)
+
+    async def attempt(self, notes: Notes) -> None:
         """Run it once; figures: its exit status."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -51,10 +54,10 @@ class Command(Asked, frozen=True, tag_field="kind", tag="command"):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
             raise
+        notes.figures["probe_command_exit_status"] = float(status)
         if status != 0:
             how = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
             raise Failed(f"{how}: {said}" if said else how)
-        return {"probe_command_exit_status": float(status)}
 
 
 async def _bounded(stream: asyncio.StreamReader) -> str:

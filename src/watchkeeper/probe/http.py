@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from watchkeeper.config import Asked
 from watchkeeper.errors import Failed
 from watchkeeper.fetch import fetch
+from watchkeeper.model import Family, Notes
 
 
 class Http(Asked, frozen=True, tag_field="kind", tag="http"):
@@ -34,20 +36,23 @@ class Http(Asked, frozen=True, tag_field="kind", tag="http"):
         for item in self.status:
             _bounds(item)
 
-    async def attempt(self) -> dict[str, float]:
+    FAMILIES: ClassVar = (
+        Family("probe_http_status_code", "gauge", "Status code of the last HTTP answer."),
+        Family("probe_http_content_length", "gauge", "Length of the last HTTP answer's body in bytes."),
+        Family("probe_ssl_earliest_cert_expiry", "gauge", "When the server's certificate ends, in Unix time."),
+    )
+
+    async def attempt(self, notes: Notes) -> None:
         """Ask once; figures: status code, body length, and when the certificate ends (TLS)."""
         answer = await fetch(self.url, method=self.method, headers=self.headers, verify=self.verify)
-        figures = {
-            "probe_http_status_code": float(answer.status),
-            "probe_http_content_length": float(len(answer.body)),
-        }
+        notes.figures["probe_http_status_code"] = float(answer.status)
+        notes.figures["probe_http_content_length"] = float(len(answer.body))
         if answer.cert_expires_at:
-            figures["probe_ssl_earliest_cert_expiry"] = answer.cert_expires_at
+            notes.figures["probe_ssl_earliest_cert_expiry"] = answer.cert_expires_at
         if not any(low <= answer.status <= high for low, high in map(_bounds, self.status)):
             raise Failed(f"HTTP status {answer.status}, expected {', '.join(map(str, self.status))}")
         if self.contains and not re.search(self.contains, answer.body.decode("utf-8", "replace")):
             raise Failed(f"the answer does not contain {self.contains!r}")
-        return figures
 
 
 def _bounds(item: int | str) -> tuple[int, int]:

@@ -11,12 +11,15 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import get_args
+from urllib.parse import quote
 
 import msgspec
 
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Failed
-from watchkeeper.model import Event, EventKind, Family, Health, ProbeResult, Series, new_id
+from watchkeeper.model import Event, EventKind, Family, Health, Notes, ProbeResult, Series, new_id
 from watchkeeper.probe import Leaf
 
 logger = logging.getLogger(__name__)
@@ -27,11 +30,8 @@ EAGER_SECONDS = 0.5
 FAMILIES = (
     Family("probe_success", "gauge", "Whether the last attempt of the probe succeeded (1) or not (0)."),
     Family("probe_duration_seconds", "gauge", "How long the last attempt of the probe took."),
-    Family("probe_http_status_code", "gauge", "Status code of the last HTTP answer."),
-    Family("probe_http_content_length", "gauge", "Length of the last HTTP answer's body in bytes."),
-    Family("probe_ssl_earliest_cert_expiry", "gauge", "When the server's certificate ends, in Unix time."),
-    Family("probe_command_exit_status", "gauge", "Exit status of the probe's command."),
 )
+"""Of every probe; its leaf's own come on top."""
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -67,14 +67,19 @@ class Probing:
     def __init__(
         self,
         clock: Clock,
+        folder: Path,
         *,
         wanted: Callable[[str], bool],
         changed: Callable[[str, Health, str], None],
         emit: Callable[[Event], None],
     ) -> None:
-        """`wanted(server)`: does it make sense to ask now; `changed(server, health, why)` is called at each new verdict."""
+        """`folder` is for what probes keep. `wanted(server)`: does it make sense to ask now?
+
+        `changed(server, health, why)` is called at each new verdict.
+        """
         self.series: tuple[Series, ...] = ()
         self._clock = clock
+        self._folder = folder
         self._wanted = wanted
         self._changed = changed
         self._emit = emit
@@ -87,7 +92,8 @@ class Probing:
 
     def families(self) -> tuple[Family, ...]:
         """Kind and sentence of everything that `read` may give."""
-        return FAMILIES
+        own = {family.name: family for kind in get_args(Leaf) for family in kind.FAMILIES}
+        return (*FAMILIES, *own.values())
 
     def results(self, server: str) -> tuple[ProbeResult, ...]:
         """The last attempt of each of a server's probes."""
@@ -162,11 +168,11 @@ class Probing:
 
     async def _attempt(self, asking: Asking) -> None:
         began = self._clock.monotonic()
-        figures: dict[str, float] = {}
+        notes = Notes({}, self._folder / folder_name(asking))
         why = ""
         try:
             async with asyncio.timeout(asking.leaf.timeout):
-                figures = await asking.leaf.attempt()
+                await asking.leaf.attempt(notes)
         except TimeoutError:
             why = f"no answer within {asking.leaf.timeout}"
         except Failed as fault:
@@ -180,7 +186,7 @@ class Probing:
         if self._askings.get(key) is not asking:
             return
         self._results[key] = ProbeResult(asking.name, type(asking.leaf).__name__.lower(), not why, at, took, why)
-        self._keep({"probe_success": float(not why), "probe_duration_seconds": took} | figures, asking)
+        self._keep({"probe_success": float(not why), "probe_duration_seconds": took} | notes.figures, asking)
         before = self._verdicts.get(key, Verdict())
         after = judge(before, ok=not why, why=why, tolerated=asking.leaf.misses)
         self._verdicts[key] = after
@@ -211,6 +217,11 @@ class Probing:
 def _labels(asking: Asking) -> tuple[tuple[str, str], ...]:
     labels = (("probe", asking.name),)
     return (*labels, ("server", asking.server)) if asking.server else labels
+
+
+def folder_name(asking: Asking) -> str:
+    """What the folder of one probe is called: different for each, and never a way out of the folder it is in."""
+    return quote(f"{asking.server}~{asking.name}", safe="")
 
 
 def name_probes(server: str, leaves: Sequence[Leaf], period: float) -> list[Asking]:

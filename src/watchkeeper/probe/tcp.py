@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import ClassVar
 
 from watchkeeper.config import Asked
 from watchkeeper.errors import Failed
+from watchkeeper.model import Notes
 
 
 class Tcp(Asked, frozen=True, tag_field="kind", tag="tcp"):
@@ -22,7 +24,9 @@ class Tcp(Asked, frozen=True, tag_field="kind", tag="tcp"):
         if not 1 <= self.port <= 65535:
             raise ValueError(f"expected a port from 1 to 65535, got {self.port}")
 
-    async def attempt(self) -> dict[str, float]:
+    FAMILIES: ClassVar = ()
+
+    async def attempt(self, notes: Notes) -> None:  # noqa: ARG002  # a connection has no figure but its time
         """Connect once."""
         try:
             reader, writer = await asyncio.open_connection(self.host, self.port)
@@ -40,4 +44,3 @@ class Tcp(Asked, frozen=True, tag_field="kind", tag="tcp"):
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-        return {}

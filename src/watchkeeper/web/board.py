@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from watchkeeper.clock import milliseconds
 from watchkeeper.config import nearest
 from watchkeeper.errors import Refused
-from watchkeeper.model import Matcher, Series, ServerStatus
-from watchkeeper.web import charts, overview
+from watchkeeper.model import Matcher, ProbeResult, Series, ServerStatus
+from watchkeeper.web import applications, charts, overview
 from watchkeeper.web.desk import Desk, Presence
-from watchkeeper.web.panels import PANELS
+from watchkeeper.web.panels import PANELS, Panel
 from watchkeeper.web.shapes import MachineFigures, MachineView, Point, ServerFigures, ServerView
 
 FRESH_FOR = 500
 """How long a reading serves everyone, in ms."""
 SLOW_ROUND = 300
 """The longest round, in seconds, of figures that change slowly (file systems): older ones are not shown."""
+
+TOLD_FOR = 86_400_000
+"""For so long, in ms, a server that tells nothing any more keeps the charts of what it has told."""
 
 _NEWEST = (
     "node_memory_MemTotal_bytes",
@@ -34,7 +39,21 @@ _NEWEST = (
     "process_open_fds",
     "process_max_fds",
     "watchkeeper_server_processes",
+    "probe_success",
+    "probe_duration_seconds",
 )
+
+
+class Sample(NamedTuple):
+    """The newest value of a series, of `at` (ms)."""
+
+    series: Series
+    at: int
+    value: float
+
+
+Newest = dict[tuple[str, str, str], list[Sample]]
+"""Fresh samples by machine, server and metric."""
 
 
 class Reading(NamedTuple):
@@ -94,6 +113,18 @@ class Board:
         """The round of a machine's agent, in seconds."""
         return next((one.period for one in self._desk.machines() if one.machine.name == machine), 5.0)
 
+    def panel(self, name: str) -> Panel | None:
+        """The panel of this name, of those that all have or of a server's own figures; None when there is none."""
+        return PANELS.get(name) or applications.application_panel(name, self._desk.families())
+
+    def own_panels(self, machine: str, server: str) -> list[Panel]:
+        """The charts of what a server tells of itself; raises `Refused` as `server` does."""
+        self.server(machine, server)
+        now = self.now()
+        here = [Matcher("machine", "=", machine), Matcher("server", "=", server)]
+        names = {series.name for series, at, _ in self._desk.store.latest(here) if now - at < TOLD_FOR}
+        return applications.found(names, self._desk.families())
+
     def point(self, panel: str, machine: str, server: str) -> Point | None:
         """A panel's newest point, read once for all who want it within `FRESH_FOR` ms."""
         now = self.now()
@@ -102,8 +133,9 @@ class Board:
             self._points_at = now
         key = (panel, machine, server)
         if key not in self._points:
-            found = charts.newest(self._desk.store, PANELS[panel], machine, server, now, self.period(machine))
-            self._points[key] = found
+            known = self.panel(panel)
+            period = self.period(machine)
+            self._points[key] = charts.newest(self._desk.store, known, machine, server, now, period) if known else None
         return self._points[key]
 
     def _read(self, now: int) -> Reading:
@@ -120,7 +152,8 @@ class Board:
             for status in self._desk.statuses(name):
                 said = overview.server_health(status.health, health)
                 shown = self._server_figures(name, status, newest) if health == "up" else ServerFigures()
-                servers.append(ServerView(name, status, said, shown))
+                probes = tuple(_freshened(probe, name, status.name, newest) for probe in status.probes)
+                servers.append(ServerView(name, msgspec.structs.replace(status, probes=probes), said, shown))
         return Reading(
             now,
             overview.sentence(machines, servers),
@@ -129,22 +162,20 @@ class Board:
             overview.worst_first_servers(servers),
         )
 
-    def _newest(self, now: int) -> dict[tuple[str, str, str], list[tuple[Series, float]]]:
-        """Fresh values by (machine, server, metric)."""
-        found: dict[tuple[str, str, str], list[tuple[Series, float]]] = {}
+    def _newest(self, now: int) -> Newest:
+        found: Newest = {}
         for series, at, value in self._desk.store.latest([Matcher("__name__", "=~", "|".join(_NEWEST))]):
             if now - at <= SLOW_ROUND * 1000 and value == value:  # noqa: PLR0124  # NaN is no value
-                found.setdefault((series.label("machine"), series.label("server"), series.name), []).append((series, value))
+                key = (series.label("machine"), series.label("server"), series.name)
+                found.setdefault(key, []).append(Sample(series, at, value))
         return found
 
-    def _machine_figures(
-        self, presence: Presence, newest: dict[tuple[str, str, str], list[tuple[Series, float]]], now: int
-    ) -> MachineFigures:
+    def _machine_figures(self, presence: Presence, newest: Newest, now: int) -> MachineFigures:
         name = presence.machine.name
 
         def one(metric: str) -> float | None:
             found = newest.get((name, "", metric))
-            return found[0][1] if found else None
+            return found[0].value if found else None
 
         total, available = one("node_memory_MemTotal_bytes"), one("node_memory_MemAvailable_bytes")
         used = total - available if total is not None and available is not None else None
@@ -167,15 +198,13 @@ class Board:
             uptime_seconds=(now - boot_at) / 1000 if boot_at else None,
         )
 
-    def _server_figures(
-        self, machine: str, status: ServerStatus, newest: dict[tuple[str, str, str], list[tuple[Series, float]]]
-    ) -> ServerFigures:
+    def _server_figures(self, machine: str, status: ServerStatus, newest: Newest) -> ServerFigures:
         if not status.pid:
             return ServerFigures()  # its last figures would be those of a process that is gone
 
         def one(metric: str) -> float | None:
             found = newest.get((machine, status.name, metric))
-            return found[0][1] if found else None
+            return found[0].value if found else None
 
         cpu = self.point("server_cpu", machine, status.name)
         proportional = one("process_proportional_memory_bytes")
@@ -189,12 +218,25 @@ class Board:
         )
 
 
-def _fullest(newest: dict[tuple[str, str, str], list[tuple[Series, float]]], machine: str) -> tuple[float, str, float] | None:
+def _freshened(probe: ProbeResult, machine: str, server: str, newest: Newest) -> ProbeResult:
+    """A probe's last attempt as its figures have it: the agent tells of an attempt in words only when the verdict changes."""
+    told: dict[str, Sample] = {}
+    for metric in ("probe_success", "probe_duration_seconds"):
+        for sample in newest.get((machine, server, metric), ()):
+            if sample.series.label("probe") == probe.name:
+                told[metric] = sample
+    if len(told) < 2 or told["probe_success"].at <= probe.at or (told["probe_success"].value == 1) != probe.ok:
+        return probe
+    took = told["probe_duration_seconds"]
+    return msgspec.structs.replace(probe, at=took.at, duration=took.value)
+
+
+def _fullest(newest: Newest, machine: str) -> tuple[float, str, float] | None:
     """The fullest file system: how full, where, and the bytes left; the worst and not the mean, which hides a full one."""
-    left = {series.labels: value for series, value in newest.get((machine, "", "node_filesystem_avail_bytes"), ())}
+    left = {series.labels: value for series, _, value in newest.get((machine, "", "node_filesystem_avail_bytes"), ())}
     found = [
         (1 - left[series.labels] / size, series.label("mountpoint"), left[series.labels])
-        for series, size in newest.get((machine, "", "node_filesystem_size_bytes"), ())
+        for series, _, size in newest.get((machine, "", "node_filesystem_size_bytes"), ())
         if size > 0 and series.labels in left and series.label("fstype") not in {"tmpfs", "squashfs", "overlay", "ramfs"}
     ]
     # One file system may be mounted at several places: the shortest name is the one that people know.

@@ -19,7 +19,6 @@ from watchkeeper.errors import Refused
 from watchkeeper.web import access
 from watchkeeper.web.changes import Listener
 from watchkeeper.web.hall import Hall
-from watchkeeper.web.panels import PANELS
 from watchkeeper.web.routes.machines import action_view, closing
 from watchkeeper.web.shapes import (
     ActionNews,
@@ -96,7 +95,7 @@ class Stream:
             except msgspec.DecodeError as fault:
                 await self._end(1007, f"not a message of this stream: {fault}")
             if isinstance(message, Subscribe):
-                known = tuple(panel for panel in message.panels if panel in PANELS)[:PANELS_AT_ONCE]
+                known = tuple(panel for panel in message.panels[:PANELS_AT_ONCE] if self._hall.board.panel(panel))
                 self._wanted = msgspec.structs.replace(message, panels=known)
                 self._asked.set()
             else:
@@ -161,10 +160,11 @@ class Stream:
         wanted = self._wanted
         points: list[Point] = []
         for panel in wanted.panels if wanted.machine else ():
-            server = wanted.server if PANELS[panel].scope == "server" else ""
-            if (PANELS[panel].scope == "machine" or server) and (
-                point := self._hall.board.point(panel, wanted.machine, server)
-            ):
+            known = self._hall.board.panel(panel)
+            if known is None or (known.scope == "server" and not wanted.server):
+                continue
+            server = wanted.server if known.scope == "server" else ""
+            if point := self._hall.board.point(panel, wanted.machine, server):
                 points.append(point)
         await self._send(Tick(reading.at, reading.sentence, reading.wrong, reading.machines, reading.servers, tuple(points)))
 

@@ -33,6 +33,7 @@ class Column(NamedTuple):
     values: Values
 
 
+Unit = Literal["ratio", "bytes", "bytes_per_second", "seconds", "count", "per_second"]
 Columns = Mapping[str, Column]
 Draw = Callable[[Columns], dict[str, Values]]
 
@@ -42,7 +43,7 @@ class Panel(NamedTuple):
 
     name: str
     title: str
-    unit: Literal["ratio", "bytes", "bytes_per_second", "seconds", "count", "per_second"]
+    unit: Unit
     about: str
     scope: Literal["machine", "server"]
     terms: tuple[Term, ...]
@@ -114,6 +115,11 @@ def _filesystem(columns: Columns) -> dict[str, Values]:
             left = np.divide(free[mountpoint], size, out=np.full(len(size), np.nan), where=size > 0)
             lines[mountpoint] = 1 - left
     return lines
+
+
+def _answer_time(columns: Columns) -> dict[str, Values]:
+    trips = by_label(columns["probe_cloud_round_trip_seconds"], "probe")
+    return by_label(columns["probe_duration_seconds"], "probe") | {f"{name}: round trip": trip for name, trip in trips.items()}
 
 
 PHYSICAL_NETWORK = Matcher("device", "!~", "lo|(veth|docker|br-|virbr|cni|flannel|cali|tun|tap|wg|bond|dummy|vnet).*")
@@ -248,10 +254,11 @@ _ALL = (
         "probe_duration",
         "Answer time",
         "seconds",
-        "How long each probe took to get its answer.",
+        "How long each probe took to get its answer. A probe of a Cloud Server logs in twice and exchanges a burst; the round "
+        "trip is that of one message and its receipt.",
         "server",
-        (Term("probe_duration_seconds"),),
-        each("probe_duration_seconds", "probe"),
+        (Term("probe_duration_seconds"), Term("probe_cloud_round_trip_seconds")),
+        _answer_time,
     ),
     Panel(
         "server_up",

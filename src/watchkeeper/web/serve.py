@@ -36,6 +36,7 @@ class WebServer(uvicorn.Server):
                 ws_per_message_deflate=True,
                 lifespan="off",
                 log_config=None,
+                log_level="warning",  # who opens a page is no news
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # a peer's word on its own address would undo the count of its failures

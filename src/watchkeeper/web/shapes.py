@@ -109,7 +109,7 @@ class Chart(msgspec.Struct, frozen=True):
 
 
 class PanelView(msgspec.Struct, frozen=True):
-    """A chart that can be asked for: `scope` is machine or server. GET /api/panels."""
+    """A chart that can be asked for: `scope` is machine or server. GET /api/panels, with ?machine=&server= a server's own."""
 
     name: str
     title: str

@@ -85,9 +85,10 @@ def series(
 
 
 @get("/api/panels", operation_id="panels", sync_to_thread=False)
-def panels() -> list[PanelView]:
-    """The charts that can be asked for."""
-    return [PanelView(one.name, one.title, one.unit, one.about, one.scope) for one in PANELS.values()]
+def panels(hall: NamedDependency[Hall], machine: FromQuery[str] = "", server: FromQuery[str] = "") -> list[PanelView]:
+    """The charts that can be asked for of every machine or server; with both named, those of that server's own figures."""
+    known = hall.board.own_panels(machine, server) if machine and server else PANELS.values()
+    return [PanelView(one.name, one.title, one.unit, one.about, one.scope) for one in known]
 
 
 @get("/api/charts/{panel:str}", operation_id="chart", sync_to_thread=False)
@@ -101,9 +102,9 @@ def chart(
     points: Annotated[int, QueryParameter(ge=1, le=charts.POINTS)] = 300,
 ) -> Chart:
     """A chart's lines over ``start <= t < end`` (ms; the last hour when left out)."""
-    if panel not in PANELS:
+    one = hall.board.panel(panel)
+    if one is None:
         raise Refused(f"there is no chart {panel!r}{nearest(panel, sorted(PANELS))}", code="unknown-panel")
-    one = PANELS[panel]
     if one.scope == "server" and not server:
         raise Refused(f"the chart {panel!r} is of a server: say which", code="unknown-server")
     end = end or hall.now()
