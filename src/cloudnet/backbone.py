@@ -114,6 +114,14 @@ class Listing(Item, frozen=True, tag=8):
     at: int
 
 
+class Keeps(Item, frozen=True, tag=10):
+    """Published: a node keeps mail for a device whose home it is not, or (`on` is false) no longer."""
+
+    device: bytes
+    node: str
+    on: bool
+
+
 class Beat(Item, frozen=True, tag=9):
     """I live. `address`: where clients reach me, empty when that is the same for all."""
 
@@ -123,7 +131,7 @@ class Beat(Item, frozen=True, tag=9):
 
 
 ToNode = Carry | Settled | Returned | Fetch | Handover | Emptied
-Published = Place | Listing
+Published = Place | Listing | Keeps
 Any = ToNode | Published | Beat
 
 _encoder = msgspec.msgpack.Encoder()
@@ -133,6 +141,17 @@ encode = _encoder.encode
 """Items as bytes."""
 decode = _decoder.decode
 """Bytes as a list of items; raises msgspec.DecodeError."""
+
+
+def subject(entry: Published) -> tuple[str, bytes]:
+    """What an entry is on: of two with the same the later one holds."""
+    match entry:
+        case Place(device=device):
+            return "place", device
+        case Listing(key=key):
+            return "listing", key
+        case Keeps(device=device, node=node):
+            return "keeps", device + node.encode()
 
 
 def batches(items: Sequence[ToNode]) -> list[bytes]:

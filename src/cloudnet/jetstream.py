@@ -20,7 +20,7 @@ from typing import Any as Anything
 
 import msgspec
 
-from cloudnet.backbone import NODES, Beat, Ear, Place, Published, ToNode, batches, decode, encode
+from cloudnet.backbone import NODES, Beat, Ear, Published, ToNode, batches, decode, encode, subject
 from cloudnet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class JetStream:
 
     def publish(self, entry: Published) -> None:
         """See `backbone.Backbone`."""
-        kind, key = ("place", entry.device) if isinstance(entry, Place) else ("listing", entry.key)
+        kind, key = subject(entry)
         self._keep(f"{kind}.{_word(key)}", encode([entry]))
 
     def expects(self, node: str) -> bool:  # noqa: ARG002  # nobody knows of a server elsewhere
@@ -250,7 +250,7 @@ class JetStream:
         """One key of the bucket."""
         key = message.subject.removeprefix(f"$KV.{self._name}.")
         seen.add(key)
-        if message.data and key.startswith(("place.", "listing.")):
+        if message.data and key.startswith(("place.", "listing.", "keeps.")):
             ear.learnt(self._understood(message.data))
 
     def _learnt_all(self, seen: set[str], ready: asyncio.Event) -> None:

@@ -90,6 +90,10 @@ class Mailbox:
         """How much waits for one; None for nothing."""
         return self._waiting.get(recipient)
 
+    def recipients(self) -> list[bytes]:
+        """All for whom something waits."""
+        return list(self._waiting)
+
     def put(self, recipient: bytes, flight: Flight, expires: int, row: int = 0) -> None:
         """Keep a message, and settle it once it is on the disk; its `row` is given now. `expires` in ms since the epoch.
 

@@ -16,7 +16,7 @@ from typing import cast
 
 import msgspec
 
-from cloudnet.backbone import Any, Beat, Ear, Listing, Place, Published, ToNode, batches, decode, encode
+from cloudnet.backbone import Any, Beat, Ear, Keeps, Listing, Place, Published, ToNode, batches, decode, encode, subject
 from cloudnet.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -79,8 +79,7 @@ class Mesh:
 
     def publish(self, entry: Published) -> None:
         """See `backbone.Backbone`."""
-        key = ("place", entry.device) if isinstance(entry, Place) else ("listing", entry.key)
-        self._published[key] = entry
+        self._published[subject(entry)] = entry
         self._fresh.append(entry)
         self._write_soon()
 
@@ -114,10 +113,9 @@ class Mesh:
     def heard(self, entries: list[Published]) -> None:
         """Others have published later entries: ours on the same things are of no use any more."""
         for entry in entries:
-            key = ("place", entry.device) if isinstance(entry, Place) else ("listing", entry.key)
-            mine = self._published.get(key)
-            if mine is not None and mine.at < entry.at:
-                del self._published[key]
+            mine = self._published.get(subject(entry))
+            if isinstance(mine, (Place, Listing)) and isinstance(entry, (Place, Listing)) and mine.at < entry.at:
+                del self._published[subject(entry)]
 
     def _write_soon(self) -> None:
         if not self._is_due:
@@ -209,7 +207,7 @@ class Peer(asyncio.Protocol):
                     self._node = node
                     self._mesh.met(self, node)
                     self._ear.joined(item)
-                case Place() | Listing():
+                case Place() | Listing() | Keeps():
                     published.append(item)
                 case _:
                     said.append(item)

@@ -22,6 +22,7 @@ from cloudnet.backbone import (
     Emptied,
     Fetch,
     Handover,
+    Keeps,
     Listing,
     Place,
     Published,
@@ -31,6 +32,7 @@ from cloudnet.backbone import (
 )
 from cloudnet.bringing import Bringing
 from cloudnet.carriage import Carriage, Carried
+from cloudnet.holding import Holding
 from cloudnet.packets import Code, Deliver, Login, Profile, Resume, Send
 from cloudnet.places import FORGOTTEN, PRESENT, Peer, Places
 from cloudnet.presence import TAKEN_OVER
@@ -45,8 +47,6 @@ HOPS = 3
 """How often a message is carried on, when nodes differ about where its recipient is; then it is kept where it is."""
 FETCH_SECONDS = 2.0
 """How long another node may take to hand a session over; then the client is let in without it."""
-HOLD_SECONDS = 20.0
-"""How long a client waits at the most for older mail from its last home, so that newer does not overtake it."""
 
 Then = Callable[[Handover | None], None]
 
@@ -106,7 +106,7 @@ class Network:
         self._peers_changed = peers_changed
         self.carriage = Carriage(backbone, self.figures)
         self._asked: dict[int, Asked] = {}
-        self._held: dict[bytes, tuple[str, float]] = {}
+        self.holding = Holding(backbone.node)
         self._far: dict[str, Far] = {}
         self._unsaid: list[Far] = []
         self._bringing: dict[bytes, Bringing] = {}
@@ -141,8 +141,16 @@ class Network:
 
     def kept(self, device: bytes) -> None:
         """A message was put into our mailbox for a device that is not here: bring it on if it is elsewhere."""
+        place = self.places.devices.get(device)
+        if place is not None and place.node != self.places.node:
+            self._keep(device, on=True)
         if self.places.is_present(device):
             self._bring(device)
+
+    def _keep(self, device: bytes, *, on: bool) -> None:
+        """All are to know that there is mail here for a device that is not ours, or no longer."""
+        if (news := self.holding.news(device, on=on)) is not None:
+            self.backbone.publish(news)
 
     def fetch(self, login: Login, then: Then) -> None:
         """Have a session handed over by the node where it was, if there is one; `then` gets the answer, None without one."""
@@ -156,13 +164,22 @@ class Network:
         self.backbone.say(place.node, Fetch(ask, login.key, epoch, position, login.takeover))
 
     def hold(self, session: Session, now: float) -> None:
-        """Its older mail is coming from its last home, now or once that is back: nothing newer may overtake it."""
-        place = self.places.devices.get(session.key)
-        if place is None or place.node == self.places.node:
-            return
-        if place.node in self.places.peers or self.backbone.expects(place.node):
+        """Older mail may be elsewhere, at its last home above all: nothing newer may overtake it."""
+        device = session.key
+        place = self.places.devices.get(device)
+        home = place.node if place is not None else self.places.node
+        nodes = {node for node in {home, *self.holding.keepers(device)} if self._may_bring(node)}
+        if nodes:
             session.is_held = session.backlog = True
-            self._held[session.key] = place.node, now + HOLD_SECONDS
+            self.holding.hold(device, nodes, now)
+            for node in nodes - {home}:
+                self._want_mail(node, device)
+
+    def _may_bring(self, node: str) -> bool:
+        return node != self.places.node and (node in self.places.peers or self.backbone.expects(node))
+
+    def _want_mail(self, node: str, device: bytes) -> None:
+        self.backbone.say(node, Fetch(0, device, b"", 0, takeover=False))
 
     def changed(self, device: bytes, state: str) -> None:
         """Somebody has come, gone or been forgotten here."""
@@ -186,6 +203,8 @@ class Network:
                 self._say_place(Place(device, self.places.node, "left", known.at + 1))  # by an earlier boot of ours
         for key, profile, at in profiles:
             self.listed(key, profile, at)
+        for device in self.relay.mailbox.recipients():
+            self.kept(device)
 
     def sweep(self, now: float) -> None:
         """Once a second: what has taken too long is given up."""
@@ -193,7 +212,7 @@ class Network:
             del self._asked[ask]
             logger.warning("%s has not handed a session over in time", asked.node)
             asked.then(None)
-        for device in [device for device, (_, deadline) in self._held.items() if now > deadline]:
+        for device in self.holding.overdue(now):
             self._release(device)
         for carried in self.carriage.late(now):
             self._send_anew(carried)
@@ -217,7 +236,8 @@ class Network:
                     if asked := self._asked.pop(ask, None):
                         asked.then(item)
                 case Emptied(device=device):
-                    self._release(device)
+                    if self.holding.emptied(device, node):
+                        self._release(device)
 
     def learnt(self, entries: Sequence[Published]) -> None:
         """See `backbone.Ear`."""
@@ -225,6 +245,8 @@ class Network:
             if isinstance(entry, Listing):
                 if self.places.learn_listing(entry):
                     self._list(entry)
+            elif isinstance(entry, Keeps):
+                self.holding.learn(entry)
             elif (before := self.places.learn_place(entry)) is not None and entry.node != self.places.node:
                 self._moved(before, entry)
 
@@ -237,8 +259,8 @@ class Network:
         self._peers_changed(self.places.addresses())
         for device in list(self.places.present_at(beat.node)):
             self._bring(device)
-        for device in [device for device, (node, _) in self._held.items() if node == beat.node]:
-            self.backbone.say(beat.node, Fetch(0, device, b"", 0, takeover=False))
+        for device in self.holding.waiting_for(beat.node):
+            self._want_mail(beat.node, device)
 
     def lost(self, node: str) -> None:
         """See `backbone.Ear`."""
@@ -249,7 +271,7 @@ class Network:
         at = _wall()
         for device in list(self.places.present_at(node)):
             self._tell(device, State.AWAY, at)
-        for device in [device for device, (of, _) in self._held.items() if of == node and not self.backbone.expects(node)]:
+        for device in [] if self.backbone.expects(node) else self.holding.lost(node):
             self._release(device)
         for ask in [ask for ask, asked in self._asked.items() if asked.node == node]:
             self._asked.pop(ask).then(None)
@@ -324,7 +346,8 @@ class Network:
                 answer = Handover(fetch.ask, "", "", True, session.position, profiles, watches)
             self._end(session)
             waiting = relay.mailbox.waiting(device)
-        self.backbone.say(node, answer)
+        if fetch.ask:
+            self.backbone.say(node, answer)
         self.places.learn_place(Place(device, node, "came", self.places.moment(device, 0)))
         if waiting is None:
             self.backbone.say(node, Emptied(device))
@@ -377,7 +400,6 @@ class Network:
 
     def _release(self, device: bytes) -> None:
         """Nothing older is to come for a client: its own mailbox may be read now."""
-        self._held.pop(device, None)
         session = self.relay.attendance.sessions.get(device)
         if session is not None and session.is_held:
             session.is_held = False
@@ -392,6 +414,7 @@ class Network:
         if going is not None and going.node == place.node:
             going.more(is_awaited=is_awaited)
             return
+        self._keep(device, on=True)
         fresh = self._bringing[device] = Bringing(self, device, place.node, is_awaited=is_awaited)
         self.relay.spawn(fresh.run())
 
@@ -399,6 +422,8 @@ class Network:
         """One is over."""
         if self._bringing.get(bringing.device) is bringing:
             del self._bringing[bringing.device]
+            if not self.relay.mailbox.waiting(bringing.device):
+                self._keep(bringing.device, on=False)
 
 
 def _wall() -> int:
