@@ -6,8 +6,11 @@ first, through an index; what is left is looked at one by one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import re2
 
 from watchkeeper.errors import Refused
 from watchkeeper.model import Matcher, Series
@@ -17,6 +20,18 @@ from watchkeeper.store.head import Stream
 ANSWERS = 4096
 """Answers kept; all are dropped together once there are more."""
 NAME = "__name__"
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+
+
+@lru_cache(maxsize=1024)
+def expression(text: str) -> Any:
+    """A regular expression as Prometheus understands it (RE2, so none runs away); raises Refused on one that is none."""
+    try:
+        return re2.compile(text, _QUIET)
+    except re2.error as fault:
+        why = fault.args[0].decode() if isinstance(fault.args[0], bytes) else fault.args[0]
+        raise Refused(f"{text!r} is no regular expression: {why}", code="bad-matcher") from None
 
 
 def condition(matcher: Matcher) -> Callable[[str], bool]:
@@ -24,10 +39,7 @@ def condition(matcher: Matcher) -> Callable[[str], bool]:
     if matcher.op in {"=", "!="}:
         wanted, same = matcher.value, matcher.op == "="
         return lambda value: (value == wanted) is same
-    try:
-        pattern = re.compile(matcher.value).fullmatch
-    except re.error as fault:
-        raise Refused(f"{matcher.value!r} is no regular expression: {fault}", code="bad-matcher") from None
+    pattern = expression(matcher.value).fullmatch
     hit = matcher.op == "=~"
     return lambda value: (pattern(value) is not None) is hit
 

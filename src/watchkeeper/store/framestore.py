@@ -157,12 +157,13 @@ class FrameStore:
         """See `seams.Store.series`."""
         return self._reading.series(matchers, start, end)
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
         """See `seams.Store.select`."""
+        allowed = self._settings.most_samples if most is None else min(most, self._settings.most_samples)
         wanted = tuple(matchers)
         streams = self._finder.streams(wanted)
         since = {stream.number: start for stream in streams}
-        pieces = self._reading.pieces(streams, wanted, since, end, Allowance(self._settings.most_samples))
+        pieces = self._reading.pieces(streams, wanted, since, end, Allowance(allowed))
         return [block(some) for some in pieces.values()]
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
