@@ -74,7 +74,7 @@ def _machine(name: str, seed: int) -> Block:
     add("huge", random.normal(0, 1, TICKS) * 1e200)
     add("tiny", random.normal(0, 1, TICKS) * 1e-200)
     add("wide", 10.0 ** random.integers(-12, 12, TICKS))
-    gappy = np.round(random.normal(50, 5, TICKS), 1)
+    gappy = np.round(random.normal(50, 5, TICKS), 6)
     gappy[60:70], gappy[120:180], gappy[250 + seed * 10 : 290] = np.nan, np.nan, np.nan
     add("gappy", gappy)
     add("gappy_total", np.where(np.isnan(gappy), np.nan, np.cumsum(np.nan_to_num(gappy))))

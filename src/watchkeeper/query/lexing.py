@@ -37,6 +37,7 @@ _ESCAPE = re.compile(
 )
 _PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", "'": "'", '"': '"'}
 _CLOSES = {")": "(", "}": "{", "]": "["}
+_LISTS = {"by", "without", "on", "ignoring", "group_left", "group_right"}
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -71,6 +72,8 @@ def prepare(text: str) -> Prepared:
         if token.kind == "string":
             if opened and opened[-1].text == "{" and before in {"{", ","}:
                 raise _wrong(token, f"unexpected string {token.text} in label matching, expected identifier or right_brace")
+            if opened and tokens[tokens.index(opened[-1]) - 1].text.lower() in _LISTS:
+                raise _wrong(token, f"unexpected string {token.text} in grouping opts, expected label")
             strings.append(_unquoted(token))
             spoken = f'"{len(strings)}"'
         elif token.kind in {"number", "duration"}:

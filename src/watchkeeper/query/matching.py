@@ -94,7 +94,9 @@ class _Pairs(NamedTuple):
 def _meet(node: Binary, many: Table, one: Table, groups: tuple[np.ndarray, np.ndarray], count: int) -> Table:
     """`many` meets `one`; of one-to-one the left is many."""
     many_groups, one_groups = groups
-    _only_one(one, one_groups, "right" if node.matching.card != "one-to-many" else "left")
+    # Where one side has nothing at all, nothing is matched and nothing can be wrong.
+    both = many.present.any(axis=0) & one.present.any(axis=0)
+    _only_one(one._replace(present=one.present & both), one_groups, "right" if node.matching.card != "one-to-many" else "left")
     pairs = _paired(many_groups, one_groups, count)
     if not len(pairs.many):
         return empty(many.values.shape[1])

@@ -37,6 +37,10 @@ MATHS: dict[str, Pointwise] = {
 }
 
 
+NO_DAY, NO_SECOND = divmod(1 << 63, 86_400)
+"""Where Go's clock comes to when it is given NaN or infinity: 2**63 seconds after the epoch."""
+
+
 def rounded(values: Floats, nearest: Floats) -> Floats:
     """To multiples of `nearest`, halves up; by the inverse, as Prometheus does it."""
     inverse = 1.0 / nearest
@@ -44,13 +48,15 @@ def rounded(values: Floats, nearest: Floats) -> Floats:
 
 
 def date(name: str, seconds: Floats) -> Floats:
-    """A part of the UTC date of each instant (s since the epoch); what no calendar holds counts as the beginning of time."""
-    whole = np.where(np.abs(seconds) < 9.2e18, seconds, -9.2e18).astype(np.int64)  # toward zero, as Go converts
+    """A part of the UTC date of each instant (s since the epoch); what no calendar holds, NaN too, as Go has it."""
+    sound = np.abs(seconds) < 9.2e18
+    whole = np.where(sound, seconds, 0).astype(np.int64)  # toward zero, as Go converts
+    days = np.where(sound, whole // 86_400, NO_DAY)
+    of_day = np.where(sound, whole % 86_400, NO_SECOND)
     if name == "minute":
-        return (whole // 60 % 60).astype(np.float64)
+        return (of_day // 60 % 60).astype(np.float64)
     if name == "hour":
-        return (whole // 3600 % 24).astype(np.float64)
-    days = whole // 86_400
+        return (of_day // 3600).astype(np.float64)
     if name == "day_of_week":
         return ((days + 4) % 7).astype(np.float64)
     year, month, day = _civil(days)

@@ -69,7 +69,7 @@ def spread(values: Floats, first: Ints, last: Ints, nothing: float) -> Iterator[
 
 
 def tree_sum(padded: Floats) -> Floats:
-    """The sum of each row, errors kept and added last: float64[rows] of float64[rows, n]; infinities as plain adding has them."""
+    """The sum of each row, errors kept and added last: float64[rows] of float64[rows, n]; infinite where plain adding is."""
     high = padded
     low = np.zeros(padded.shape)
     with np.errstate(all="ignore"):
