@@ -32,8 +32,11 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
     help: str
 
 
-class Series(msgspec.Struct, frozen=True, array_like=True):
-    """One line of figures over time. `labels` are sorted by name and never hold `__name__`."""
+class Series(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One line of figures over time. `labels` are sorted by name and never hold `__name__`.
+
+    Holds strings alone, so no cycle: the garbage collector need not walk a fleet's hundred thousand of them.
+    """
 
     name: str
     labels: Labels = ()

@@ -11,6 +11,8 @@ from watchkeeper.query import Limits, Value, evaluate
 from watchkeeper.seams import Store
 
 NEAR = 1e-9
+NOISE = 1e-12
+"""Deviations of equal figures are nought or a rounding error, depending on the order of adding."""
 Points = dict[tuple[tuple[str, str], ...], list[tuple[float, float]]]
 
 
@@ -26,16 +28,16 @@ def difference(prometheus: Prometheus, store: Store, question: str, start: int, 
     """What is not the same, in words; empty when all is."""
     theirs = prometheus.range(question, start, end, step) if step else prometheus.instant(question, start)
     ours = ask(store, question, start, end, step)
-    return unlike(ours, theirs, ordered=not step and question.startswith(("sort", "topk", "bottomk")))
+    ordered = not step and question.startswith(("sort", "topk", "bottomk"))
+    return unlike(ours, theirs, ordered=ordered, noise=NOISE if "std" in question else 0.0)
 
 
-def unlike(ours: Value | Refused, theirs: Answer, *, ordered: bool = False) -> str:
+def unlike(ours: Value | Refused, theirs: Answer, *, ordered: bool = False, noise: float = 0.0) -> str:
     """What differs between two answers."""
     if isinstance(ours, Refused) or theirs.error:
         mine = ours.code if isinstance(ours, Refused) else ""
-        if mine == theirs.error:
-            return ""
-        return f"ours {getattr(ours, 'why', 'an answer')!r} ({mine}), theirs {theirs.why!r} ({theirs.error})"
+        alike = mine == theirs.error
+        return "" if alike else f"ours {getattr(ours, 'why', 'an answer')!r} ({mine}), theirs {theirs.why!r} ({theirs.error})"
     if ours.kind != theirs.kind:
         return f"ours is {ours.kind}, theirs {theirs.kind}"
     if ours.kind == "string":
@@ -43,24 +45,26 @@ def unlike(ours: Value | Refused, theirs: Answer, *, ordered: bool = False) -> s
     mine, other = our_points(ours), their_points(theirs)
     if set(mine) != set(other):
         return f"only ours: {sorted(set(mine) - set(other))[:3]}, only theirs: {sorted(set(other) - set(mine))[:3]}"
-    for labels, points in mine.items():
-        wanted = other[labels]
-        if [at for at, _ in points] != [at for at, _ in wanted]:
-            extra = sorted(set(dict(points)) ^ set(dict(wanted)))
-            return f"{labels}: {len(points)} points against {len(wanted)}, differing first at {extra[:3]}"
-        for (at, a), (_, b) in zip(points, wanted, strict=True):
-            if not same(a, b):
-                return f"{labels} at {at}: ours {a!r}, theirs {b!r}"
-    if ordered and not all(same(a[0][1], b[0][1]) for a, b in zip(mine.values(), other.values(), strict=True)):
-        return f"order: ours {list(mine)[:5]}, theirs {list(other)[:5]}"
-    return ""
+    told = next((why for labels, points in mine.items() if (why := _apart(points, other[labels], noise))), "")
+    if not told and ordered:
+        first, second = ([points[0][1] for points in one.values()] for one in (mine, other))
+        told = "" if all(map(same, first, second)) else f"order: ours {first[:5]}, theirs {second[:5]}"
+    return told
 
 
-def same(a: float, b: float) -> bool:
-    """Equal within 1e-9 of their size."""
+def _apart(points: list[tuple[float, float]], wanted: list[tuple[float, float]], noise: float) -> str:
+    if [at for at, _ in points] != [at for at, _ in wanted]:
+        extra = sorted(set(dict(points)) ^ set(dict(wanted)))
+        return f"{len(points)} points against {len(wanted)}, differing first at {extra[:3]}"
+    pairs = zip(points, wanted, strict=True)
+    return next((f"at {at}: ours {a!r}, theirs {b!r}" for (at, a), (_, b) in pairs if not same(a, b, noise)), "")
+
+
+def same(a: float, b: float, noise: float = 0.0) -> bool:
+    """Equal within 1e-9 of their size, or within `noise`."""
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
-    return a == b or abs(a - b) <= NEAR * max(abs(a), abs(b))
+    return a == b or abs(a - b) <= max(NEAR * max(abs(a), abs(b)), noise)
 
 
 def our_points(value: Value) -> Points:

@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import cramjam
 
@@ -55,7 +55,7 @@ class Prometheus:
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
-    def __enter__(self) -> Prometheus:
+    def __enter__(self) -> Self:
         deadline = time.monotonic() + 60
         while True:
             try:

@@ -25,7 +25,9 @@ MATCHERS = (
 def durations(least: int, most: int) -> st.SearchStrategy[str]:
     """``95s`` and the like, of so many seconds."""
     written = st.integers(least, most)
-    return st.one_of(written.map(lambda s: f"{s}s"), written.map(lambda s: f"{s // 60 + 1}m"), written.map(lambda s: f"{s}s7ms"))
+    return st.one_of(
+        written.map(lambda s: f"{s}s"), written.map(lambda s: f"{s // 60 + 1}m"), written.map(lambda s: f"{s}s7ms")
+    )
 
 
 @st.composite
@@ -56,10 +58,13 @@ def over_time(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
     function = draw(st.sampled_from(SAFE_RANGE))
     if draw(st.integers(0, 3)) == 0:
         step = draw(st.sampled_from(["", "30s", "1m", "17s"]))
-        window = f"({draw(inner)})[{draw(durations(60, 900))}:{step}]{draw(moved())}"
+        body = draw(inner)  # pinned within pinned, 2.42 reads another span than it then looks at
+        window = f"({body})[{draw(durations(60, 900))}:{step}]{'' if '@' in body else draw(moved())}"
     else:
         names = COUNTERS if function in {"rate", "increase", "irate", "resets"} and draw(st.integers(0, 4)) else GAUGES
         window = f"{draw(selectors(names))}[{draw(durations(10, 1200))}]{draw(moved())}"
+    if "std" in function and "busy" in window:  # 1e11 and a millionth of that: 2.42's running mean is not good to 1e-9 there
+        function = "max_over_time"
     match draw(st.integers(0, 12)):
         case 0:
             return f"quantile_over_time({draw(st.sampled_from(['0', '0.25', '0.5', '0.99', '1', '-1', '2']))}, {window})"
@@ -95,7 +100,13 @@ def pointwise(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
         *(f"{name}({body})" for name in draw(st.lists(st.sampled_from([*POINTWISE, *DATES]), min_size=3, max_size=3))),
         *(f"round({body}, 0.5)", f"clamp({body}, -3, 7)", f"clamp_min({body}, 1)", f"clamp_max({body}, 20)", f"-({body})"),
         # Of a selector with both, 2.42 forgets the offset.
-        *(f"timestamp(({body}) + 0)" if "@" in body else f"timestamp({body})", f"absent({body})", f"sort({body})", f"vector(scalar({body}))", f"({body})"),
+        *(
+            f"timestamp(({body}) + 0)" if "@" in body else f"timestamp({body})",
+            f"absent({body})",
+            f"sort({body})",
+            f"vector(scalar({body}))",
+            f"({body})",
+        ),
         f'label_replace({body}, "room", "$1-z", "machine", "([ab])")',
         f'label_join({body}, "both", "/", "machine", "room")',
         f"histogram_quantile(0.8, sum by (le, machine) (rate(latency_bucket[{draw(durations(60, 600))}])))",

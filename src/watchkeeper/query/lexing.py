@@ -77,15 +77,7 @@ def prepare(text: str) -> Prepared:
             strings.append(_unquoted(token))
             spoken = f'"{len(strings)}"'
         elif token.kind in {"number", "duration"}:
-            timed = _expects_duration(tokens, place, opened)
-            if timed != (token.kind == "duration"):
-                raise _wrong(token, f"unexpected {token.kind} {token.text!r}" + (", expected duration" if timed else ""))
-            if timed:
-                spoken = f"{duration(token)}ms"
-            else:
-                pinned = place > 1 and tokens[place - 2].text == "@" and before == "-"
-                numbers.append(-_number(token) if pinned else _number(token))
-                spoken = str(len(numbers))
+            spoken = _counted(tokens, place, opened, numbers)
         elif before == "@" and token.text in {"+", "-"}:
             continue
         elif token.kind == "word":
@@ -150,6 +142,19 @@ def _where(text: str, place: int) -> str:
 
 def _wrong(token: Token, why: str) -> Exception:
     return bad_data(f"1:{token.at + 1}: {why}")
+
+
+def _counted(tokens: list[Token], place: int, opened: list[Token], numbers: list[float]) -> str:
+    """A number or a duration as the parser should see it; a sign between it and an ``@`` is its own."""
+    token = tokens[place]
+    timed = _expects_duration(tokens, place, opened)
+    if timed != (token.kind == "duration"):
+        raise _wrong(token, f"unexpected {token.kind} {token.text!r}" + (", expected duration" if timed else ""))
+    if timed:
+        return f"{duration(token)}ms"
+    pinned = place > 1 and tokens[place - 2].text == "@" and tokens[place - 1].text == "-"
+    numbers.append(-_number(token) if pinned else _number(token))
+    return str(len(numbers))
 
 
 def _expects_duration(tokens: list[Token], place: int, opened: list[Token]) -> bool:

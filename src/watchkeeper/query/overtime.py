@@ -47,7 +47,7 @@ def _extrapolated(tracks: Tracks, window: Window, *, counter: bool, per_second: 
     with np.errstate(all="ignore"):
         rise = ending - beginning
         if counter:
-            rise += _lost(tracks, present)
+            rise = _restored(tracks, rise)
         to_start = (first_at - (window.ends - window.length)) / 1000
         to_end = (window.ends - last_at) / 1000
         sampled = (last_at - first_at) / 1000
@@ -63,15 +63,20 @@ def _extrapolated(tracks: Tracks, window: Window, *, counter: bool, per_second: 
         return rise * factor, present
 
 
-def _lost(tracks: Tracks, present: Bools) -> Floats | float:
-    """What counters had before they were set back, added up for each window: rare, so looked for first."""
+def _restored(tracks: Tracks, rise: Floats) -> Floats:
+    """`rise` and what counters had before they were set back within a window: rare, so looked for first."""
     drops = _falls(tracks)
     if not len(drops):
-        return 0.0
+        return rise
     low = np.searchsorted(drops, tracks.first.ravel() + 1)
     high = np.maximum(np.searchsorted(drops, tracks.last.ravel()), low)
     before = np.append(tracks.values[drops - 1], 0.0)
-    return plain_sums(before, low, high).reshape(present.shape)
+    found = rise.ravel()
+    reset = np.flatnonzero(high > low)
+    for some, padded, _ in spread(before, low[reset], high[reset], 0.0):
+        for column in padded.T:  # one after another, in the order and with the roundings of Prometheus
+            found[reset[some]] += column
+    return found.reshape(rise.shape)
 
 
 def _falls(tracks: Tracks) -> Ints:

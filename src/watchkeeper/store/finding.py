@@ -58,6 +58,7 @@ class Finder:
         self._catalog = catalog
         self._streams = streams
         self._names: dict[int, dict[str, list[int]]] = {}
+        self._picked: dict[tuple[int, tuple[int, ...]], tuple[Series, ...]] = {}
         self._answers: dict[tuple[int, tuple[Matcher, ...]], tuple[int, ...]] = {}
 
     def streams(self, matchers: Sequence[Matcher]) -> list[Stream]:
@@ -80,8 +81,19 @@ class Finder:
             answer = self._answers[key] = self._look(number, layout, matchers)
         return layout, answer
 
+    def names(self, number: int, layout: tuple[Series, ...], columns: tuple[int, ...]) -> tuple[Series, ...]:
+        """What some columns of a layout are: the same object each time, as long as it is remembered."""
+        key = (number, columns)
+        found = self._picked.get(key)
+        if found is None:
+            if len(self._picked) >= ANSWERS:
+                self._picked.clear()
+            found = self._picked[key] = tuple(layout[column] for column in columns)
+        return found
+
     def forget(self) -> None:
         """Drop what is remembered, because layouts have gone."""
+        self._picked.clear()
         self._names.clear()
         self._answers.clear()
 
@@ -118,7 +130,9 @@ class Allowance:
         """Take some of it; raises Refused (``too-much``) when it does not suffice."""
         self._left -= samples
         if self._left < 0:
+            wanted = self._most - self._left
             raise Refused(
-                f"this would read more than {self._most:,} samples; ask for fewer series, a shorter time or a longer step",
+                f"this would read {wanted:,} samples, more than the {self._most:,} that it may; "
+                "ask for fewer series or a shorter time",
                 code="too-much",
             )

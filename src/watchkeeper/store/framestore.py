@@ -93,7 +93,7 @@ class FrameStore:
         self._log = Log(folder / "log")
         self._replay()
         finder = self._finder = Finder(self._catalog, self._streams)
-        self._reading = Reading(finder, shelves[0])
+        self._reading = Reading(finder, shelves[0], settings.cache)
         self._summing = Summing(finder, self._reading, rollers)
         sealer = Sealer(shelves[0], rollers)
         self._upkeep = Upkeep(self._streams, self._catalog, self._log, shelves, sealer, finder, settings, folder)
@@ -199,6 +199,10 @@ class FrameStore:
         for stream in list(self._streams.values()):
             stream.freeze()
         self._upkeep.seal_everything(milliseconds(self._clock.wall()))
+
+    def forget_read(self) -> None:
+        """Drop what was unpacked for questions, as if the store had just been opened: for benches."""
+        self._reading.forget()
 
     def statistics(self) -> Statistics:
         """Figures about itself."""
