@@ -68,7 +68,7 @@ SYSTEM_PACKAGES = {
 
 
 def test_all(arguments: list[str]) -> int:
-    """Run everything; as root on Debian, install first what is compared with. Elsewhere such tests say that they were skipped."""
+    """Run everything; as root on Debian, first install what is compared with; elsewhere such tests say that they skip."""
     install("dev")
     missing = [package for program, package in SYSTEM_PACKAGES.items() if shutil.which(program) is None]
     if missing and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):

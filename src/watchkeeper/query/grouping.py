@@ -68,7 +68,7 @@ def _count(table: Table, groups: np.ndarray, count: int) -> Floats:
 
 
 def _avg(table: Table, groups: np.ndarray, count: int) -> Floats:
-    """The mean; where a sum overflows a running mean does not, so it is taken of parts."""
+    """The mean. Where adding up overflows it is taken of parts, of equal figures it is that figure: a running mean has both."""
     with np.errstate(all="ignore"):
         sums = _sum(table, groups, count)
         counts = _count(table, groups, count)
@@ -76,7 +76,8 @@ def _avg(table: Table, groups: np.ndarray, count: int) -> Floats:
         if not np.isfinite(sums).all():
             scaled = _sum(table._replace(values=table.values / 1024.0), groups, count) / counts * 1024.0
             mean = np.where(np.isfinite(sums), mean, scaled)
-        return mean
+        least = _least(table, groups, count)
+        return np.where((least == _most(table, groups, count)) & ~np.isnan(mean), least, mean)
 
 
 def _least(table: Table, groups: np.ndarray, count: int) -> Floats:

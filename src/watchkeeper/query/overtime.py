@@ -128,17 +128,21 @@ def sum_over_time(tracks: Tracks, _: Window) -> Result:
 
 
 def avg_over_time(tracks: Tracks, _: Window) -> Result:
-    """The mean. Where adding up overflows, it is taken of halves, as a running mean would not have overflowed."""
-    counts = tracks.counts
-    sums = window_sums(*tracks.flat()).reshape(counts.shape)
+    """The mean. Where adding up overflows it is taken of parts, of equal figures it is that figure: a running mean has both."""
+    values, first, last = tracks.flat()
+    counts = last - first
     with np.errstate(all="ignore"):
-        mean = sums / counts
-        burst = np.flatnonzero(~np.isfinite(sums.ravel()) & (counts.ravel() > 0))
+        mean = window_sums(values, first, last) / counts
+        burst = np.flatnonzero(~np.isfinite(mean) & (counts > 0))
         if len(burst):
-            values, first, last = tracks.flat()
-            scaled = plain_sums(values / 1024.0, first[burst], last[burst]) / counts.ravel()[burst] * 1024.0
-            mean.ravel()[burst] = scaled
-    return mean, counts > 0
+            mean[burst] = plain_sums(values / 1024.0, first[burst], last[burst]) / counts[burst] * 1024.0
+        beginning = values[first]
+        near = np.flatnonzero((mean != beginning) & (np.abs(mean - beginning) <= 1e-14 * np.abs(beginning)))
+        if len(near):
+            some = values, first[near], last[near], np.nan
+            level = reduced(np.minimum, *some) == reduced(np.maximum, *some)
+            mean[near[level]] = beginning[near[level]]
+    return mean.reshape(tracks.first.shape), tracks.counts > 0
 
 
 def min_over_time(tracks: Tracks, _: Window) -> Result:
