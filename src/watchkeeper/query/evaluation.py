@@ -73,7 +73,9 @@ def evaluate(question: str | Node, store: Store, start: int, end: int, step: int
             f'invalid expression type "{names[kind]}" for range query, must be Scalar or instant Vector', code="bad_data"
         )
     steps = Steps(start, step or 1, (end - start) // step + 1 if step else 1)
-    walk = _Walk(Reader(store, Account(limits)), steps, (start, end if step else start))
+    account = Account(limits)
+    account.room(1, steps.count)
+    walk = _Walk(Reader(store, account), steps, (start, end if step else start))
     if not step and kind in {"matrix", "string"}:
         return walk.plain(tree)
     found = walk.value(tree, steps)

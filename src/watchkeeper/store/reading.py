@@ -15,7 +15,7 @@ import numpy as np
 
 from watchkeeper.errors import Failed
 from watchkeeper.model import Block, Matcher, Series
-from watchkeeper.store.cache import Cache, Unpacked
+from watchkeeper.store.cache import Cache, Opened
 from watchkeeper.store.chunkfile import Chunk, ChunkReader
 from watchkeeper.store.codec import read_columns, read_directory, read_times
 from watchkeeper.store.finding import Allowance, Finder
@@ -155,14 +155,26 @@ class Reading:
                     found.setdefault(number, []).append(piece._replace(values=piece.values.T[list(columns)].T))
         return found
 
-    def _unpacked(self, reader: ChunkReader, chunk: Chunk, columns: tuple[int, ...], *, keep: bool) -> Unpacked | None:
-        key = (chunk, columns)
-        found = self._cache.find(key)
-        if found is None and (read := self.unpack(reader, chunk, columns)):
-            found = Unpacked(*read)
-            if keep:
-                self._cache.keep(key, found)
-        return found
+    def _unpacked(
+        self, reader: ChunkReader, chunk: Chunk, columns: tuple[int, ...], *, keep: bool
+    ) -> tuple[Times, Floats] | None:
+        """As `unpack`, but from memory what was unpacked lately."""
+        opened = self._cache.opened(chunk)
+        values = self._cache.columns(chunk, columns)
+        if opened is not None and values is not None:
+            return opened.times, values
+        try:
+            with reader.blob(chunk.id) as read:
+                if opened is None:
+                    directory = read_directory(read)
+                    opened = Opened(directory, read_times(read, directory))
+                values = read_columns(read, opened.directory, columns)
+        except Failed as fault:
+            self._tell_damage(chunk, fault)
+            return None
+        if keep:
+            self._cache.keep(chunk, opened, columns, values)
+        return opened.times, values
 
     def unpack(self, reader: ChunkReader, chunk: Chunk, columns: Sequence[int]) -> tuple[Times, Floats] | None:
         """A chunk's times and some of its columns; None, logged and counted, where its bytes are damaged."""
@@ -171,9 +183,12 @@ class Reading:
                 directory = read_directory(read)
                 return read_times(read, directory), read_columns(read, directory, columns)
         except Failed as fault:
-            self.damaged += 1
-            logger.error("a chunk of %d ticks is left out: %s", chunk.ticks, fault.why)  # noqa: TRY400  # damage on the disk needs no traceback
+            self._tell_damage(chunk, fault)
             return None
+
+    def _tell_damage(self, chunk: Chunk, fault: Failed) -> None:
+        self.damaged += 1
+        logger.error("a chunk of %d ticks is left out: %s", chunk.ticks, fault.why)
 
     def _newest(self, stream: Stream) -> Newest | None:
         """The last row there is: in the head, or remembered, or looked up once in the chunks."""
