@@ -55,8 +55,6 @@ class Prepared(NamedTuple):
     text: str
     strings: list[str]
     numbers: list[float]
-    plus: bool
-    """It begins with a plus sign, which the parser drops without looking at what follows."""
 
 
 def prepare(text: str) -> Prepared:
@@ -72,23 +70,25 @@ def prepare(text: str) -> Prepared:
         if token.kind == "string":
             if opened and opened[-1].text == "{" and before in {"{", ","}:
                 raise _wrong(token, f"unexpected string {token.text} in label matching, expected identifier or right_brace")
-            if opened and tokens[tokens.index(opened[-1]) - 1].text.lower() in _LISTS:
+            if opened and opened[-1].text == "(" and tokens[tokens.index(opened[-1]) - 1].text.lower() in _LISTS:
                 raise _wrong(token, f"unexpected string {token.text} in grouping opts, expected label")
             strings.append(_unquoted(token))
             spoken = f'"{len(strings)}"'
         elif token.kind in {"number", "duration"}:
             spoken = _counted(tokens, place, opened, numbers)
-        elif before == "@" and token.text in {"+", "-"}:
+        elif before == "@" and token.text in {"+", "-"} and _is_number(tokens, place + 1):
             continue
         elif token.kind == "word":
             spoken = _word(tokens, place, opened, numbers)
         else:
+            if token.text == "+":
+                _check_plus(tokens, place)
             _bracket(token, opened)
         parts.append(spoken)
     if opened:
         names = {"(": "parenthesis", "{": "brace", "[": "bracket"}
         raise _wrong(opened[-1], f"unclosed left {names[opened[-1].text]}")
-    return Prepared(" ".join(parts), strings, numbers, tokens[0].text == "+")
+    return Prepared(" ".join(parts), strings, numbers)
 
 
 def duration(token: Token) -> int:
@@ -161,9 +161,39 @@ def _expects_duration(tokens: list[Token], place: int, opened: list[Token]) -> b
     """Whether 2.42's grammar has a duration here: in brackets, or after `offset` and a sign."""
     if opened and opened[-1].text == "[":
         return True
-    words = [token.text for token in tokens[max(0, place - 2) : place]]
-    signed = len(words) == 2 and words[0].lower() == "offset" and words[1] in {"+", "-"}
-    return signed or (bool(words) and words[-1].lower() == "offset")
+    after = place - 2 if place and tokens[place - 1].text == "-" else place - 1
+    return after > 0 and tokens[after].text.lower() == "offset" and _ends_operand(tokens[after - 1])
+
+
+def _ends_operand(token: Token) -> bool:
+    """Whether an expression can end with this word: what comes after it is no operand."""
+    return (
+        token.text in {")", "}", "]"}
+        or token.kind in {"number", "string"}
+        or (token.kind == "word" and token.text.lower() not in {"and", "or", "unless", "atan2", "bool", *_LISTS})
+    )
+
+
+def _is_number(tokens: list[Token], place: int) -> bool:
+    return place < len(tokens) and (tokens[place].kind == "number" or tokens[place].text.lower() in {"inf", "nan"})
+
+
+def _check_plus(tokens: list[Token], place: int) -> None:
+    """Refuse a sign before what has none: the parser drops a plus without looking at what follows, a string or a range."""
+    if place and _ends_operand(tokens[place - 1]):
+        return
+    end = place + 1
+    if end < len(tokens) and tokens[end].kind == "word":
+        end += 1
+    while end < len(tokens) and tokens[end].text in {"(", "{"}:
+        deep = 0
+        while end < len(tokens):
+            deep += (tokens[end].text in {"(", "{"}) - (tokens[end].text in {")", "}"})
+            end += 1
+            if not deep:
+                break
+    if end < len(tokens) and (tokens[end].text == "[" or (end == place + 1 and tokens[end].kind == "string")):
+        raise _wrong(tokens[place], "unary expression only allowed on expressions of type scalar or instant vector")
 
 
 def _bracket(token: Token, opened: list[Token]) -> None:
@@ -188,6 +218,8 @@ def _word(tokens: list[Token], place: int, opened: list[Token], numbers: list[fl
     if token.text == OLDER and after == "(":
         return NEWER
     if token.text.lower() in {"inf", "nan"}:
+        if _expects_duration(tokens, place, opened):
+            raise _wrong(token, f"unexpected number {token.text!r}, expected duration")
         numbers.append(float(token.text))
         return str(len(numbers))
     return token.text

@@ -49,10 +49,7 @@ def parse(text: str) -> Node:
         found = grammar.parse(prepared.text)
     except ValueError as fault:
         raise bad_data(str(fault)) from None
-    tree = _Reader(prepared).node(found, 0)
-    if prepared.plus and type_of(tree) not in {"scalar", "vector"}:
-        raise bad_data("unary expression only allowed on expressions of type scalar or instant vector")
-    return tree
+    return _Reader(prepared).node(found, 0)
 
 
 def type_of(node: Node) -> Type:  # noqa: PLR0911  # a table of kinds
