@@ -32,7 +32,7 @@ from watchkeeper.store import FrameStore
 from watchkeeper.store.remotewrite import write_request
 
 HOUR = 3_600_000
-RUNS = 40
+SECONDS = 3.0
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -181,10 +181,12 @@ def ours(store: FrameStore, question: Question, end: int) -> int:
 def measured(work: Callable[[], int], cpu: Callable[[], float]) -> tuple[float, int]:
     """CPU milliseconds of one answer, the mean of many, and its number of series."""
     found = work()
-    before = cpu()
-    for _ in range(RUNS):
+    runs = 0
+    before, began = cpu(), time.perf_counter()
+    while runs < 20 or time.perf_counter() - began < SECONDS:
         work()
-    return (cpu() - before) / RUNS * 1000, found
+        runs += 1
+    return (cpu() - before) / runs * 1000, found
 
 
 def main() -> None:
