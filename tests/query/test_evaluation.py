@@ -104,7 +104,7 @@ def test_a_question_that_touches_too_many_samples_is_refused_with_their_number(b
     """Whether read or made on the way."""
     bench.put("a", layout_of("a", 12), made_times(600), made_values(600, 12))
     with pytest.raises(Refused, match=r"\d+ (samples|figures)") as refused:
-        at(bench.store, question, 99, samples=40)
+        at(bench.store, question, 99, samples=40, figures=1000)
     assert refused.value.code == "too-much"
     assert len(only(at(bench.store, question, 99))) <= 1 or "+" not in question
 

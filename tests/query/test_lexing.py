@@ -69,7 +69,7 @@ def test_any_string_that_json_would_quote_comes_back(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
-    [("5m", 300_000), ("1h30m", 5_400_000), ("1d2h3m4s5ms", 93_784_005), ("1y1w", 32_140_800_000), ("0s", 0)],
+    [("5m", 300_000), ("1h30m", 5_400_000), ("1d2h3m4s5ms", 93_784_005), ("1y1w", 32_140_800_000)],
 )
 def test_durations_are_in_milliseconds(text: str, milliseconds: int) -> None:
     """From years to milliseconds."""

@@ -1,7 +1,7 @@
 """The text of a question, before it is parsed: words that our parser and Prometheus 2.42 read differently.
 
 The parser follows a newer grammar than 2.42 and unquotes strings in its own way, so no literal reaches it:
-each string and number is put into a table and travels as its place there. What only the newer grammar has
+each string, number and duration is put into a table and travels as its place there. What only the newer grammar has
 (numbers as durations, quoted names, `or` between matchers) is refused here, sizes and depths are bounded
 (the parser's own stack is not), and `holt_winters` travels under its newer name.
 """
@@ -55,6 +55,7 @@ class Prepared(NamedTuple):
     text: str
     strings: list[str]
     numbers: list[float]
+    durations: list[int]
 
 
 def prepare(text: str) -> Prepared:
@@ -62,6 +63,7 @@ def prepare(text: str) -> Prepared:
     tokens = _read(text)
     strings: list[str] = []
     numbers: list[float] = []
+    durations: list[int] = []
     parts: list[str] = []
     opened: list[Token] = []
     for place, token in enumerate(tokens):
@@ -75,7 +77,7 @@ def prepare(text: str) -> Prepared:
             strings.append(_unquoted(token))
             spoken = f'"{len(strings)}"'
         elif token.kind in {"number", "duration"}:
-            spoken = _counted(tokens, place, opened, numbers)
+            spoken = _counted(tokens, place, opened, numbers, durations)
         elif before == "@" and token.text in {"+", "-"} and _is_number(tokens, place + 1):
             continue
         elif token.kind == "word":
@@ -88,7 +90,7 @@ def prepare(text: str) -> Prepared:
     if opened:
         names = {"(": "parenthesis", "{": "brace", "[": "bracket"}
         raise _wrong(opened[-1], f"unclosed left {names[opened[-1].text]}")
-    return Prepared(" ".join(parts), strings, numbers)
+    return Prepared(" ".join(parts), strings, numbers, durations)
 
 
 def duration(token: Token) -> int:
@@ -97,6 +99,8 @@ def duration(token: Token) -> int:
     if found is None:
         raise _wrong(token, f"not a valid duration string: {token.text!r}")
     total = sum(int(count) * unit for count, unit in zip(found.groups(), _UNITS, strict=True) if count)
+    if not total:
+        raise _wrong(token, "duration must be greater than 0")
     if total > 1 << 53:
         raise _wrong(token, "duration out of range")
     return total
@@ -144,14 +148,15 @@ def _wrong(token: Token, why: str) -> Exception:
     return bad_data(f"1:{token.at + 1}: {why}")
 
 
-def _counted(tokens: list[Token], place: int, opened: list[Token], numbers: list[float]) -> str:
+def _counted(tokens: list[Token], place: int, opened: list[Token], numbers: list[float], durations: list[int]) -> str:
     """A number or a duration as the parser should see it; a sign between it and an ``@`` is its own."""
     token = tokens[place]
     timed = _expects_duration(tokens, place, opened)
     if timed != (token.kind == "duration"):
         raise _wrong(token, f"unexpected {token.kind} {token.text!r}" + (", expected duration" if timed else ""))
     if timed:
-        return f"{duration(token)}ms"
+        durations.append(duration(token))
+        return f"{len(durations)}s"
     pinned = place > 1 and tokens[place - 2].text == "@" and tokens[place - 1].text == "-"
     numbers.append(-_number(token) if pinned else _number(token))
     return str(len(numbers))

@@ -79,6 +79,7 @@ class _Reader:
     def __init__(self, prepared: Prepared) -> None:
         self._strings = prepared.strings
         self._numbers = prepared.numbers
+        self._durations = prepared.durations
 
     def node(self, found: Any, depth: int) -> Node:  # noqa: C901, PLR0911  # a table of kinds
         """One node and all below it."""
@@ -96,7 +97,7 @@ class _Reader:
             case grammar.VectorSelector():
                 return self._selector(found, 0)
             case grammar.MatrixSelector():
-                return self._selector(found.vector_selector, _milliseconds(found.range))
+                return self._selector(found.vector_selector, self._duration(found.range))
             case grammar.SubqueryExpr():
                 return self._subquery(found, depth)
             case grammar.Call():
@@ -110,6 +111,13 @@ class _Reader:
     def _number(self, place: float) -> float:
         value = self._numbers[int(abs(place)) - 1]
         return -value if place < 0 else value
+
+    def _duration(self, span: Any) -> int:
+        """A timedelta of so many seconds as the parser gives it; None is nothing."""
+        if span is None:
+            return 0
+        place: int = span.days * 86_400 + span.seconds
+        return self._durations[place - 1] if place > 0 else -self._durations[-place - 1]
 
     def _unary(self, found: Any, depth: int) -> Node:
         inner = self.node(found.expr, depth + 1)
@@ -128,7 +136,7 @@ class _Reader:
         empty = [_matches_empty(one) for one in matchers]  # a list, so that each expression is looked at
         if all(empty):
             raise bad_data("vector selector must contain at least one non-empty matcher")
-        return Selector(tuple(matchers), window, _milliseconds(found.offset), self._at(found.at))
+        return Selector(tuple(matchers), window, self._duration(found.offset), self._at(found.at))
 
     def _at(self, found: Any) -> At:
         if found is None:
@@ -147,7 +155,7 @@ class _Reader:
         if type_of(inner) != "vector":
             raise bad_data(f"subquery is only allowed on instant vector, got {type_of(inner)} instead")
         return Subquery(
-            inner, _milliseconds(found.range), _milliseconds(found.step), _milliseconds(found.offset), self._at(found.at)
+            inner, self._duration(found.range), self._duration(found.step), self._duration(found.offset), self._at(found.at)
         )
 
     def _call(self, found: Any, depth: int) -> Node:
@@ -233,8 +241,3 @@ def _matches_empty(matcher: Matcher) -> bool:
         return (expression(matcher.value).fullmatch("") is not None) is (matcher.op == "=~")
     except Refused as fault:
         raise bad_data(fault.why) from None
-
-
-def _milliseconds(span: Any) -> int:
-    """A timedelta of the parser; None is nothing."""
-    return 0 if span is None else (span.days * 86_400 + span.seconds) * 1000 + span.microseconds // 1000

@@ -22,9 +22,14 @@ from watchkeeper.seams import Store
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one question may cost. `lookback` and `interval` (of subqueries that name no step) are in ms, as in Prometheus."""
+    """What one question may cost: `samples` and `series` read, `figures` (series times steps) of any table on the way.
+
+    A figure costs some 60 bytes while it is worked on. `lookback` and `interval` (the step of subqueries that name
+    none) are in ms, as in Prometheus.
+    """
 
     samples: int = 50_000_000
+    figures: int = 10_000_000
     series: int = 100_000
     seconds: float = 30.0
     lookback: int = 300_000
@@ -62,9 +67,9 @@ class Account:
             raise too_much(f"{self.series:,} series", self.limits.series)
 
     def room(self, series: int, steps: int) -> None:
-        """Raise Refused where a table of so many series over so many steps would be more than may be read."""
-        if series * steps > self.limits.samples:
-            raise too_much(f"{series * steps:,} figures ({series:,} series at {steps:,} steps)", self.limits.samples)
+        """Raise Refused (``too-much``) where a table of so many series over so many steps would be too large."""
+        if series * steps > self.limits.figures:
+            raise too_much(f"{series * steps:,} figures ({series:,} series at {steps:,} steps)", self.limits.figures)
 
 
 class Reader:
