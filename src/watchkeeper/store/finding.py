@@ -66,7 +66,9 @@ class Finder:
         for matcher in matchers:
             condition(matcher)
         fits = of_machine(matchers)
-        return [one for number, one in list(self._streams.items()) if fits(self._catalog.streams[number].machine)]
+        exact = next((one.value for one in matchers if one.label == "machine" and one.op == "="), None)
+        numbers = list(self._streams) if exact is None else self._catalog.of_machine(exact)
+        return [self._streams[one] for one in numbers if one in self._streams and fits(self._catalog.streams[one].machine)]
 
     def match(self, number: int, matchers: tuple[Matcher, ...]) -> tuple[tuple[Series, ...], tuple[int, ...]]:
         """A layout's series and the columns of it that all conditions hold for, rising; both empty where it is not known."""
