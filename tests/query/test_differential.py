@@ -70,9 +70,9 @@ def test_questions_made_from_the_grammar_are_answered_alike(pair: tuple[Promethe
 
 
 @pytest.mark.long
-def test_many_more_made_questions_are_answered_alike(pair: tuple[Prometheus, FrameStore]) -> None:
-    """Thousands, others on every run."""
-    compare(pair, settings(QUICK, max_examples=5000, derandomize=False))
+def test_many_more_made_questions_are_answered_alike(other_pair: tuple[Prometheus, FrameStore]) -> None:
+    """Thousands, others on every run, over other figures."""
+    compare(other_pair, settings(QUICK, max_examples=5000, derandomize=False))
 
 
 def compare(pair: tuple[Prometheus, FrameStore], how: settings) -> None:

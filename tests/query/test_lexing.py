@@ -73,7 +73,7 @@ def test_any_string_that_json_would_quote_comes_back(text: str) -> None:
 )
 def test_durations_are_in_milliseconds(text: str, milliseconds: int) -> None:
     """From years to milliseconds."""
-    assert duration(Token("duration", text, 0)) == milliseconds
+    assert duration(Token("duration", text, "1:1")) == milliseconds
 
 
 def test_a_pinned_instant_may_be_negative_and_fractional() -> None:
@@ -112,5 +112,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
 
 def test_where_a_word_is_wrong_is_told() -> None:
     """Line and column of an unexpected character."""
-    with pytest.raises(Refused, match="2:3: unexpected character"):
+    with pytest.raises(Refused, match="2:3: parse error: unexpected character"):
         prepare("a +\nb $")
+    with pytest.raises(Refused, match="3:9: parse error: unexpected number"):
+        prepare("`a\nb` +  # and a comment\n  x[5m: 300]")

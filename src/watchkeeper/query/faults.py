@@ -9,9 +9,9 @@ from __future__ import annotations
 from watchkeeper.errors import Refused
 
 
-def bad_data(why: str) -> Refused:
-    """The text of the question is wrong."""
-    return Refused(f"parse error: {why}", code="bad_data")
+def bad_data(why: str, at: str = "") -> Refused:
+    """The text of the question is wrong, `at` a line and column of it (``1:8``) if that is known."""
+    return Refused(f"{at}: parse error: {why}" if at else f"parse error: {why}", code="bad_data")
 
 
 def execution(why: str) -> Refused:

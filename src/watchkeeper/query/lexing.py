@@ -42,11 +42,11 @@ LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class Token(NamedTuple):
-    """One word of a question: what it is, its text, and at which character it begins."""
+    """One word of a question: what it is, its text, and in which line and column it begins (``1:8``)."""
 
     kind: str
     text: str
-    at: int
+    at: str
 
 
 class Prepared(NamedTuple):
@@ -112,17 +112,21 @@ def _read(text: str) -> list[Token]:
     tokens = []
     place = 0
     timed = False
+    line, begin = 1, 0
     while place < len(text):
         if timed and text[place] == ":":  # elsewhere a name may begin with it
-            tokens.append(Token("op", ":", place))
+            tokens.append(Token("op", ":", f"{line}:{place - begin + 1}"))
             place += 1
             continue
         found = _TOKENS.match(text, place)
         if found is None:
-            raise bad_data(f"{_where(text, place)}: {_unread(text, place)}")
+            raise bad_data(_unread(text, place), f"{line}:{place - begin + 1}")
         if found.lastgroup != "space":
             timed = found.group() == "[" or (timed and found.group() != "]")
-            tokens.append(Token(str(found.lastgroup), found.group(), place))
+            tokens.append(Token(str(found.lastgroup), found.group(), f"{line}:{place - begin + 1}"))
+        if "\n" in found.group():
+            line += found.group().count("\n")
+            begin = text.rindex("\n", place, found.end()) + 1
         place = found.end()
     if not tokens:
         raise bad_data("no expression found in input")
@@ -139,13 +143,8 @@ def _unread(text: str, place: int) -> str:
     return f"unexpected character: {text[place]!r}"
 
 
-def _where(text: str, place: int) -> str:
-    line = text.count("\n", 0, place) + 1
-    return f"{line}:{place - text.rfind(chr(10), 0, place)}"
-
-
 def _wrong(token: Token, why: str) -> Exception:
-    return bad_data(f"1:{token.at + 1}: {why}")
+    return bad_data(why, token.at)
 
 
 def _counted(tokens: list[Token], place: int, opened: list[Token], numbers: list[float], durations: list[int]) -> str:
