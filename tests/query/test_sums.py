@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,25 @@ def test_window_sums_are_right_to_the_last_bits(figures: list[float], data: st.D
     last = data.draw(st.integers(first, len(figures)))
     found = window_sums(np.append(np.array(figures), 0.0), np.array([first]), np.array([last]))[0]
     exact = math.fsum(figures[first:last])
-    assert abs(found - exact) <= max(abs(exact) * 1e-10, 1e-18)
+    assert abs(found - exact) <= max(abs(exact) * 1e-12, 1e-18)
+
+
+@given(st.lists(st.integers(-(10**8), 10**8), min_size=2, max_size=60), st.integers(0, 4))
+def test_sums_of_decimals_are_rounded_once(whole: list[int], digits: int) -> None:
+    """As Neumaier's rule rounds them: what people add up to 800 is 800, not a billionth more."""
+    figures = [one / 10**digits for one in whole]
+    found = window_sums(np.append(np.array(figures), 0.0), np.array([0]), np.array([len(figures)]))[0]
+    assert found == math.fsum(figures)
+
+
+@pytest.mark.parametrize("size", [1e-305, 1e-200, 1.0, 1e200, 1e307])
+def test_figures_of_any_size_are_added(size: float) -> None:
+    """To the ends of what floats hold, and beyond: as adding one by one has it."""
+    figures = np.array([1.0, 2.5, -0.5, 0.0, 0.0]) * size
+    first, last = np.array([0, 0, 1, 3]), np.array([3, 4, 3, 3])
+    exact = [math.fsum(figures[a:b]) for a, b in zip(first, last, strict=True)]
+    assert window_sums(figures, first, last).tolist() == exact
+    assert window_sums(np.array([1e308, 1e308, 0.0]), np.array([0]), np.array([2]))[0] == np.inf
 
 
 def test_what_cancels_out_is_not_lost() -> None:
