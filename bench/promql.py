@@ -8,6 +8,7 @@ unpacked yet, *again*: as a page that asks every few seconds. VictoriaMetrics an
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -192,10 +193,12 @@ def measured(work: Callable[[], int], cpu: Callable[[], float]) -> tuple[float, 
 def main() -> None:
     noise = Noise()
     day = Day()
-    with tempfile.TemporaryDirectory(prefix="wk-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="wk-bench-") as name, contextlib.ExitStack() as ending:
         folder = Path(name)
         rivals = {"Prometheus": prometheus(folder / "prometheus"), "VictoriaMetrics": victoria_metrics(folder / "victoria")}
         present = {name: rival for name, rival in rivals.items() if rival is not None}
+        for rival in present.values():
+            ending.callback(rival.close)
         for blocks in day.blocks():
             for rival in present.values():
                 rival.write(blocks)
@@ -221,8 +224,6 @@ def main() -> None:
                 cells.append(f"{spent:.2f}" + ("" if theirs == series else f" ({theirs} series)"))
             rows.append(cells)
             noise.look()
-        for rival in present.values():
-            rival.close()
         store.close()
     heads = ["ms CPU an answer", "ours, first", "again", *rivals]
     table("PromQL", heads, rows, f"goal: within 2x of Prometheus, ahead on the first and the last values\n  {noise}")
