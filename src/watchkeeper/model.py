@@ -11,6 +11,7 @@ import enum
 import hashlib
 import itertools
 import os
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -32,8 +33,11 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
     help: str
 
 
-class Series(msgspec.Struct, frozen=True, array_like=True):
-    """One line of figures over time. `labels` are sorted by name and never hold `__name__`."""
+class Series(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One line of figures over time. `labels` are sorted by name and never hold `__name__`.
+
+    Holds strings alone, so no cycle: the garbage collector need not walk a fleet's hundred thousand of them.
+    """
 
     name: str
     labels: Labels = ()
@@ -97,10 +101,20 @@ class Matcher(msgspec.Struct, frozen=True):
     value: str
 
 
+ABSENT_BITS = 0x7FF8_0000_0000_0000
+"""No value: the bits of Python's own ``nan``. Every other NaN is a figure that was told (docs/decisions/0007)."""
+NAN_BITS = 0x7FF8_0000_0000_0001
+"""A figure that is not a number, as Prometheus writes it: what a server's page says where it says ``NaN``."""
+STALE_BITS = 0x7FF0_0000_0000_0002
+"""Prometheus' stale marker: from here on the series is not there, although its last sample is young."""
+NOT_A_NUMBER: float = struct.unpack("<d", NAN_BITS.to_bytes(8, "little"))[0]
+STALE: float = struct.unpack("<d", STALE_BITS.to_bytes(8, "little"))[0]
+
+
 class Block(NamedTuple):
     """Some series that share one time axis, as aligned columns.
 
-    `times`: int64[ticks], milliseconds, rising; `values`: float64[ticks, series], NaN = no value.
+    `times`: int64[ticks], milliseconds, rising; `values`: float64[ticks, series], NaN of `ABSENT_BITS` = no value.
     """
 
     series: tuple[Series, ...]

@@ -135,10 +135,10 @@ class Store(Protocol):
         """The matching series; with a range, those that had a column in it."""
         ...
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
         """The raw samples with start <= time <= end (ms) of all matching series, a block per time axis.
 
-        Raises `Refused` with the estimated number of samples when it would read too much.
+        Raises `Refused` (``too-much``) with the number of samples when it would read more than `most` (None: its own limit).
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from watchkeeper.collect.exposition import Parser
 from watchkeeper.errors import Failed
+from watchkeeper.model import NAN_BITS
 
 PAGE = """# HELP http_requests_total The total number\\nof requests.
 # TYPE http_requests_total counter
@@ -38,7 +40,7 @@ def test_the_formats_own_example() -> None:
     assert values["metric_without_timestamp_and_labels"] == 12.47
     assert values['something_weird{problem="division by zero"}'] == math.inf
     assert values['latency_bucket{le="0.1"}'] == 24054
-    assert math.isnan(values["nothing"])
+    assert struct.pack("<d", values["nothing"]) == NAN_BITS.to_bytes(8, "little")
     weird = next(series for series in page.series if series.name.startswith("msdos"))
     assert weird.label("path") == "C:\\DIR\\FILE.TXT"
     assert weird.label("error") == 'Cannot find file:\n"FILE.TXT"'
@@ -118,3 +120,12 @@ def test_what_is_behind_a_figure_is_looked_at_every_time(junk: str) -> None:
     assert parser.read("a 3 7\nb 4\n").values == [3, 4]
     with pytest.raises(Failed, match="line 1"):
         parser.read(f"a {junk}\nb 2\n")
+
+
+def test_not_a_number_is_told_and_not_absent_when_a_page_is_read_again() -> None:
+    """Pages whose lines stay are read by their figures alone: there too; infinities of both signs stay what they are."""
+    parser = Parser(9)
+    parser.read("a 1\nb 2\nc 3\n")
+    values = parser.read("a NaN\nb +Inf\nc -Inf\n").values
+    assert struct.pack("<d", values[0]) == NAN_BITS.to_bytes(8, "little")
+    assert values[1:] == [math.inf, -math.inf]

@@ -89,7 +89,7 @@ class MemoryStore:
         """Those that match."""
         return [series for series in self._columns if all(_matches(one, series) for one in matchers)]
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
         """A block of its own for each series, which is the hardest case for who joins them."""
         blocks = []
         for series in self.series(matchers):

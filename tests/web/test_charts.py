@@ -25,7 +25,7 @@ SECOND = 1000
 class RefusingStore(MemoryStore):
     """A store that finds every raw question too large."""
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
         """Too much, except for itself."""
         if self.strict:
             raise Refused("that would read 10000000 samples", code="too-much")

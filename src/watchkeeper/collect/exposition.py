@@ -7,11 +7,12 @@ reads only figures while these stay. Sizes are bounded by the caller; a line tha
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
 
 from watchkeeper.errors import Failed
-from watchkeeper.model import Family, Kind, Series
+from watchkeeper.model import NOT_A_NUMBER, Family, Kind, Series
 
 _SAMPLE = re.compile(
     r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*"
@@ -47,6 +48,7 @@ class Parser:
         if self._page is not None and len(lines) == len(self._heads):
             values = self._figures(lines)
             if values is not None:
+                values = _told(values)
                 self._page = self._page._replace(values=values)
                 return self._page
         self._page = self._whole(text)
@@ -88,7 +90,14 @@ class Parser:
                 heads.append(head)
         self._heads = heads
         families = tuple(_family(name, kinds, helps) for name in dict.fromkeys(series.name for series in seen))
-        return Page(tuple(seen), list(seen.values()), families)
+        return Page(tuple(seen), _told(list(seen.values())), families)
+
+
+def _told(values: list[float]) -> list[float]:
+    """The same with NaN as a figure that was told rather than one that is absent. One sum says whether there is any."""
+    if math.isnan(sum(values)):
+        return [NOT_A_NUMBER if math.isnan(value) else value for value in values]
+    return values
 
 
 def _sample(line: str, number: int) -> tuple[Series, float, str]:

@@ -1,5 +1,13 @@
 """Questions over a store: the floor between where figures are kept and who shows them.
 
-`ranges` has the functions over time that charts need. PromQL will stand on the same functions; nothing
-here knows a page, a route or a file.
+`evaluate` answers PromQL as Prometheus 2.42 does, `parse` tells whether a text is a question at all, `told` puts
+an answer as Prometheus' API does; the HTTP API, rules and the CLI stand on these three. `ranges` has what charts
+draw with. Nothing here knows a page, a route or a file.
 """
+
+from watchkeeper.query.evaluation import Value, evaluate
+from watchkeeper.query.parsing import parse, type_of
+from watchkeeper.query.reading import Limits
+from watchkeeper.query.telling import told
+
+__all__ = ["Limits", "Value", "evaluate", "parse", "told", "type_of"]

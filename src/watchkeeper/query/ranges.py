@@ -1,7 +1,7 @@
 """Range functions: columns from a store into what a chart draws. Pure numpy, floors below any page.
 
 Rates between neighbouring samples, averages and bounds of windows, increases from rollups; resets of
-counters and gaps are seen to in each. The query language that comes next evaluates over these.
+counters and gaps are seen to in each. PromQL's functions over windows are another thing: `overtime`.
 """
 
 from __future__ import annotations

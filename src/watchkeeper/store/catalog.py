@@ -51,6 +51,10 @@ class Catalog:
         if version != VERSION:
             raise Failed(f"{path} is of version {version}; this program reads version {VERSION}", retry=False)
         self.streams: dict[int, StreamName] = {number: StreamName(machine, name) for number, machine, name in rows}
+        self._machines: dict[str, list[int]] = {}
+        self._of_any: list[int] = []
+        for number, named in self.streams.items():
+            self._sort_in(number, named.machine)
         self._ids = {name: number for number, name in self.streams.items()}
         self._layouts: dict[int, tuple[Series, ...]] = {}
         self._known: set[int] = {number for (number,) in self._db.execute("select id from layout")}
@@ -66,8 +70,13 @@ class Catalog:
         if number is None:
             number = self._ids[key] = max(self.streams, default=0) + 1
             self.streams[number] = key
+            self._sort_in(number, machine)
             self._fresh_streams.append(number)
         return number
+
+    def of_machine(self, machine: str) -> list[int]:
+        """The streams of a machine, and those of names that begin with ``_``, which speak of any machine."""
+        return sorted([*self._machines.get(machine, ()), *self._of_any])
 
     def learn(self, layout: Dictionary) -> None:
         """Know a layout from now on."""
@@ -121,6 +130,12 @@ class Catalog:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _sort_in(self, number: int, machine: str) -> None:
+        if machine.startswith("_"):
+            self._of_any.append(number)
+        else:
+            self._machines.setdefault(machine, []).append(number)
 
     def _interned(self, series: tuple[Series, ...]) -> tuple[Series, ...]:
         words, pairs = self._words, self._pairs

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,8 @@ create table if not exists chunk(
 create index if not exists chunk_time on chunk(stream, t1, t0, layout);
 """
 
+FEW_STREAMS = 12
+"""Up to so many are looked up one by one; for more, one walk through the file's index is quicker."""
 COLUMNS = "id, stream, layout, t0, t1, upto, ticks"
 
 
@@ -123,6 +125,15 @@ class ChunkReader:
         """A stream's chunks that have a time in ``start <= t <= end``, in time order."""
         query = f"select {COLUMNS} from chunk where stream = ? and t1 >= ? and t0 <= ? order by t1, id"  # noqa: S608  # ours
         return [Chunk(*row) for row in self._db.execute(query, (stream, start, end))]
+
+    def among(self, since: Mapping[int, int], end: int) -> list[Chunk]:
+        """The same for several streams, each from its own instant on: in the streams' order of numbers, then in time order."""
+        if len(since) <= FEW_STREAMS:
+            return [chunk for stream in sorted(since) for chunk in self.between(stream, since[stream], end)]
+        start = min(since.values())
+        query = f"select {COLUMNS} from chunk where t1 >= ? and t0 <= ? order by stream, t1, id"  # noqa: S608  # ours
+        rows = [Chunk(*row) for row in self._db.execute(query, (start, end))]
+        return [chunk for chunk in rows if chunk.stream in since and chunk.t1 >= since[chunk.stream]]
 
     def all(self) -> list[Chunk]:
         """Every chunk, stream by stream in time order."""

@@ -6,8 +6,11 @@ first, through an index; what is left is looked at one by one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import re2
 
 from watchkeeper.errors import Refused
 from watchkeeper.model import Matcher, Series
@@ -17,6 +20,18 @@ from watchkeeper.store.head import Stream
 ANSWERS = 4096
 """Answers kept; all are dropped together once there are more."""
 NAME = "__name__"
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+
+
+@lru_cache(maxsize=1024)
+def expression(text: str) -> Any:
+    """A regular expression as Prometheus understands it (RE2, so none runs away); raises Refused on one that is none."""
+    try:
+        return re2.compile(text, _QUIET)
+    except re2.error as fault:
+        why = fault.args[0].decode() if isinstance(fault.args[0], bytes) else fault.args[0]
+        raise Refused(f"{text!r} is no regular expression: {why}", code="bad-matcher") from None
 
 
 def condition(matcher: Matcher) -> Callable[[str], bool]:
@@ -24,10 +39,7 @@ def condition(matcher: Matcher) -> Callable[[str], bool]:
     if matcher.op in {"=", "!="}:
         wanted, same = matcher.value, matcher.op == "="
         return lambda value: (value == wanted) is same
-    try:
-        pattern = re.compile(matcher.value).fullmatch
-    except re.error as fault:
-        raise Refused(f"{matcher.value!r} is no regular expression: {fault}", code="bad-matcher") from None
+    pattern = expression(matcher.value).fullmatch
     hit = matcher.op == "=~"
     return lambda value: (pattern(value) is not None) is hit
 
@@ -46,6 +58,7 @@ class Finder:
         self._catalog = catalog
         self._streams = streams
         self._names: dict[int, dict[str, list[int]]] = {}
+        self._picked: dict[tuple[int, tuple[int, ...]], tuple[Series, ...]] = {}
         self._answers: dict[tuple[int, tuple[Matcher, ...]], tuple[int, ...]] = {}
 
     def streams(self, matchers: Sequence[Matcher]) -> list[Stream]:
@@ -53,7 +66,9 @@ class Finder:
         for matcher in matchers:
             condition(matcher)
         fits = of_machine(matchers)
-        return [one for number, one in list(self._streams.items()) if fits(self._catalog.streams[number].machine)]
+        exact = next((one.value for one in matchers if one.label == "machine" and one.op == "="), None)
+        numbers = list(self._streams) if exact is None else self._catalog.of_machine(exact)
+        return [self._streams[one] for one in numbers if one in self._streams and fits(self._catalog.streams[one].machine)]
 
     def match(self, number: int, matchers: tuple[Matcher, ...]) -> tuple[tuple[Series, ...], tuple[int, ...]]:
         """A layout's series and the columns of it that all conditions hold for, rising; both empty where it is not known."""
@@ -68,8 +83,19 @@ class Finder:
             answer = self._answers[key] = self._look(number, layout, matchers)
         return layout, answer
 
+    def names(self, number: int, layout: tuple[Series, ...], columns: tuple[int, ...]) -> tuple[Series, ...]:
+        """What some columns of a layout are: the same object each time, as long as it is remembered."""
+        key = (number, columns)
+        found = self._picked.get(key)
+        if found is None:
+            if len(self._picked) >= ANSWERS:
+                self._picked.clear()
+            found = self._picked[key] = tuple(layout[column] for column in columns)
+        return found
+
     def forget(self) -> None:
         """Drop what is remembered, because layouts have gone."""
+        self._picked.clear()
         self._names.clear()
         self._answers.clear()
 
@@ -106,7 +132,9 @@ class Allowance:
         """Take some of it; raises Refused (``too-much``) when it does not suffice."""
         self._left -= samples
         if self._left < 0:
+            wanted = self._most - self._left
             raise Refused(
-                f"this would read more than {self._most:,} samples; ask for fewer series, a shorter time or a longer step",
+                f"this would read {wanted:,} samples, more than the {self._most:,} that it may; "
+                "ask for fewer series or a shorter time",
                 code="too-much",
             )

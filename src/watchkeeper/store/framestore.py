@@ -93,7 +93,7 @@ class FrameStore:
         self._log = Log(folder / "log")
         self._replay()
         finder = self._finder = Finder(self._catalog, self._streams)
-        self._reading = Reading(finder, shelves[0])
+        self._reading = Reading(finder, shelves[0], settings.cache)
         self._summing = Summing(finder, self._reading, rollers)
         sealer = Sealer(shelves[0], rollers)
         self._upkeep = Upkeep(self._streams, self._catalog, self._log, shelves, sealer, finder, settings, folder)
@@ -157,13 +157,14 @@ class FrameStore:
         """See `seams.Store.series`."""
         return self._reading.series(matchers, start, end)
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
         """See `seams.Store.select`."""
+        allowed = self._settings.most_samples if most is None else min(most, self._settings.most_samples)
         wanted = tuple(matchers)
         streams = self._finder.streams(wanted)
         since = {stream.number: start for stream in streams}
-        pieces = self._reading.pieces(streams, wanted, since, end, Allowance(self._settings.most_samples))
-        return [block(some) for some in pieces.values()]
+        pieces = self._reading.pieces(streams, wanted, since, end, Allowance(allowed))
+        return [block(pieces.pop(number)) for number in list(pieces)]  # popped: a large answer is not held twice
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """See `seams.Store.rollups`."""
@@ -198,6 +199,10 @@ class FrameStore:
         for stream in list(self._streams.values()):
             stream.freeze()
         self._upkeep.seal_everything(milliseconds(self._clock.wall()))
+
+    def forget_read(self) -> None:
+        """Drop what was unpacked for questions, as if the store had just been opened: for benches."""
+        self._reading.forget()
 
     def statistics(self) -> Statistics:
         """Figures about itself."""

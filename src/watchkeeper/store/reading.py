@@ -15,10 +15,11 @@ import numpy as np
 
 from watchkeeper.errors import Failed
 from watchkeeper.model import Block, Matcher, Series
+from watchkeeper.store.cache import Cache, Opened
 from watchkeeper.store.chunkfile import Chunk, ChunkReader
 from watchkeeper.store.codec import read_columns, read_directory, read_times
 from watchkeeper.store.finding import Allowance, Finder
-from watchkeeper.store.head import Newest, Stream
+from watchkeeper.store.head import Head, Newest, Stream
 from watchkeeper.store.rolling import Floats, Times
 from watchkeeper.store.shelf import Shelf
 
@@ -33,14 +34,27 @@ class Piece(NamedTuple):
     values: Floats
 
 
+class Wanted(NamedTuple):
+    """A chunk, which of its columns, and what these are."""
+
+    chunk: Chunk
+    columns: tuple[int, ...]
+    names: tuple[Series, ...]
+
+
 class Reading:
     """Questions about raw samples."""
 
-    def __init__(self, finder: Finder, raw: Shelf) -> None:
-        """Holds nothing of its own but a count of `damaged` chunks met."""
+    def __init__(self, finder: Finder, raw: Shelf, cache: int) -> None:
+        """Keeps up to `cache` bytes of what was unpacked, and a count of `damaged` chunks met."""
         self._finder = finder
         self._raw = raw
+        self._cache = Cache(cache)
         self.damaged = 0
+
+    def forget(self) -> None:
+        """Drop what is kept of what was unpacked."""
+        self._cache.forget()
 
     def latest(self, matchers: Sequence[Matcher]) -> list[tuple[Series, int, float]]:
         """See `seams.Store.latest`."""
@@ -76,31 +90,91 @@ class Reading:
     def pieces(
         self, streams: Sequence[Stream], matchers: tuple[Matcher, ...], since: dict[int, int], end: int, allowance: Allowance
     ) -> dict[int, list[Piece]]:
-        """Matching columns by stream, in time order, each from the instant that `since` has for its stream."""
+        """Matching columns by stream, in time order, each from the instant that `since` has for its stream.
+
+        How many samples that is, is known before any is unpacked; raises Refused when it is more than `allowance`.
+        """
         heads = {stream.number: stream.heads() for stream in streams}
         found: dict[int, list[Piece]] = {}
-        for file in self._raw.between(min(since.values(), default=0), end):
+        newest = self._of_heads(heads, matchers, since, end)
+        size = sum(piece.values.size for pieces in newest.values() for piece in pieces)
+        files = list(self._raw.between(min(since.values(), default=0), end))
+        if len(files) > 1:
+            for file in files:
+                with file.reading() as reader:
+                    size += sum(one.chunk.ticks * len(one.columns) for one in self._wanted(reader, heads, matchers, since, end))
+            allowance.spend(size)
+        for file in files:
             with file.reading() as reader:
-                for number, mine in heads.items():
-                    for chunk in reader.between(number, since[number], end):
-                        layout, columns = self._finder.match(chunk.layout, matchers)
-                        if not columns or (mine and chunk.t0 >= int(mine[0].times[0])):
-                            continue
-                        allowance.spend(chunk.ticks * len(columns))
-                        if read := self.unpack(reader, chunk, columns):
-                            names = tuple(layout[column] for column in columns)
-                            found.setdefault(number, []).append(cut(Piece(names, *read), since[number], end))
+                wanted = self._wanted(reader, heads, matchers, since, end)
+                if len(files) == 1:
+                    size += sum(one.chunk.ticks * len(one.columns) for one in wanted)
+                    allowance.spend(size)
+                kept = self._cache.admits(size)
+                for chunk, columns, names in wanted:
+                    if read := self._unpacked(reader, chunk, columns, keep=kept):
+                        piece = Piece(names, *read)
+                        if chunk.t0 < since[chunk.stream] or chunk.t1 > end:
+                            piece = cut(piece, since[chunk.stream], end)
+                        found.setdefault(chunk.stream, []).append(piece)
+        if not files:
+            allowance.spend(size)
+        for number, pieces in newest.items():
+            found.setdefault(number, []).extend(pieces)
+        kept_pieces = {number: [piece for piece in pieces if len(piece.times)] for number, pieces in found.items()}
+        return {number: pieces for number, pieces in kept_pieces.items() if pieces}
+
+    def _wanted(
+        self,
+        reader: ChunkReader,
+        heads: dict[int, tuple[Head, ...]],
+        matchers: tuple[Matcher, ...],
+        since: dict[int, int],
+        end: int,
+    ) -> list[Wanted]:
+        """The chunks of a file that have matching columns, but for those whose head is still in memory."""
+        found = []
+        for chunk in reader.among(since, end):
+            layout, columns = self._finder.match(chunk.layout, matchers)
+            mine = heads[chunk.stream]
+            if columns and not (mine and chunk.t0 >= int(mine[0].times[0])):
+                found.append(Wanted(chunk, columns, self._finder.names(chunk.layout, layout, columns)))
+        return found
+
+    def _of_heads(
+        self, heads: dict[int, tuple[Head, ...]], matchers: tuple[Matcher, ...], since: dict[int, int], end: int
+    ) -> dict[int, list[Piece]]:
+        found: dict[int, list[Piece]] = {}
         for number, mine in heads.items():
             for head in mine:
                 layout, columns = self._finder.match(head.layout, matchers)
                 if columns:
                     times = head.times  # before the values: the hub's loop may add a row in between
-                    piece = Piece(tuple(layout[column] for column in columns), times, head.values[: len(times)])
-                    piece = cut(piece, since[number], end)
-                    allowance.spend(len(piece.times) * len(columns))
-                    found.setdefault(number, []).append(piece._replace(values=piece.values[:, list(columns)]))
-        kept = {number: [piece for piece in pieces if len(piece.times)] for number, pieces in found.items()}
-        return {number: pieces for number, pieces in kept.items() if pieces}
+                    names = self._finder.names(head.layout, layout, columns)
+                    piece = cut(Piece(names, times, head.values[: len(times)]), since[number], end)
+                    found.setdefault(number, []).append(piece._replace(values=piece.values.T[list(columns)].T))
+        return found
+
+    def _unpacked(
+        self, reader: ChunkReader, chunk: Chunk, columns: tuple[int, ...], *, keep: bool
+    ) -> tuple[Times, Floats] | None:
+        """As `unpack`, but from memory what was unpacked lately."""
+        opened = self._cache.opened(chunk)
+        values = self._cache.columns(chunk, columns)
+        if opened is not None and values is not None:
+            return opened.times, values
+        try:
+            with reader.blob(chunk.id) as read:
+                if opened is None:
+                    directory = read_directory(read)
+                    opened = Opened(directory, read_times(read, directory))
+                values = read_columns(read, opened.directory, columns)
+        except Failed as fault:
+            self._tell_damage(chunk, fault)
+            return None
+        if keep:
+            self._cache.keep(chunk, opened, columns, values)
+        return opened.times, values
 
     def unpack(self, reader: ChunkReader, chunk: Chunk, columns: Sequence[int]) -> tuple[Times, Floats] | None:
         """A chunk's times and some of its columns; None, logged and counted, where its bytes are damaged."""
@@ -109,9 +183,12 @@ class Reading:
                 directory = read_directory(read)
                 return read_times(read, directory), read_columns(read, directory, columns)
         except Failed as fault:
-            self.damaged += 1
-            logger.error("a chunk of %d ticks is left out: %s", chunk.ticks, fault.why)  # noqa: TRY400  # damage on the disk needs no traceback
+            self._tell_damage(chunk, fault)
             return None
+
+    def _tell_damage(self, chunk: Chunk, fault: Failed) -> None:
+        self.damaged += 1
+        logger.error("a chunk of %d ticks is left out: %s", chunk.ticks, fault.why)
 
     def _newest(self, stream: Stream) -> Newest | None:
         """The last row there is: in the head, or remembered, or looked up once in the chunks."""
@@ -136,10 +213,13 @@ def cut(piece: Piece, start: int, end: int) -> Piece:
 
 def block(pieces: Sequence[Piece]) -> Block:
     """Pieces of one stream after one another; series of several layouts get one column each."""
+    if len(pieces) == 1:
+        return Block(*pieces[0])
     times = np.concatenate([piece.times for piece in pieces])
     series = pieces[0].series
-    if all(piece.series == series for piece in pieces):
-        return Block(series, times, np.concatenate([piece.values for piece in pieces]))
+    if all(piece.series is series or piece.series == series for piece in pieces):
+        # Column by column, as chunks unpack: a column is one piece of memory, which is how questions walk it.
+        return Block(series, times, np.concatenate([piece.values.T for piece in pieces], axis=1).T)
     places = {one: place for place, one in enumerate(dict.fromkeys(one for piece in pieces for one in piece.series))}
     values = np.full((len(times), len(places)), np.nan)
     row = 0

@@ -59,11 +59,13 @@ def roll(times: Times, values: Floats, step: int) -> Windows:
         least = np.fmin.reduceat(values, firsts, axis=0)
         most = np.fmax.reduceat(values, firsts, axis=0)
         seen = np.add.reduceat(~missing, firsts, axis=0, dtype=np.float64)
-        total = np.add.reduceat(np.where(missing, 0.0, values), firsts, axis=0)
+        with np.errstate(invalid="ignore"):  # infinities of both signs have no sum
+            total = np.add.reduceat(np.where(missing, 0.0, values), firsts, axis=0)
     else:
         least = np.minimum.reduceat(values, firsts, axis=0)
         most = np.maximum.reduceat(values, firsts, axis=0)
-        total = np.add.reduceat(values, firsts, axis=0)
+        with np.errstate(invalid="ignore"):
+            total = np.add.reduceat(values, firsts, axis=0)
         counts = np.diff(np.r_[firsts, len(times)]).astype(np.float64)
         seen = np.broadcast_to(counts[:, None], least.shape).copy()
     return Windows(starts[firsts], least, most, tidy(total), seen)
@@ -77,11 +79,13 @@ def reroll(windows: Windows, step: int) -> Windows:
     firsts = np.flatnonzero(np.r_[True, starts[1:] != starts[:-1]])
     if len(firsts) == len(starts):
         return Windows(starts, *windows[1:])
+    with np.errstate(invalid="ignore"):
+        total = tidy(np.add.reduceat(windows.total, firsts, axis=0))
     return Windows(
         starts[firsts],
         np.fmin.reduceat(windows.least, firsts, axis=0),
         np.fmax.reduceat(windows.most, firsts, axis=0),
-        tidy(np.add.reduceat(windows.total, firsts, axis=0)),
+        total,
         np.add.reduceat(windows.seen, firsts, axis=0),
     )
 

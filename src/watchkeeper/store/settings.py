@@ -11,8 +11,8 @@ class StoreSettings(Part, frozen=True, kw_only=True):
 
     `raw`, `first` and `hourly` are the ages at which samples, the first rollup (1 to 30 minutes) and the
     one-hour rollup go; `budget` is the most that all of it may take, `keep_free` what the disk must have left
-    (5 % of a small disk): the oldest goes first. `head` is the memory for what is not sealed yet; `most_samples`
-    is how much one question may read.
+    (5 % of a small disk): the oldest goes first. `head` is the memory for what is not sealed yet, `cache` that for
+    what was read lately; `most_samples` is how much one question may read.
     """
 
     raw: Duration = Duration(90 * 86400)
@@ -21,6 +21,7 @@ class StoreSettings(Part, frozen=True, kw_only=True):
     budget: Size = Size(4 << 30)
     keep_free: Size = Size(512 << 20)
     head: Size = Size(256 << 20)
+    cache: Size = Size(64 << 20)
     most_samples: int = 50_000_000
 
     def __post_init__(self) -> None:

@@ -1,0 +1,89 @@
+"""The same questions to Prometheus 2.42 and to us, over the same samples: same labels, same figures, same errors.
+
+Where 2.42 is wrong by its own documentation it is not asked: `predict_linear` over a pinned window (`x[5m] @ t`),
+which it slides along with the steps; `timestamp` of a selector with both `@` and an offset, of which it forgets the
+offset; pinned subqueries within one another, for which it reads the wrong span. Native histograms are refused by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from rigs import figures
+from rigs.alike import difference
+from rigs.prometheus import Prometheus
+from rigs.questions import questions
+from watchkeeper.errors import Refused
+from watchkeeper.query import parse
+from watchkeeper.store import FrameStore
+
+HERE = Path(__file__).parent
+RANGES = (
+    (figures.END, figures.END, 0),
+    (figures.BEGIN + 3_600_007, figures.BEGIN + 3_600_007, 0),
+    (figures.BEGIN, figures.END, 60_000),
+    (figures.BEGIN - 600_000, figures.END + 900_000, 97_001),
+)
+QUICK = settings(
+    max_examples=700,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def lines(name: str) -> list[str]:
+    """A file's questions."""
+    return (HERE / name).read_text(encoding="utf-8").splitlines()[1:]
+
+
+def test_questions_written_by_hand_are_answered_alike(pair: tuple[Prometheus, FrameStore]) -> None:
+    """Every function, operator and modifier, at instants and over ranges."""
+    wrong = [
+        (question, span, told)
+        for question in lines("questions.promql")
+        for span in RANGES
+        if (told := difference(*pair, question, *span))
+    ]
+    assert not wrong
+
+
+def test_wrong_questions_are_refused_alike(pair: tuple[Prometheus, FrameStore]) -> None:
+    """What Prometheus calls bad data, so do we."""
+    prometheus, store = pair
+    for question in lines("wrong.promql"):
+        assert prometheus.instant(question, figures.END).error == "bad_data", question
+        assert not difference(prometheus, store, question, figures.END, figures.END, 0), question
+        with pytest.raises(Refused) as refused:
+            parse(question)
+        assert refused.value.code == "bad_data"
+
+
+def test_questions_made_from_the_grammar_are_answered_alike(pair: tuple[Prometheus, FrameStore]) -> None:
+    """Seven hundred of them, the same on every run, each at an instant and over a range."""
+    compare(pair, QUICK)
+
+
+@pytest.mark.long
+def test_many_more_made_questions_are_answered_alike(other_pair: tuple[Prometheus, FrameStore]) -> None:
+    """Thousands, others on every run, over other figures."""
+    compare(other_pair, settings(QUICK, max_examples=5000, derandomize=False))
+
+
+def compare(pair: tuple[Prometheus, FrameStore], how: settings) -> None:
+    """Ask as many made questions as `how` says; tell all that differ."""
+    wrong: list[tuple[str, str]] = []
+
+    @how
+    @given(questions())
+    def ask(question: str) -> None:
+        spans = ((figures.END - 1_800_000, figures.END - 1_800_000, 0), (figures.BEGIN + 300_000, figures.END, 113_000))
+        wrong.extend((question, told) for span in spans if (told := difference(*pair, question, *span)))
+
+    ask()
+    assert not wrong

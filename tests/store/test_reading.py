@@ -1,0 +1,58 @@
+"""Reading of many streams at once: the same columns as one by one, from files of several days and from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from rigs.store import BEGIN, Bench, layout_of, made_values
+from watchkeeper.errors import Refused
+from watchkeeper.model import Block, Matcher
+from watchkeeper.store.chunkfile import FEW_STREAMS
+
+DAY = 86_400_000
+
+
+def plain(blocks: list[Block]) -> dict[str, tuple[list[int], bytes]]:
+    """Each series' times and bits."""
+    return {
+        series.text(): (block.times.tolist(), np.ascontiguousarray(block.values[:, column]).tobytes())
+        for block in blocks
+        for column, series in enumerate(block.series)
+    }
+
+
+def test_many_streams_are_read_as_one_by_one(bench: Callable[..., Bench]) -> None:
+    """Over midnight, sealed and not; asked again they come from memory and are the same."""
+    one = bench()
+    machines = [f"m{number}" for number in range(FEW_STREAMS + 3)]
+    times = BEGIN + DAY // 2 + np.arange(60) * 900_000
+    for number, machine in enumerate(machines):
+        one.put(machine, layout_of(machine, 5), times + number, made_values(60, 5, number))
+        if number % 2:
+            one.store.seal_everything()
+    wanted = [Matcher("__name__", "=~", "m[13]")]
+    start, end = int(times[7]), int(times[-5])
+    single = {}
+    for machine in machines:
+        single |= plain(one.store.select([*wanted, Matcher("machine", "=", machine)], start, end))
+    one.store.forget_read()
+    assert plain(one.store.select(wanted, start, end)) == single
+    assert plain(one.store.select(wanted, start, end)) == single
+    assert len(single) == 2 * len(machines)
+
+
+def test_a_question_over_several_days_is_counted_before_it_is_read(bench: Callable[..., Bench]) -> None:
+    """All days together, what is in memory too; nothing is unpacked for it."""
+    one = bench()
+    times = BEGIN + np.arange(200) * 900_000
+    one.put("a", layout_of("a", 4), times[:150], made_values(150, 4))
+    one.store.seal_everything()
+    one.put("a", layout_of("a", 4), times[150:], made_values(50, 4))
+    matchers = [Matcher("machine", "=", "a")]
+    with pytest.raises(Refused, match="800 samples") as refused:
+        one.store.select(matchers, int(times[0]), int(times[-1]), 799)
+    assert refused.value.code == "too-much"
+    assert sum(block.values.size for block in one.store.select(matchers, int(times[0]), int(times[-1]), 800)) == 800
