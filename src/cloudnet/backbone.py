@@ -193,6 +193,8 @@ class Backbone(Protocol):
 
     node: str
     """Our own name, the same after a restart."""
+    remembers: bool
+    """Whether what was published outlives us all somewhere; else each node says at once what its own disk knows."""
     number: int
     """Below `NODES`, ours alone among the nodes of the network, known once `run` has called `ready`."""
 

@@ -17,7 +17,7 @@ from cloudnet.backbone import Carry, Emptied
 from cloudnet.carriage import Carried
 from cloudnet.errors import Failed
 from cloudnet.mailfile import Mail
-from cloudnet.packets import Deliver
+from cloudnet.packets import Code, Deliver
 from cloudnet.session import Flight
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 PAGE = 128
 UNDER_WAY = 256
 """Messages on their way to the other node at the same time."""
+CROSSED_SECONDS = 0.1
+"""And when it would not because it was about to bring its own here: that is over in a moment."""
 AGAIN_SECONDS = 5.0
 """How long to wait after the other node, or our own disk, would not."""
 
@@ -42,7 +44,7 @@ class Bringing:
         self._network = network
         self._is_awaited = is_awaited
         self._is_more = False
-        self._refusal = ""
+        self._refusal = self._code = ""
         self._unsettled: dict[int, Flight] = {}
         self._progress = asyncio.Event()
         self._seq = 0
@@ -59,20 +61,21 @@ class Bringing:
             self._network.relay.mailbox.delete(self.device, flight)
         self._progress.set()
 
-    def reject(self, seq: int, code: str, why: str) -> None:  # noqa: ARG002  # as `Origin` has it
+    def reject(self, seq: int, code: str, why: str) -> None:
         """See `session.Origin`: it stays here for now."""
         self._unsettled.pop(seq, None)
-        self._refusal = why
+        self._refusal, self._code = why, code
         self._progress.set()
 
     async def run(self) -> None:
         """Bring everything, or end when the device is no longer where it was."""
         try:
             while self._is_wanted() and not await self._bring_all():
-                logger.warning("the mail of a client stays here for now: %s", self._refusal)
-                self._refusal = ""
+                logger.info("the mail of a client stays here for now: %s", self._refusal)
+                pause = CROSSED_SECONDS if self._code == Code.MOVING else AGAIN_SECONDS
+                self._refusal = self._code = ""
                 self._unsettled.clear()
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(pause)
             if self._is_awaited and self._is_wanted():
                 self._network.backbone.say(self.node, Emptied(self.device))
         finally:
@@ -94,7 +97,7 @@ class Bringing:
             except Failed as fault:
                 self._refusal = fault.why
                 break
-            for mail in mails:
+            for mail in mails if self._is_wanted() else ():  # it may have moved while we were reading
                 upto = mail.row
                 self._post(mail)
             if not mails and not self._unsettled and not self._is_more:

@@ -48,6 +48,7 @@ class JetStream:
         """`address`: where clients reach us; `credentials`: a file of NATS', or empty."""
         self.node = name
         self.number = -1
+        self.remembers = True
         self._url = url
         self._credentials = credentials
         self._network = network

@@ -102,6 +102,8 @@ class Mailbox:
         assert flight.deliver is not None
         flight.row = row or self.next_row()
         message = flight.deliver
+        if self._turn is not None and self._turn.deletes:  # of the same message, maybe: a turn puts before it deletes
+            self._hand_over()
         turn = self._now()
         turn.puts.append(
             (flight.row, recipient, message.id, message.sender, message.to, message.at, expires, flight.size, message.body)

@@ -42,6 +42,8 @@ SPARE_BYTES = 64 << 10
 _PUT = "INSERT INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipient, id, sender) DO NOTHING"
 _LONGER = "UPDATE mail SET expires = max(expires, ?) WHERE recipient = ? AND id = ? AND sender = ?"
 """What was there already waits as long as what was to be put would."""
+_EARLIER = "UPDATE mail SET row = ? WHERE recipient = ? AND id = ? AND sender = ? AND row > ?"
+"""What was sent again, and came here before its first copy did from another node, has that one's place in the order."""
 _DELETE = "DELETE FROM mail WHERE row = ?"
 _READ = (
     "SELECT row, id, sender, addressee, at, expires, body FROM mail"
@@ -105,6 +107,7 @@ class File:
                     if not connection.execute(_PUT, put).rowcount:  # it was there already, under another row
                         outcome.changes.append((put[1], -1, -put[7]))
                         connection.execute(_LONGER, (put[6], *put[1:4]))
+                        connection.execute(_EARLIER, (put[0], *put[1:4], put[0]))
                 outcome.changes += self._delete(turn.deletes)
                 outcome.answers += [_attempt(work, connection) for work, _ in turn.jobs]
             outcome.has_written = connection.total_changes > before

@@ -36,6 +36,7 @@ class Mesh:
         """`number` of `count` processes; `name` is the server's, the same for all of them."""
         self.node = f"{name}.{number}"
         self.number = number
+        self.remembers = False
         self._folder = folder
         self._name = name
         self._count = count

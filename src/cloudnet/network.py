@@ -62,12 +62,12 @@ class Asked(NamedTuple):
 class Far:
     """The origin of what a peer has carried to us: it hears of it in batches, once a turn."""
 
-    __slots__ = ("_node", "_owner", "safe")
+    __slots__ = ("_owner", "node", "safe")
 
     def __init__(self, owner: Network, node: str) -> None:
         """Of `node`, which may come and go."""
         self._owner = owner
-        self._node = node
+        self.node = node
         self.safe: list[int] = []
 
     def accept(self, seq: int) -> None:
@@ -78,12 +78,12 @@ class Far:
 
     def reject(self, seq: int, code: str, why: str) -> None:
         """See `session.Origin`."""
-        self._owner.backbone.say(self._node, Returned(seq, code, why))
+        self._owner.backbone.say(self.node, Returned(seq, code, why))
 
     def settle(self) -> None:
         """Tell it."""
         safe, self.safe = self.safe, []
-        self._owner.backbone.say(self._node, Settled(tuple(safe)))
+        self._owner.backbone.say(self.node, Settled(tuple(safe)))
 
 
 class Network:
@@ -129,8 +129,9 @@ class Network:
 
     def reclaim(self, device: bytes) -> None:
         """A device has come to us: what is under way to where it was before is ours to deliver, ahead of all that is newer."""
+        is_first = not self.relay.mailbox.waiting(device)  # nothing newer is here, but older may come from there: behind that
         for carried in self.carriage.take_back(lambda carried: carried.device == device):
-            self._send_anew(carried)
+            self._send_anew(carried._replace(row=0) if is_first else carried)
 
     def device_of(self, key: bytes) -> bytes | None:
         """Which device answers for a key, as far as the network knows."""
@@ -311,10 +312,16 @@ class Network:
         """A message that a peer has carried to us."""
         relay = self.relay
         if carry.row:
+            device = self.device_of(carry.to) or carry.to
+            going = self._bringing.get(device)
+            if going is not None and going.node == far.node:
+                # Two copies of a message on their way to each other: each would be settled, and deleted, for the other one.
+                far.reject(carry.ref, Code.MOVING, "its recipient has moved on")
+                return
             self.figures["brought"] += 1
             deliver = Deliver(0, carry.sender, carry.id, carry.at, carry.to, carry.body)
             flight = Flight(deliver, far, carry.ref, time.monotonic(), 0)
-            relay.keep_brought(self.device_of(carry.to) or carry.to, flight, carry.row, carry.expires)
+            relay.keep_brought(device, flight, carry.row, carry.expires)
             return
         self.figures["in"] += 1
         send = Send(carry.ref, carry.to, carry.id, carry.body, carry.keep, carry.ttl)

@@ -143,6 +143,8 @@ class Server:
         """Be joined to the other nodes; returns once everything they have published is known, or when it is to `stop`."""
         if self.network is None:
             return
+        if not self.network.backbone.remembers:
+            self.network.start(self._devices, self._listings)
         ready = asyncio.Event()
         running = self.tasks.create_task(self.network.backbone.run(self.network, ready), name="backbone")
         self.rounds.append(running)

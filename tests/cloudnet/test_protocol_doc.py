@@ -134,6 +134,7 @@ TIMES = {
     (reaching.FIRST_PAUSE, "`FIRST_PAUSE`", "client"),
     (reaching.LONGEST_PAUSE, "`LONGEST_PAUSE`", "client"),
     (reaching.LIVED_SECONDS, "`LIVED_SECONDS`", "client"),
+    (reaching.LEAVE_SECONDS, "`LEAVE_SECONDS`", "client"),
 }
 
 
