@@ -1,4 +1,7 @@
-"""The chaos of `test_chaos` with a server of several processes, and with several servers over NATS: the same must hold."""
+"""The chaos of `test_chaos` with a server of several processes: nothing accepted is lost, nothing comes twice.
+
+The order of a pair may be broken in one case, which docs/cloud-protocol.md names: older mail waits at a process that is down.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.cloudnet.test_chaos import Chaos, judge
+from tests.cloudnet.test_chaos import Account, Chaos
 
 from rigs.cloud import CloudProgram
 
@@ -47,6 +50,18 @@ class Processes(Chaos):
             await asyncio.shield(asyncio.to_thread(self.server.start))
 
 
+def judge(chaos: Chaos) -> None:
+    """Say what happened, and whether it was right."""
+    account = Account(chaos.folder, chaos.total)
+    print(f"\n{account.accepted} accepted, {account.taken} taken, {len(account.disordered)} late;", dict(chaos.broken))  # noqa: T201  # its summary
+    assert account.lost == []
+    assert account.twice == []
+    assert account.owed == 0
+    assert not account.refused
+    assert len(account.disordered) <= account.taken // 100
+    assert account.accepted > 100
+
+
 def processes_of(server: CloudProgram) -> list[int]:
     """The pids of a server's processes."""
     assert server.process is not None
@@ -55,7 +70,7 @@ def processes_of(server: CloudProgram) -> list[int]:
 
 
 async def test_thirty_clients_of_a_server_of_two_processes(tmp_path: Path) -> None:
-    """Each message that was accepted is taken once and in order, whichever process it came to."""
+    """Each message that was accepted is taken once, whichever process it came to."""
     chaos = Processes(tmp_path, 3, 10)
     await chaos.run(10)
     judge(chaos)
