@@ -165,7 +165,7 @@ class Relay:
         session = line.session
         if session is None:
             return  # it was taken over or ended; what still comes in is nobody's
-        now = time.monotonic()
+        now, at = time.monotonic(), _wall()
         session.heard = now
         session.pinged = False
         messages = 0
@@ -173,7 +173,7 @@ class Relay:
             kind = type(packet)
             if kind is Send:
                 messages += 1
-                self._relay(line, session, packet, now)  # type: ignore[arg-type]  # kind says so
+                self._relay(line, session, packet, now, at)  # type: ignore[arg-type]  # kind says so
             elif kind is Ack:
                 self._taken(session, packet.position, now)  # type: ignore[union-attr]
             elif kind is Leave:
@@ -218,16 +218,16 @@ class Relay:
 
     # -- messages -----------------------------------------------------------------------------------
 
-    def _relay(self, line: Line, session: Session, send: Send, now: float) -> None:
-        line.seq += 1
-        if send.seq != line.seq:
-            raise Refused(f"message {send.seq} came where {line.seq} was due", Code.OUT_OF_ORDER)
+    def _relay(self, line: Line, session: Session, send: Send, now: float, at: int) -> None:
+        seq = line.seq = line.seq + 1
+        if send.seq != seq:
+            raise Refused(f"message {send.seq} came where {seq} was due", Code.OUT_OF_ORDER)
         if len(send.id) != ID_BYTES or len(send.to) != KEY_BYTES:
             raise Refused("a message's id has 16 bytes, its recipient's key 32", Code.MALFORMED)
         line.pending += 1
-        body = send.body
-        self.figures.received += 1
-        self.figures.received_bytes += len(body)
+        body, figures = send.body, self.figures
+        figures.received += 1
+        figures.received_bytes += len(body)
         if len(body) > self.limits.body_bytes:
             self.keeping.drop(
                 line, send.seq, Code.TOO_BIG, f"a body of {len(body)} bytes is over the limit of {self.limits.body_bytes}"
@@ -235,10 +235,9 @@ class Relay:
             return
         target = self._routes.get(send.to)
         if target is not None and target.is_open:
-            self.figures.forwarded += 1
-            target.forward(session.key, send.id, _wall(), send.to, body, line, send.seq, now)
+            figures.forwarded += 1
+            target.forward(session.key, send.id, at, send.to, body, line, seq, now)
             return
-        at = _wall()
         if target is None and self.elsewhere is not None and self.elsewhere.carry(line, session.key, send, at):
             return
         self.keep_or_pass(line, session.key, send, now, at)

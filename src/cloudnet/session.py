@@ -337,12 +337,13 @@ class Session:
         row: int = 0,
     ) -> None:
         """Send a message on; it is in flight until `take`."""
-        assert self.line is not None
-        self.position += 1
-        deliver = Deliver(self.position, sender, identity, at, to, body)
+        line = self.line
+        assert line is not None
+        position = self.position = self.position + 1
+        deliver = Deliver(position, sender, identity, at, to, body)
         self.flights.append(Flight(deliver, origin, seq, now, row))
         self.flight_bytes += len(body)
-        self.line.say(deliver)
+        line.say(deliver)
 
     def take(self, position: int) -> list[Flight]:
         """The client's application has all up to `position`: settle them; returns those that have a row to be deleted.
