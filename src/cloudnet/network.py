@@ -13,7 +13,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cloudnet.backbone import (
     Backbone,
@@ -32,11 +32,11 @@ from cloudnet.backbone import (
 )
 from cloudnet.bringing import Bringing
 from cloudnet.carriage import Carriage, Carried
+from cloudnet.handing import Handing
 from cloudnet.holding import Holding
-from cloudnet.packets import Code, Deliver, Login, Profile, Resume, Send
+from cloudnet.packets import Code, Deliver, Profile, Send
 from cloudnet.places import FORGOTTEN, PRESENT, Peer, Places
-from cloudnet.presence import TAKEN_OVER
-from cloudnet.session import Flight, Origin, Session, State
+from cloudnet.session import Flight, Origin, State
 
 if TYPE_CHECKING:
     from cloudnet.relay import Relay
@@ -45,18 +45,6 @@ logger = logging.getLogger(__name__)
 
 HOPS = 3
 """How often a message is carried on, when nodes differ about where its recipient is; then it is kept where it is."""
-FETCH_SECONDS = 2.0
-"""How long another node may take to hand a session over; then the client is let in without it."""
-
-Then = Callable[[Handover | None], None]
-
-
-class Asked(NamedTuple):
-    """A Fetch without its answer yet."""
-
-    node: str
-    then: Then
-    deadline: float
 
 
 class Far:
@@ -105,8 +93,8 @@ class Network:
         self._call_soon = call_soon
         self._peers_changed = peers_changed
         self.carriage = Carriage(backbone, self.figures)
-        self._asked: dict[int, Asked] = {}
         self.holding = Holding(backbone.node)
+        self.handing = Handing(self)
         self._far: dict[str, Far] = {}
         self._unsaid: list[Far] = []
         self._bringing: dict[bytes, Bringing] = {}
@@ -146,41 +134,12 @@ class Network:
         if place is not None and place.node != self.places.node:
             self._keep(device, on=True)
         if self.places.is_present(device):
-            self._bring(device)
+            self.bring(device)
 
     def _keep(self, device: bytes, *, on: bool) -> None:
         """All are to know that there is mail here for a device that is not ours, or no longer."""
         if (news := self.holding.news(device, on=on)) is not None:
             self.backbone.publish(news)
-
-    def fetch(self, login: Login, then: Then) -> None:
-        """Have a session handed over by the node where it was, if there is one; `then` gets the answer, None without one."""
-        place = self.places.elsewhere(login.key)
-        if place is None:
-            then(None)
-            return
-        ask = self.carriage.ref()
-        self._asked[ask] = Asked(place.node, then, time.monotonic() + FETCH_SECONDS)
-        epoch, position = (login.resume.epoch, login.resume.position) if login.resume else (b"", 0)
-        self.backbone.say(place.node, Fetch(ask, login.key, epoch, position, login.takeover))
-
-    def hold(self, session: Session, now: float) -> None:
-        """Older mail may be elsewhere, at its last home above all: nothing newer may overtake it."""
-        device = session.key
-        place = self.places.devices.get(device)
-        home = place.node if place is not None else self.places.node
-        nodes = {node for node in {home, *self.holding.keepers(device)} if self._may_bring(node)}
-        if nodes:
-            session.is_held = session.backlog = True
-            self.holding.hold(device, nodes, now)
-            for node in nodes - {home}:
-                self._want_mail(node, device)
-
-    def _may_bring(self, node: str) -> bool:
-        return node != self.places.node and (node in self.places.peers or self.backbone.expects(node))
-
-    def _want_mail(self, node: str, device: bytes) -> None:
-        self.backbone.say(node, Fetch(0, device, b"", 0, takeover=False))
 
     def changed(self, device: bytes, state: str) -> None:
         """Somebody has come, gone or been forgotten here."""
@@ -209,12 +168,7 @@ class Network:
 
     def sweep(self, now: float) -> None:
         """Once a second: what has taken too long is given up."""
-        for ask, asked in [(ask, asked) for ask, asked in self._asked.items() if now > asked.deadline]:
-            del self._asked[ask]
-            logger.warning("%s has not handed a session over in time", asked.node)
-            asked.then(None)
-        for device in self.holding.overdue(now):
-            self._release(device)
+        self.handing.sweep(now)
         for carried in self.carriage.late(now):
             self._send_anew(carried)
 
@@ -232,13 +186,11 @@ class Network:
                 case Settled() | Returned():
                     self.carriage.answered(node, item)
                 case Fetch():
-                    self._hand_over(node, item)
-                case Handover(ask=ask):
-                    if asked := self._asked.pop(ask, None):
-                        asked.then(item)
+                    self.handing.hand_over(node, item)
+                case Handover():
+                    self.handing.take_over(item)
                 case Emptied(device=device):
-                    if self.holding.emptied(device, node):
-                        self._release(device)
+                    self.handing.emptied(device, node)
 
     def learnt(self, entries: Sequence[Published]) -> None:
         """See `backbone.Ear`."""
@@ -259,9 +211,8 @@ class Network:
         self.places.peers[beat.node] = Peer(beat)
         self._peers_changed(self.places.addresses())
         for device in list(self.places.present_at(beat.node)):
-            self._bring(device)
-        for device in self.holding.waiting_for(beat.node):
-            self._want_mail(beat.node, device)
+            self.bring(device)
+        self.handing.joined(beat.node)
 
     def lost(self, node: str) -> None:
         """See `backbone.Ear`."""
@@ -272,10 +223,7 @@ class Network:
         at = _wall()
         for device in list(self.places.present_at(node)):
             self._tell(device, State.AWAY, at)
-        for device in [] if self.backbone.expects(node) else self.holding.lost(node):
-            self._release(device)
-        for ask in [ask for ask, asked in self._asked.items() if asked.node == node]:
-            self._asked.pop(ask).then(None)
+        self.handing.lost(node)
         for carried in self.carriage.lost(node):
             self._send_anew(carried)
 
@@ -333,42 +281,6 @@ class Network:
         elif target is not None or not self.carry(far, carry.sender, send, carry.at, carry.hops + 1):
             relay.keep_or_pass(far, carry.sender, send, now, carry.at)
 
-    def _hand_over(self, node: str, fetch: Fetch) -> None:
-        """A device of ours has come to a peer."""
-        relay, device = self.relay, fetch.device
-        session = relay.attendance.sessions.get(device)
-        if session is not None and not fetch.ask:
-            return  # it has come to us since
-        answer = Handover(fetch.ask)
-        waiting = relay.mailbox.waiting(device)
-        if session is not None:
-            fits = session.fits(Resume(fetch.epoch, fetch.position))
-            if session.state is State.READY and not (fits or fetch.takeover):
-                why = "this key is connected already; a takeover must be asked for"
-                self.backbone.say(node, Handover(fetch.ask, Code.ALREADY_CONNECTED, why))
-                return
-            if fits:
-                relay.keeping.took(session, min(fetch.position, session.position))
-                profiles, watches = tuple(session.profiles), tuple(session.watches)
-                answer = Handover(fetch.ask, "", "", True, session.position, profiles, watches)
-            self._end(session)
-            waiting = relay.mailbox.waiting(device)
-        if fetch.ask:
-            self.backbone.say(node, answer)
-        self.places.learn_place(Place(device, node, "came", self.places.moment(device, 0)))
-        if waiting is None:
-            self.backbone.say(node, Emptied(device))
-        else:
-            self._bring(device, is_awaited=True)
-
-    def _end(self, session: Session) -> None:
-        """A session goes on elsewhere: what is in flight goes to the mailbox, and from there behind it."""
-        line = session.line
-        if line is not None:
-            line.wire.end(*TAKEN_OVER)
-            self.relay.part(line)
-        self.relay.attendance.end(session, "")
-
     def _moved(self, before: Place, place: Place) -> None:
         """A peer says where a device is."""
         device = place.device
@@ -378,11 +290,11 @@ class Network:
                 self.changed(device, "resumed")  # it is here, whatever is said elsewhere of its past
                 return
             if place.state in PRESENT:
-                self._end(session)
+                self.handing.end(session)
         if place.state != FORGOTTEN and (place.state != before.state or place.node != before.node):
             self._tell(device, place.state, place.at)
         if place.state in PRESENT:
-            self._bring(device)
+            self.bring(device)
 
     def _list(self, listing: Listing) -> None:
         """A peer says what is registered under a key."""
@@ -405,14 +317,7 @@ class Network:
         self.places.learn_place(place)
         self.backbone.publish(place)
 
-    def _release(self, device: bytes) -> None:
-        """Nothing older is to come for a client: its own mailbox may be read now."""
-        session = self.relay.attendance.sessions.get(device)
-        if session is not None and session.is_held:
-            session.is_held = False
-            self.relay.keeping.read_on(session)
-
-    def _bring(self, device: bytes, *, is_awaited: bool = False) -> None:
+    def bring(self, device: bytes, *, is_awaited: bool = False) -> None:
         """Have what we keep for a device brought to the node where it is."""
         place = self.places.elsewhere(device)
         going = self._bringing.get(device)

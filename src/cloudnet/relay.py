@@ -90,7 +90,7 @@ class Relay:
         if self.elsewhere is None or login.key in self.attendance.sessions:
             then(None)
         else:
-            self.elsewhere.fetch(login, then)
+            self.elsewhere.handing.fetch(login, then)
 
     def enter(self, line: Line, login: Login, greeting: Greeting, handover: Handover | None = None) -> None:
         """Find or make the session of a proved login, and say welcome. Raises Refused."""
@@ -109,7 +109,7 @@ class Relay:
         if handover is not None:
             resumed = self._move_in(session, login, handover)
         if self.elsewhere is not None and not is_here:
-            self.elsewhere.hold(session, now)
+            self.elsewhere.handing.hold(session, now)
         waiting = self.mailbox.waiting(session.key)
         signature = greeting.sign(login, session.epoch)
         count = waiting.messages if waiting else 0
