@@ -6,6 +6,7 @@ key. Every event has its counter on the page of figures, also those whose lines 
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -52,10 +53,27 @@ class Thrift(logging.Filter):
         return True
 
 
-def begin(level: str) -> None:
-    """Log to stderr from `level` (``info``) on, with thrift."""
-    logging.basicConfig(
-        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Thrift())
+class Json(logging.Formatter):
+    """A line as one JSON object, for programs: when, how bad, which event (its text without values), its text, a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        shown: dict[str, object] = {
+            "at": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "room": record.name,
+            "event": str(record.msg),
+            "text": record.getMessage(),
+        }
+        if record.exc_info:
+            shown["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(shown, ensure_ascii=False)
+
+
+def begin(level: str, form: str = "text") -> None:
+    """Log to stderr from `level` (``info``) on, as ``text`` or ``json``, with thrift."""
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(Json() if form == "json" else plain)
+    output.addFilter(Thrift())
+    logging.basicConfig(level=level.upper(), handlers=[output])

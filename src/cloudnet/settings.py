@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lag_seconds: float = 2.0
     forget_days: int = 90
     log_level: str = "info"
+    log_format: str = "text"
 
     @property
     def limits(self) -> Limits:
@@ -92,6 +93,7 @@ ABOUT = {
     "lag_seconds": "lateness of the event loop at which newcomers are turned away (2)",
     "forget_days": "days after which a client that was not seen is forgotten (90)",
     "log_level": "debug, info, warning or error",
+    "log_format": "text, or json: one object a line, for programs",
 }
 """The sentence of each flag; docs and ``--help`` come from here."""
 
@@ -215,6 +217,8 @@ def _checked(settings: Settings, place: Callable[[str], str]) -> Settings:
                 raise ConfigError(f"{place(name)}: expected {least} to {most:.0f}, got {given}")
     if settings.log_level not in {"debug", "info", "warning", "error"}:
         raise ConfigError(f"{place('log_level')}: expected debug, info, warning or error, got {settings.log_level!r}")
+    if settings.log_format not in {"text", "json"}:
+        raise ConfigError(f"{place('log_format')}: expected text or json, got {settings.log_format!r}")
     _check_network(settings, place)
     return settings
 

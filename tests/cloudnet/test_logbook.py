@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
-from cloudnet.logbook import Thrift
+from cloudnet.logbook import Json, Thrift
 
 
 class Clock:
@@ -45,3 +46,16 @@ def test_now_and_then_is_always_written() -> None:
         told = line("closing %s", number)
         assert thrift.filter(told)
         assert told.getMessage() == f"closing {number}"
+
+
+def test_a_line_for_programs_is_one_object() -> None:
+    """With the kind of event apart from its values, and a traceback within the line."""
+    try:
+        raise ValueError("odd\nthings")
+    except ValueError as fault:
+        record = logging.LogRecord("cloudnet.x", logging.ERROR, "", 0, "closing %s", ("bob",), (ValueError, fault, None))
+    shown = Json().format(record)
+    assert "\n" not in shown
+    told = json.loads(shown)
+    assert (told["level"], told["room"], told["event"], told["text"]) == ("error", "cloudnet.x", "closing %s", "closing bob")
+    assert "odd\nthings" in told["traceback"]

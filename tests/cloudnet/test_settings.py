@@ -54,6 +54,7 @@ def test_a_flag_is_over_the_file_and_the_file_over_the_default(tmp_path: Path) -
         ("[cloud]\nlisten = '8765'", "listen: expected HOST:PORT, got '8765'"),
         ("[cloud]\nmetrics = 'a:70000'", "metrics: expected HOST:PORT"),
         ("[cloud]\ntls_key = 'x.pem'", "tls_key: both or none"),
+        ("[cloud]\nlog_format = 'xml'", "log_format: expected text or json, got 'xml'"),
         ("[cloud]\nlog_level = 'loud'", "log_level: expected debug, info, warning or error, got 'loud'"),
         ("[cloud]\nnats = 'localhost:4222'", "nats: expected nats://HOST:PORT"),
         ("[cloud]\nbackups = ['http://a']", "backups: expected ws:// or wss:// addresses, got 'http://a'"),

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run it; returns the exit status."""
     try:
         settings = told.read(arguments)
-        logbook.begin(settings.log_level)
+        logbook.begin(settings.log_level, settings.log_format)
         told_again = sys.argv[1:] if arguments is None else arguments
         with lock.held(Path(settings.data)), asyncio.Runner(loop_factory=loop_factory()) as runner:
             adopt(Path(settings.data), settings.workers)

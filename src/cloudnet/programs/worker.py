@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     number, listen = int(arguments[0]), arguments[1]
     try:
         whole = told.read(arguments[2:])
-        logbook.begin(whole.log_level)
+        logbook.begin(whole.log_level, whole.log_format)
         settings = share(whole, listen)
         with ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
             wait_for(stack, Path(settings.data) / f"worker-{number}")
