@@ -213,6 +213,14 @@ def room_for(connections: int) -> int:
     return min(connections, room) if connections else room
 
 
+def http(status: int, text: str, kind: str = "text/plain; charset=utf-8") -> WSUpgradeResponseWithListener:
+    """A plain answer to a question that is no handshake."""
+    headers = {"Content-Type": kind, "Cache-Control": "no-store"}
+    if status == 200:
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_ok_response(text.encode(), headers), None)
+    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, text.encode(), headers), None)
+
+
 def listen(host: str, port: int, *, share: bool = False, is_only_held: bool = False) -> socket.socket:
     """A socket bound to an address, that listens unless it `is_only_held`. Raises ConfigError.
 

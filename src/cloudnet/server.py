@@ -22,10 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows import WSUpgradeRequest
 
 from cloudnet import asking, observe
-from cloudnet.accept import Answer, Street, forwarded, listen, room_for
+from cloudnet.accept import Answer, Street, forwarded, http, listen, room_for
 from cloudnet.backbone import Backbone
 from cloudnet.connection import Connection, Pen
 from cloudnet.directory import Directory
@@ -163,12 +163,12 @@ class Server:
         """Answer a question about ourselves."""
         match request.path.partition(b"?")[0]:
             case b"/healthz":
-                return _http(200, "alive\n")
+                return http(200, "alive\n")
             case b"/readyz":
                 why = self.unready()
-                return _http(503 if why else 200, f"{why or 'ready'}\n")
+                return http(503 if why else 200, f"{why or 'ready'}\n")
             case b"/metrics":
-                return _http(200, observe.page(self), observe.EXPOSITION)
+                return http(200, observe.page(self), observe.EXPOSITION)
         return None
 
     def unready(self) -> str:
@@ -354,13 +354,6 @@ def _tls(settings: Settings) -> tuple[ssl.SSLContext | None, bytes]:
         return context, hashlib.sha256(ssl.PEM_cert_to_DER_cert(first[0] + first[1])).digest()
     except (OSError, ValueError) as fault:
         raise ConfigError(f"TLS cannot be set up with {settings.tls_certificate} and {settings.tls_key}: {fault}") from None
-
-
-def _http(status: int, text: str, kind: str = "text/plain; charset=utf-8") -> WSUpgradeResponseWithListener:
-    headers = {"Content-Type": kind, "Cache-Control": "no-store"}
-    if status == 200:
-        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_ok_response(text.encode(), headers), None)
-    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, text.encode(), headers), None)
 
 
 def _address(door: socket.socket, *, secure: bool = False) -> str:

@@ -8,25 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cloudnet.client import Client, connect
+from cloudnet.client import connect
 from cloudnet.courier import Courier
 from cloudnet.errors import ConfigError, Failed, Refused
 from cloudnet.keys import Identity
 from cloudnet.packets import Code, Deliver
 from cloudnet.sealed import Letter
-from rigs.cloud import Cable, CloudProgram, cloud
-
-
-async def take(client: Client, count: int) -> list[bytes]:
-    """The bodies of so many messages, each taken."""
-    bodies = []
-    async with asyncio.timeout(20):
-        async for message in client:
-            bodies.append(message.body)
-            if len(bodies) == count:
-                client.taken()
-                return bodies
-    raise AssertionError
+from rigs.cloud import Cable, CloudProgram, cloud, take
 
 
 async def test_a_message_reaches_its_recipient_with_a_receipt(tmp_path: Path) -> None:

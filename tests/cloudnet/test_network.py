@@ -9,24 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cloudnet.client import Client, connect
+from cloudnet.client import connect
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity
 from cloudnet.packets import Code
-from rigs.cloud import Cable, Cloud, CloudProgram, cloud
+from rigs.cloud import Cable, Cloud, CloudProgram, cloud, take
 from rigs.nats import NatsProgram
 
 Node = Callable[[], AbstractAsyncContextManager[Cloud]]
-
-
-async def take(client: Client, count: int) -> list[bytes]:
-    """The bodies of so many messages, each taken."""
-    bodies: list[bytes] = []
-    async with asyncio.timeout(30):
-        while len(bodies) < count:
-            bodies.append((await anext(client)).body)
-    client.taken()
-    return bodies
 
 
 async def seen(what: Callable[[], object], seconds: float = 15.0) -> None:

@@ -12,9 +12,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.cloudnet.test_chaos import Account, Chaos
 
-from rigs.cloud import CloudProgram
+from rigs.chaos import Account, Chaos
 
 
 class Processes(Chaos):
@@ -39,7 +38,7 @@ class Processes(Chaos):
         """Kill -9 of a process most often, of the one that keeps them now and then."""
         while True:
             await asyncio.sleep(random.uniform(2, 7))
-            children = processes_of(self.server)
+            children = self.server.processes()
             if children and random.random() < 0.7:
                 os.kill(random.choice(children), signal.SIGKILL)
                 self.broken["processes of the server killed"] += 1
@@ -60,13 +59,6 @@ def judge(chaos: Chaos) -> None:
     assert not account.refused
     assert len(account.disordered) <= account.taken // 100
     assert account.accepted > 100
-
-
-def processes_of(server: CloudProgram) -> list[int]:
-    """The pids of a server's processes."""
-    assert server.process is not None
-    tasks = Path(f"/proc/{server.process.pid}/task")
-    return [int(word) for path in tasks.glob("*/children") for word in path.read_text().split()]
 
 
 async def test_thirty_clients_of_a_server_of_two_processes(tmp_path: Path) -> None:

@@ -5,19 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from cloudnet.client import Client, connect
+from cloudnet.client import connect
 from cloudnet.keys import Identity
-from rigs.cloud import Cable, cloud
-
-
-async def take(client: Client, count: int) -> list[bytes]:
-    """The bodies of so many messages, each taken."""
-    bodies: list[bytes] = []
-    async with asyncio.timeout(30):
-        while len(bodies) < count:
-            bodies.append((await anext(client)).body)
-        client.taken()
-    return bodies
+from rigs.cloud import Cable, cloud, take
 
 
 async def test_a_mailbox_of_long_messages_is_delivered(tmp_path: Path) -> None:

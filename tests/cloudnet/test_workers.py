@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cloudnet.client import Client, connect
+from cloudnet.client import connect
 from cloudnet.keys import Identity
-from rigs.cloud import CloudProgram
+from rigs.cloud import CloudProgram, take
 from rigs.programs import is_alive, until
 
 WORKERS = 2
@@ -28,23 +28,6 @@ def server(tmp_path: Path) -> Iterator[CloudProgram]:
     one.start()
     yield one
     one.close()
-
-
-def processes(server: CloudProgram) -> list[int]:
-    """The pids of its processes, without the one that keeps them."""
-    assert server.process is not None
-    tasks = Path(f"/proc/{server.process.pid}/task")
-    return [int(word) for path in tasks.glob("*/children") for word in path.read_text().split()]
-
-
-async def take(client: Client, count: int) -> list[bytes]:
-    """The bodies of so many messages, each taken."""
-    bodies: list[bytes] = []
-    async with asyncio.timeout(30):
-        while len(bodies) < count:
-            bodies.append((await anext(client)).body)
-    client.taken()
-    return bodies
 
 
 async def figure(server: CloudProgram, name: str) -> float:
@@ -86,14 +69,16 @@ async def test_a_process_dies_and_nobody_loses_anything(server: CloudProgram) ->
         clients = [await stack.enter_async_context(connect(server.url, one)) for one in people]
         await all_there(server, 9)
         receiving = [asyncio.create_task(take(client, 60)) for client in clients]
-        first = processes(server)
+        first = server.processes()
         for number in range(60):
             await asyncio.gather(*(a.send(to.key, b"%d" % number) for to in people))
             if number == 30:
                 os.kill(first[0], signal.SIGKILL)
         for bodies in await asyncio.gather(*receiving):
             assert bodies == [b"%d" % number for number in range(60)]
-        assert len(await asyncio.to_thread(until, lambda: len(now := processes(server)) == WORKERS and now, "a successor")) == 2
+        assert (
+            len(await asyncio.to_thread(until, lambda: len(now := server.processes()) == WORKERS and now, "a successor")) == 2
+        )
         async with asyncio.timeout(20):
             while await figure(server, "cloud_worker_restarts_total") != 1:
                 await asyncio.sleep(0.1)
@@ -101,11 +86,11 @@ async def test_a_process_dies_and_nobody_loses_anything(server: CloudProgram) ->
 
 def test_no_process_outlives_the_server(server: CloudProgram) -> None:
     """Kill -9 of the one that keeps them: they end by themselves, so that the next start finds its files free."""
-    children = processes(server)
+    children = server.processes()
     server.kill()
     until(lambda: not any(is_alive(pid) for pid in children), "its processes to end")
     server.start()
-    assert len(processes(server)) == WORKERS
+    assert len(server.processes()) == WORKERS
 
 
 async def test_mail_of_processes_that_are_no_more_is_delivered(tmp_path: Path) -> None:

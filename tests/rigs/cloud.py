@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from cloudnet.client import connect
+from cloudnet.client import Client, connect
 from cloudnet.keys import Identity
 from cloudnet.server import serve
 from cloudnet.settings import Settings
@@ -88,6 +88,16 @@ async def unharmed(here: Cloud) -> AsyncIterator[None]:
         assert a.connections == b.connections == 1
 
 
+async def take(client: Client, count: int) -> list[bytes]:
+    """The bodies of so many messages, each taken by the application."""
+    bodies: list[bytes] = []
+    async with asyncio.timeout(30):
+        while len(bodies) < count:
+            bodies.append((await anext(client)).body)
+    client.taken()
+    return bodies
+
+
 class CloudProgram(Cloud):
     """The real program, which can be killed and started again on the same address and folder."""
 
@@ -141,6 +151,12 @@ class CloudProgram(Cloud):
     def said(self) -> str:
         """What it has logged."""
         return self.log.read_text()
+
+    def processes(self) -> list[int]:
+        """The pids of those that it has started itself (`--workers`)."""
+        assert self.process is not None
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        return [int(word) for path in tasks.glob("*/children") for word in path.read_text().split()]
 
     def kill(self) -> None:
         """Kill -9."""

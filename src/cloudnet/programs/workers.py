@@ -19,10 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows import WSUpgradeRequest
 
 from cloudnet import lock
-from cloudnet.accept import Answer, Street, listen
+from cloudnet.accept import Answer, Street, http, listen
 from cloudnet.errors import ConfigError
 from cloudnet.figures import EXPOSITION, Figures, merged
 from cloudnet.keys import load_or_create
@@ -173,14 +173,14 @@ def tell(request: WSUpgradeRequest, workers: list[Worker]) -> Answer:
     up = [one for one in workers if one.is_up]
     match request.path.partition(b"?")[0]:
         case b"/healthz":
-            return _http(200 if up else 503, "alive\n" if up else "no process answers\n")
+            return http(200 if up else 503, "alive\n" if up else "no process answers\n")
         case b"/readyz":
             ready = sum("\ncloud_ready 1\n" in one.page for one in up)
-            return _http(200 if ready else 503, f"{ready} of {len(workers)} processes are ready\n")
+            return http(200 if ready else 503, f"{ready} of {len(workers)} processes are ready\n")
         case b"/metrics":
             pages = {str(one.number): one.page for one in up}
             own = {str(one.number): (float(one.is_up), float(one.restarts)) for one in workers}
-            return _http(200, merged(pages, own), EXPOSITION)
+            return http(200, merged(pages, own), EXPOSITION)
     return None
 
 
@@ -196,10 +196,3 @@ async def fetched(host: str, port: int, path: str) -> str:
     if b" 200 " not in head.partition(b"\r\n")[0]:
         raise ValueError("not the page of figures")
     return body.decode()
-
-
-def _http(status: int, text: str, kind: str = "text/plain; charset=utf-8") -> WSUpgradeResponseWithListener:
-    headers = {"Content-Type": kind, "Cache-Control": "no-store"}
-    if status == 200:
-        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_ok_response(text.encode(), headers), None)
-    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, text.encode(), headers), None)
