@@ -75,6 +75,8 @@ class Relay:
         self.figures = figures
         self.backups: tuple[str, ...] = ()
         """Where clients may turn to when we are gone."""
+        self.most_devices = 0
+        """How many devices may be known; a key costs a stranger nothing, so there has to be a bound. 0 is none."""
         self.spawn = spawn
         self.keeping = Keeping(limits, mailbox, attendance.routes, figures, mailbox_bytes, spawn)
         self.elsewhere: Network | None = None
@@ -100,6 +102,8 @@ class Relay:
         if rival := self.attendance.rival(login):
             rival.wire.end(*TAKEN_OVER)
             self.lose(rival)
+        if self.most_devices and login.key not in self.attendance.known and len(self.attendance.known) >= self.most_devices:
+            raise Refused(f"this server knows {self.most_devices} devices already", Code.NO_ROOM)
         is_here = login.key in self.attendance.sessions
         session, resumed = self.attendance.enter(login, now)
         if resumed:
@@ -183,8 +187,7 @@ class Relay:
             else:
                 self.figures.packets[kind.__name__] += 1
                 messages += self._asking.take(line, session, packet)
-        if messages:
-            self._hold_back(line, session, messages, now)
+        self._hold_back(line, session, messages or 1, now)  # acknowledgements and empty messages are not free either
 
     def _taken(self, session: Session, position: int, now: float) -> None:
         flights = session.flights

@@ -75,6 +75,7 @@ class Server:
             settings.limits, self.attendance, self.directory, self.mailbox, self.figures, settings.mailbox_total, self._spawn
         )
         self.relay.backups = settings.backups
+        self.relay.most_devices = settings.devices
         per_address = settings.connections_per_address, settings.handshakes_per_second
         most = room_for(settings.connections)
         self.admission = Admission(most, 0, 0) if settings.behind_proxy else Admission(most, *per_address)

@@ -47,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mailbox_total: int = 1 << 30
     memory: int = 0
     lag_seconds: float = 2.0
+    devices: int = 1_000_000
     forget_days: int = 90
     log_level: str = "info"
     log_format: str = "text"
@@ -91,6 +92,7 @@ ABOUT = {
     "mailbox_total": "bytes that wait for all clients (1g)",
     "memory": "resident memory at which newcomers are turned away at nine tenths (no limit)",
     "lag_seconds": "lateness of the event loop at which newcomers are turned away (2)",
+    "devices": "devices that the server knows at the most; no new one is let in beyond (1000000)",
     "forget_days": "days after which a client that was not seen is forgotten (90)",
     "log_level": "debug, info, warning or error",
     "log_format": "text, or json: one object a line, for programs",

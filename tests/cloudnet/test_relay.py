@@ -31,6 +31,7 @@ from cloudnet.packets import (
     Watch,
     encode,
 )
+from cloudnet.relay import BURST_SECONDS
 from cloudnet.session import Flight
 from rigs.relay import Office, ScriptedWire, bare_login, greeting
 
@@ -191,3 +192,22 @@ def test_a_message_sent_again_waits_as_long_as_the_last_attempt(office: Office) 
     mails, _ = office.loop.run_until_complete(office.mailbox.read(BOB.key, 0, 10, time.time_ns() // 1_000_000))
     assert [mail.body for mail in mails] == [b"body"]
     assert office.loop.run_until_complete(office.mailbox.expire(2)) == 0
+
+
+def test_strangers_cannot_be_known_without_end(office: Office) -> None:
+    """A key costs nothing, so new ones are refused beyond a bound; who is known comes in as ever."""
+    enter(office, ANN)
+    office.relay.most_devices = 1
+    with pytest.raises(Refused) as fault:
+        enter(office, BOB)
+    assert fault.value.code == Code.NO_ROOM
+    enter(office, ANN)
+    assert office.relay.attendance.known == {ANN.key}
+
+
+def test_acknowledgements_alone_are_charged_too(office: Office) -> None:
+    """Who floods with what needs no answer is not read for a while, as one who sends too fast."""
+    wire = enter(office, ANN)
+    for _ in range(round(3 * office.relay.limits.messages_per_second * BURST_SECONDS)):
+        say(office, wire, Ack(0))
+    assert office.relay.figures.paused[Code.TOO_FAST]
