@@ -17,7 +17,7 @@ from watchkeeper.query import parse, pretty
         ("holt_winters( x[5m],0.3,0.7 )", "holt_winters(x[5m], 0.3, 0.7)"),
         (" temperature @ -1 ", "temperature @ -1"),
         (
-            'sum by (machine) (rate(requests_total{path="/a/long/path/of/the/application"}[5m])) / on (machine) group_left () x',
+            'sum by (machine)(rate(requests_total{path="/a/long/path/of/the/application"}[5m]))/on(machine) group_left () x',
             (
                 '  sum by (machine) (rate(requests_total{path="/a/long/path/of/the/application"}[5m]))\n'
                 "/ on (machine) group_left ()\n  x"
