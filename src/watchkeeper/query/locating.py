@@ -17,6 +17,8 @@ from watchkeeper.query.lexing import NEWER, OLDER, Prepared
 
 VAGUE = "invalid promql query"
 """All that the parser says of a text that its grammar does not have."""
+LONGEST = 500
+"""Words of a text that is tried: each try costs as much as a parse, a hundred of them in all."""
 _ENDS = ("", "x", "1", "1s", '"1"', '= "1"', "( x )", "( x ) x", "( x ) ( x )")
 _CLOSES = {"(": ")", "{": "}", "[": "]"}
 
@@ -29,6 +31,8 @@ def located(prepared: Prepared, why: str) -> Refused:
         spots = [token.at for token in prepared.tokens if token.text == name]
         return bad_data(why, spots[0] if len(spots) == 1 else "")
     words = prepared.text.split(" ")
+    if len(words) > LONGEST:
+        return bad_data(f"somewhere among these {len(words)} words there is one that cannot stand there")
     least, most = 0, len(words)  # so many words can be ended; so many cannot
     if _can_end(words):
         return bad_data("unexpected end of input", prepared.end)

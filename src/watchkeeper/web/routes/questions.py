@@ -22,7 +22,6 @@ from watchkeeper.query.faults import timeout, too_much
 from watchkeeper.query.lexing import LABEL
 from watchkeeper.query.telling import metric
 from watchkeeper.seams import Store
-from watchkeeper.web import envelope
 from watchkeeper.web.hall import Hall
 from watchkeeper.web.parameters import FOREVER, Form, bad
 from watchkeeper.web.routes.asked import answer, form_of, routes
@@ -88,14 +87,17 @@ async def label_values(request: Request[Any, Any, Any], hall: NamedDependency[Ha
     return await answer(request, hall, find)
 
 
-async def format_query(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def format_query(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> Response[bytes]:
     """The expression put in order."""
-    form = await form_of(request)
-    try:
-        made = pretty(form.text("query"))
-    except Refused as fault:
-        raise bad(fault.why, "query") from None
-    return envelope.response(envelope.success(msgspec.json.encode(made), gzipped=False))
+    text = (await form_of(request)).text("query")
+
+    def work(_: float) -> bytes:
+        try:
+            return msgspec.json.encode(pretty(text))
+        except Refused as fault:
+            raise bad(fault.why, "query") from None
+
+    return await answer(request, hall, work)
 
 
 async def _evaluated(
@@ -105,13 +107,13 @@ async def _evaluated(
     lookback = round(form.span("lookback_delta", hall.workshop.settings.lookback) * 1000)
     if lookback <= 0:
         raise bad("expected more than nothing", "lookback_delta")
-    try:
-        tree = parse(form.text("query"))
-    except Refused as fault:
-        raise bad(fault.why, "query") from None
-    store, settings = hall.desk.store, hall.workshop.settings
+    store, settings, text = hall.desk.store, hall.workshop.settings, form.text("query")
 
     def work(left: float) -> bytes:
+        try:
+            tree = parse(text)
+        except Refused as fault:
+            raise bad(fault.why, "query") from None
         limits = settings.limits(left, lookback)
         value = evaluate(tree, store, start, end, step, limits)
         points = int(value.present.sum()) + sum(len(times) for _, times, _ in value.samples)
