@@ -157,14 +157,15 @@ async def test_the_lookback_may_be_chosen(web) -> None:
 
 
 async def test_names_can_be_limited(web) -> None:
-    """The first so many, in order."""
+    """The first so many, in order, with a warning that there are more."""
     put(web, 1.0)
     put(web, 1.0, name="node_load5")
     async with web.client() as client:
         every = (await client.get("/api/v1/label/__name__/values")).json()["data"]
-        first = (await client.get("/api/v1/label/__name__/values?limit=1")).json()["data"]
+        first = (await client.get("/api/v1/label/__name__/values?limit=1")).json()
         series = (await client.get("/api/v1/series", params={"match[]": '{machine="alpha"}', "limit": 1})).json()["data"]
-    assert (every, first) == (["node_load1", "node_load5"], ["node_load1"])
+    assert (every, first["data"]) == (["node_load1", "node_load5"], ["node_load1"])
+    assert first["warnings"] == ["results truncated due to limit"]
     assert series == [{"__name__": "node_load1", "machine": "alpha"}]
 
 
@@ -182,7 +183,7 @@ async def test_targets_by_state(web) -> None:
     async with web.client() as client:
         active = (await client.get("/api/v1/targets")).json()["data"]
         dropped = (await client.get("/api/v1/targets?state=dropped")).json()["data"]
-    assert [one["labels"] for one in active["activeTargets"]] == [{"machine": "alpha"}]
+    assert [one["labels"]["machine"] for one in active["activeTargets"]] == ["alpha"]
     assert dropped == {"activeTargets": [], "droppedTargets": []}
 
 

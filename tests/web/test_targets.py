@@ -31,7 +31,11 @@ def scrape(value: float, at: int = NOW - 1000, page: str = "openmetrics") -> lis
 def test_an_agent_is_a_target() -> None:
     """Up with its last frame's time and its round; down, with the reason, when it is away."""
     [one] = active([presence()], [], NOW)
-    assert (one["health"], one["lastError"], one["labels"]) == ("up", "", {"machine": "alpha"})
+    assert (one["health"], one["lastError"], one["labels"]) == (
+        "up",
+        "",
+        {"instance": "alpha", "job": "node", "machine": "alpha"},
+    )
     assert (one["lastScrape"], one["scrapeInterval"]) == ("2025-10-09T08:59:59.500Z", "5s")
     [one] = active([presence(connected=False)], [], NOW)
     assert (one["health"], one["lastError"]) == ("down", "its agent is not connected")

@@ -29,7 +29,15 @@ def active(machines: Iterable[Presence], scrapes: Sequence[Latest], now: int) ->
     for name, one in sorted(known.items()):
         why = "" if one.connected else "its agent is not connected"
         found.append(
-            _target("agents", {"machine": name}, "up" if one.connected else "down", why, one.seen_at, math.nan, one.period)
+            _target(
+                "agents",
+                {"instance": name, "job": "node", "machine": name},
+                "up" if one.connected else "down",
+                why,
+                one.seen_at,
+                math.nan,
+                one.period,
+            )
         )
     pages: dict[tuple[tuple[str, str], ...], dict[str, tuple[int, float]]] = {}
     for series, at, value in scrapes:
@@ -52,7 +60,7 @@ def _target(pool: str, labels: dict[str, str], health: str, why: str, at: int, t
     url = "watchkeeper://" + "/".join(quote(labels[name], safe="") for name in names if name in labels)
     interval = str(Duration(period))
     return {
-        "discoveredLabels": {"__address__": labels["machine"], "job": pool},
+        "discoveredLabels": {"__address__": labels["machine"], "job": labels.get("job", pool)},
         "labels": labels,
         "scrapePool": pool,
         "scrapeUrl": url,

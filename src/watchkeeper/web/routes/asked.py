@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
@@ -14,6 +14,13 @@ from litestar.openapi.spec.enums import OpenAPIType
 from watchkeeper.web import envelope
 from watchkeeper.web.hall import Hall
 from watchkeeper.web.parameters import Form
+
+
+class Found(NamedTuple):
+    """Data as JSON, and what the caller should know about it."""
+
+    data: bytes
+    warnings: tuple[str, ...] = ()
 
 
 def routes(
@@ -38,12 +45,16 @@ async def form_of(request: Request[Any, Any, Any]) -> Form:
 
 
 async def answer(
-    request: Request[Any, Any, Any], hall: Hall, find: Callable[[float], bytes], seconds: float | None = None
+    request: Request[Any, Any, Any], hall: Hall, find: Callable[[float], Found], seconds: float | None = None
 ) -> Response[bytes]:
-    """Have data (JSON) found in the workshop and put into the envelope there; `find` is told how many seconds it has."""
+    """Have data found in the workshop and put into the envelope there; `find` is told how many seconds it has."""
     gzipped = envelope.takes_gzip(request)
-    made = await hall.workshop.work(lambda left: envelope.success(find(left), gzipped=gzipped), seconds)
-    return envelope.response(made)
+
+    def work(left: float) -> envelope.Packed:
+        found = find(left)
+        return envelope.success(found.data, gzipped=gzipped, warnings=found.warnings)
+
+    return envelope.response(await hall.workshop.work(work, seconds))
 
 
 def _described(names: tuple[str, ...]) -> type[Operation]:

@@ -24,7 +24,7 @@ from watchkeeper.query.telling import metric
 from watchkeeper.seams import Store
 from watchkeeper.web.hall import Hall
 from watchkeeper.web.parameters import FOREVER, Form, bad
-from watchkeeper.web.routes.asked import answer, form_of, routes
+from watchkeeper.web.routes.asked import Found, answer, form_of, routes
 
 ALL = (Matcher("__name__", "!=", ""),)
 QUERIES = 100
@@ -52,11 +52,11 @@ async def series(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -
     matches, start, end, limit = _sought(form)
     most = hall.workshop.settings.series
 
-    def find(left: float) -> bytes:
+    def find(left: float) -> Found:
         found = sorted(_series(hall.desk.store, matches, start, end, left), key=_order)
         if len(found) > most and not 0 < limit <= most:
             raise too_much(f"{len(found):,} series", most)
-        return msgspec.json.encode([metric(one) for one in (found[:limit] if limit else found)])
+        return _some([metric(one) for one in found], limit)
 
     return await answer(request, hall, find)
 
@@ -66,9 +66,9 @@ async def labels(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -
     form = await form_of(request)
     matches, start, end, limit = _sought(form)
 
-    def find(left: float) -> bytes:
+    def find(left: float) -> Found:
         names = {name for one in _series(hall.desk.store, matches or [ALL], start, end, left) for name, _ in one.labels}
-        return _some({*names, "__name__"} if names else names, limit)
+        return _some(sorted({*names, "__name__"} if names else names), limit)
 
     return await answer(request, hall, find)
 
@@ -80,9 +80,10 @@ async def label_values(request: Request[Any, Any, Any], hall: NamedDependency[Ha
     form = await form_of(request)
     matches, start, end, limit = _sought(form)
 
-    def find(left: float) -> bytes:
+    def find(left: float) -> Found:
         every = _series(hall.desk.store, matches or [ALL], start, end, left)
-        return _some({one.name if name == "__name__" else one.label(name) for one in every} - {""}, limit)
+        values = {one.name if name == "__name__" else one.label(name) for one in every}
+        return _some(sorted(values - {""}), limit)
 
     return await answer(request, hall, find)
 
@@ -91,9 +92,9 @@ async def format_query(request: Request[Any, Any, Any], hall: NamedDependency[Ha
     """The expression put in order."""
     text = (await form_of(request)).text("query")
 
-    def work(_: float) -> bytes:
+    def work(_: float) -> Found:
         try:
-            return msgspec.json.encode(pretty(text))
+            return Found(msgspec.json.encode(pretty(text)))
         except Refused as fault:
             raise bad(fault.why, "query") from None
 
@@ -109,7 +110,7 @@ async def _evaluated(
         raise bad("expected more than nothing", "lookback_delta")
     store, settings, text = hall.desk.store, hall.workshop.settings, form.text("query")
 
-    def work(left: float) -> bytes:
+    def work(left: float) -> Found:
         try:
             tree = parse(text)
         except Refused as fault:
@@ -118,8 +119,9 @@ async def _evaluated(
         value = evaluate(tree, store, start, end, step, limits)
         points = int(value.present.sum()) + sum(len(times) for _, times, _ in value.samples)
         if points > settings.points:
-            raise too_much(f"an answer of {points:,} points", settings.points)
-        return encoded(value)
+            why = f"the answer has {points:,} points, and {settings.points:,} are allowed"
+            raise Refused(f"{why}; ask for fewer series or a longer step", code="too-much")
+        return Found(encoded(value))
 
     return await answer(request, hall, work, seconds)
 
@@ -148,9 +150,11 @@ def _order(one: Series) -> tuple[tuple[str, str], ...]:
     return (("__name__", one.name), *one.labels)
 
 
-def _some(words: Iterable[str], limit: int) -> bytes:
-    every = sorted(words)
-    return msgspec.json.encode(every[:limit] if limit else every)
+def _some(entries: list[Any], limit: int) -> Found:
+    """The first so many, with a word about the rest, as newer versions have it; 2.42 has no limit here."""
+    if limit and len(entries) > limit:
+        return Found(msgspec.json.encode(entries[:limit]), ("results truncated due to limit",))
+    return Found(msgspec.json.encode(entries))
 
 
 _NAMES = ("match[]", "start", "end", "limit")

@@ -17,7 +17,7 @@ from watchkeeper.seams import Store
 from watchkeeper.web import envelope, metrics, targets
 from watchkeeper.web.hall import Hall
 from watchkeeper.web.parameters import bad
-from watchkeeper.web.routes.asked import answer, form_of, routes
+from watchkeeper.web.routes.asked import Found, answer, form_of, routes
 
 VERSION = "2.42.0"
 """What of Prometheus we speak: Grafana and others choose their questions by it."""
@@ -32,7 +32,7 @@ async def metadata(request: Request[Any, Any, Any], hall: NamedDependency[Hall])
     if form.text("limit"):
         names = names[:limit]
     told = {name: [{"type": _kind(families[name].kind), "help": families[name].help, "unit": ""}] for name in names}
-    return await answer(request, hall, lambda _: msgspec.json.encode(told))
+    return await answer(request, hall, lambda _: Found(msgspec.json.encode(told)))
 
 
 async def active_targets(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> Response[bytes]:
@@ -41,9 +41,9 @@ async def active_targets(request: Request[Any, Any, Any], hall: NamedDependency[
     machines, now, store = hall.desk.machines(), hall.now(), hall.desk.store
     state = form.text("state").lower()
 
-    def find(_: float) -> bytes:
+    def find(_: float) -> Found:
         active = targets.active(machines, store.latest(targets.SCRAPES), now) if state != "dropped" else []
-        return msgspec.json.encode({"activeTargets": active, "droppedTargets": []})
+        return Found(msgspec.json.encode({"activeTargets": active, "droppedTargets": []}))
 
     return await answer(request, hall, find)
 
