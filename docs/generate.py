@@ -316,6 +316,9 @@ def api() -> str:
         "machine the token is in `DATA/token`. Times are milliseconds since the epoch, figures are in base units. Every refusal is "
         '`{"code": …, "why": …, "hint": …}`. Beside these: `/healthz`, `/readyz` (no sign-in), `/metrics` (Prometheus), `/live` '
         "(WebSocket), `/link` (agents).\n",
+        "Below `/api/v1` the hub speaks Prometheus' API as version 2.42 has it: times are Unix seconds or RFC 3339, steps seconds or `1m`, "
+        "answers and refusals stand in Prometheus' envelope. In Grafana, add a data source *Prometheus* with the hub's address and the "
+        "header `Authorization: Bearer TOKEN`, or basic authentication with any name and the token as the password.\n",
         "| method | path | what | parameters |",
         "|---|---|---|---|",
     ]

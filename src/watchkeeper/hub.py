@@ -24,6 +24,7 @@ from watchkeeper.errors import Failed, Refused
 from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings, open_journal
 from watchkeeper.model import Action, EventKind, Family, LogLines, Outcome, ServerStatus
+from watchkeeper.query import QuerySettings
 from watchkeeper.store import FrameStore, StoreSettings, open_store
 from watchkeeper.web.access import local_token, sign_in_url
 from watchkeeper.web.app import build
@@ -53,6 +54,7 @@ class HubSettings(Part, frozen=True, kw_only=True):
     """All tables that the hub owns."""
 
     web: WebSettings = WebSettings()
+    query: QuerySettings = QuerySettings()
     store: StoreSettings = StoreSettings()
     journal: JournalSettings = JournalSettings()
 
@@ -64,6 +66,7 @@ def read_settings(document: Document) -> HubSettings:
     """The hub's part of a configuration; raises ConfigError."""
     return HubSettings(
         web=document.part("web", WebSettings),
+        query=document.part("query", QuerySettings),
         store=document.part("store", StoreSettings),
         journal=document.part("journal", JournalSettings),
     )
@@ -248,7 +251,7 @@ async def serve(
         host, port = split_address(listen or settings.web.listen)
         bound = stack.enter_context(bind(host, port, next_free=next_free))
         url = f"http://{address(bound)}"
-        server = WebServer(build(hub, settings.web, bound), changes, bound)
+        server = WebServer(build(hub, settings.web, bound, query=settings.query), changes, bound)
         fleet.happen(EventKind.HUB_STARTED, f"The hub has started at {url}")
         for repair in store.repairs:
             fleet.happen(EventKind.STORE_REPAIRED, repair, severity="warning")

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
@@ -97,6 +98,8 @@ class StandIn:
         self.actions: dict[str, ActionView] = {}
         self.refuse: set[str] = set()
         self.has_live = True
+        self.query: tuple[int, Any] = (200, {"status": "success", "data": {"resultType": "vector", "result": []}})
+        self.asked: dict[str, str] = {}
         self.heard: list[str] = []
         self.followed: list[LogsFollow] = []
         self._outgoing: list[queue.Queue[bytes | None]] = []
@@ -207,6 +210,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._answer(409, Problem("not-connected", f"{machine} is not connected", "look whether its agent runs"))
             else:
                 self._answer(202, self.hub.act(machine, server, verb))
+        elif self.path.startswith("/api/v1/query"):
+            self.hub.asked = dict(parse_qsl(body.decode()))
+            self._answer(*self.hub.query)
         elif self.path == "/api/sign-in-links":
             self._answer(201, SignInLink(f"{self.hub.url}/sign-in#once", NOW))
         else:

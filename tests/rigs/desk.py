@@ -34,6 +34,7 @@ from watchkeeper.model import (
     ServerState,
     ServerStatus,
 )
+from watchkeeper.query import QuerySettings
 from watchkeeper.web.access import local_token
 from watchkeeper.web.app import build
 from watchkeeper.web.changes import Changes
@@ -230,14 +231,18 @@ class Web:
 
 @asynccontextmanager
 async def running(
-    folder: Path, settings: WebSettings, files: dict[str, Asset] | None = None, port: int = 0
+    folder: Path,
+    settings: WebSettings,
+    files: dict[str, Asset] | None = None,
+    port: int = 0,
+    query: QuerySettings | None = None,
 ) -> AsyncIterator[Web]:
     """A server over the journal in `folder`, fresh if there is none, for the length of an ``async with``."""
     async with open_journal(folder / "journal.db") as journal:
         desk = StandInDesk(journal)
         token = await local_token(journal, folder / "token", "local", "admin", desk.now())
         with bind("127.0.0.1", port) as bound:
-            server = WebServer(build(desk, settings, bound, files=files), desk.changes, bound)
+            server = WebServer(build(desk, settings, bound, query=query, files=files), desk.changes, bound)
             port = int(address(bound).rpartition(":")[2])
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run_on_bound(), name="web")

@@ -36,12 +36,13 @@ class Answer(NamedTuple):
 class Prometheus:
     """One process with its own folder; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scrapes: str = "") -> None:
+        """`scrapes` is a ``scrape_configs`` section; PORT in it stands for its own port."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "prometheus.yml").write_text("global: {}\n")
+        (folder / "prometheus.yml").write_text("global: {}\n" + scrapes.replace("PORT", str(self.port)))
         assert PROGRAM
         command = [
             PROGRAM,
@@ -101,6 +102,10 @@ class Prometheus:
         query = urllib.parse.urlencode({"match[]": f"{{{text}}}", "start": start / 1000, "end": end / 1000})
         found: list[dict[str, str]] = json.loads(self._ask("GET", f"/api/v1/series?{query}")[1])["data"]
         return found
+
+    def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
+        """Any request, with a body of that content type: status and what came."""
+        return self._ask(method, path, body, kind or "application/x-www-form-urlencoded")
 
     def _query(self, path: str, fields: dict[str, str]) -> Answer:
         body = urllib.parse.urlencode(fields).encode()

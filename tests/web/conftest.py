@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from rigs.desk import MemoryStore, Web, running
+from rigs.pair import Pair, filled
 from watchkeeper.web.settings import WebSettings
 
 
@@ -22,10 +23,17 @@ async def web(tmp_path: Path) -> AsyncIterator[Web]:
 @pytest.fixture
 def make_web(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Web]]:
     """Servers with settings of the test's own, each for the length of an ``async with``."""
-    return lambda settings=WebSettings(), files=None: running(tmp_path, settings, files)  # noqa: B008  # frozen
+    return lambda settings=WebSettings(), files=None, query=None: running(tmp_path, settings, files, query=query)  # noqa: B008  # frozen
 
 
 @pytest.fixture
 def store() -> MemoryStore:
     """An empty store."""
     return MemoryStore()
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A Prometheus and a store of ours with the same samples; skips where there is no Prometheus."""
+    with filled(tmp_path_factory.mktemp("pair")) as both:
+        yield both

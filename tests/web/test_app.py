@@ -10,7 +10,7 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from watchkeeper.model import Event, EventKind, Outcome
-from watchkeeper.web.routes import history, machines, session, system
+from watchkeeper.web.routes import history, machines, questions, scraped, session, system
 from watchkeeper.web.settings import WebSettings
 from watchkeeper.web.shapes import (
     ActionsView,
@@ -226,7 +226,8 @@ async def test_the_document_describes_every_route(web) -> None:
         for path, item in document["paths"].items()
         for method, operation in item.items()
     }
-    routes = [*session.ROUTES, *machines.ROUTES, *history.ROUTES, *system.ROUTES]
+    rooms = (session, machines, history, system, questions, scraped)
+    routes = [route for room in rooms for route in room.ROUTES]
     for route in routes:
         assert isinstance(route, HTTPRouteHandler)
         for path in route.paths:

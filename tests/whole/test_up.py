@@ -171,3 +171,17 @@ def test_the_page_changes_without_a_reload(programs: Make) -> None:
         assert page.evaluate("window.neverReloaded") is True
         assert wrong == []
         browser.close()
+
+
+def test_figures_answer_promql(programs: Make) -> None:
+    """What the agent reads is asked for by an expression from the command line, as soon as it is there."""
+    one = programs()
+    one.up()
+    told = until(lambda: one.run("query", "node_load1 >= 0", "--json").stdout, "the hub to answer")
+    assert json.loads(told)["resultType"] == "vector"
+    until(
+        lambda: '"node"' in one.run("query", 'count by (job) (node_load1{job="node"})', "--json").stdout, "figures to be there"
+    )
+    wrong = one.run("query", "sum(node_load1")
+    assert wrong.returncode == 1
+    assert wrong.stderr.splitlines()[1:] == ["  sum(node_load1", "     ^"]

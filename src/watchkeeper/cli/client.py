@@ -29,6 +29,24 @@ ANSWER_BYTES = 64 << 20
 ANSWER_SECONDS = 15.0
 ACTION_SECONDS = 60.0
 """The hub holds the answer to an order for up to 30 s, until its outcome is there."""
+QUERY_SECONDS = 120.0
+"""The hub's own limit is shorter, unless its operator has set another."""
+
+
+class PromAnswer(msgspec.Struct, frozen=True):
+    """Data of Prometheus' API: ``vector``, ``matrix``, ``scalar`` or ``string``."""
+
+    resultType: str  # noqa: N815  # as the API spells it
+    result: list[Any]
+
+
+class PromEnvelope(msgspec.Struct, frozen=True):
+    """What data or an error comes in."""
+
+    status: str
+    data: PromAnswer | None = None
+    error: str = ""
+    errorType: str = ""  # noqa: N815  # as the API spells it
 
 
 class Hub:
@@ -61,6 +79,25 @@ class Hub:
         """A page of events, newest first; what is sought is the route's own (`machine`, `server`, `severity`, `limit`)."""
         return self.ask("GET", f"/api/events?{urlencode({name: value for name, value in sought.items() if value})}", EventsView)
 
+    def query(self, question: str, at: float, range_: tuple[float, float] | None = None) -> PromAnswer:
+        """An expression's value at `at` (Unix seconds); with (length, step) in seconds, its values up to then."""
+        fields: dict[str, str | float] = {"query": question}
+        if range_:
+            fields |= {"start": at - range_[0], "end": at, "step": range_[1]}
+        else:
+            fields["time"] = at
+        path = "/api/v1/query_range" if range_ else "/api/v1/query"
+        status, content = self._exchange("POST", path, urlencode(fields).encode(), QUERY_SECONDS)
+        try:
+            told = msgspec.json.decode(content, type=PromEnvelope)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise turned_away(self.found, status, content) from None
+        if status == 401:
+            raise turned_away(self.found, status, content)
+        if told.data is None:
+            raise Failed(told.error) if status >= 500 else Refused(told.error, code=told.errorType or "bad_data")
+        return told.data
+
     def sign_in_link(self) -> SignInLink:
         """A fresh one-time link for a browser."""
         return self.ask("POST", "/api/sign-in-links", SignInLink)
@@ -84,7 +121,7 @@ class Hub:
 
         Raises `Refused` for what the hub turns down, `Failed` when it is away, too busy or not a hub.
         """
-        status, content = self._exchange(method, path, body, seconds)
+        status, content = self._exchange(method, path, None if body is None else json.dumps(body).encode(), seconds)
         if status >= 400:
             raise turned_away(self.found, status, content)
         try:
@@ -92,15 +129,14 @@ class Hub:
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise Failed(_strange(self.found, f"its answer cannot be read ({fault})"), retry=False) from None
 
-    def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float) -> tuple[int, bytes]:
+    def _exchange(self, method: str, path: str, sent: bytes | None, seconds: float) -> tuple[int, bytes]:
         secure = self._parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=seconds)
         headers = self._headers()
-        sent = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            sent = json.dumps(body).encode()
+        if sent is not None:
+            is_form = path.startswith("/api/v1/")
+            headers["Content-Type"] = "application/x-www-form-urlencoded" if is_form else "application/json"
         try:
             connection.request(method, self._parts.path.rstrip("/") + path, sent, headers)
             answer = connection.getresponse()

@@ -20,6 +20,7 @@ TABLES = {
     "server": "agent",
     "probe": "agent",
     "web": "hub",
+    "query": "hub",
     "store": "hub",
     "journal": "hub",
 }

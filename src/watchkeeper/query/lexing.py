@@ -56,6 +56,10 @@ class Prepared(NamedTuple):
     strings: list[str]
     numbers: list[float]
     durations: list[int]
+    tokens: list[Token]
+    """The words of the original, one for each of `text`."""
+    end: str
+    """Where the original ends."""
 
 
 def prepare(text: str) -> Prepared:
@@ -65,6 +69,7 @@ def prepare(text: str) -> Prepared:
     numbers: list[float] = []
     durations: list[int] = []
     parts: list[str] = []
+    told: list[Token] = []
     opened: list[Token] = []
     for place, token in enumerate(tokens):
         before = tokens[place - 1].text if place else ""
@@ -87,10 +92,12 @@ def prepare(text: str) -> Prepared:
                 _check_plus(tokens, place)
             _bracket(token, opened)
         parts.append(spoken)
+        told.append(token)
     if opened:
         names = {"(": "parenthesis", "{": "brace", "[": "bracket"}
         raise _wrong(opened[-1], f"unclosed left {names[opened[-1].text]}")
-    return Prepared(" ".join(parts), strings, numbers, durations)
+    line, _, column = tokens[-1].at.partition(":")
+    return Prepared(" ".join(parts), strings, numbers, durations, told, f"{line}:{int(column) + len(tokens[-1].text)}")
 
 
 def duration(token: Token) -> int:

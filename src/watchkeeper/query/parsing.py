@@ -16,6 +16,7 @@ from watchkeeper.model import Matcher
 from watchkeeper.model import Matching as Op
 from watchkeeper.query.faults import bad_data
 from watchkeeper.query.lexing import NEWER, OLDER, Prepared, prepare
+from watchkeeper.query.locating import located
 from watchkeeper.query.signatures import AGGREGATIONS, ARITHMETIC, COMPARISONS, FUNCTIONS, NATIVE_HISTOGRAMS, SETS
 from watchkeeper.query.tree import (
     Aggregate,
@@ -48,7 +49,7 @@ def parse(text: str) -> Node:
     try:
         found = grammar.parse(prepared.text)
     except ValueError as fault:
-        raise bad_data(str(fault)) from None
+        raise located(prepared, str(fault)) from None
     return _Reader(prepared).node(found, 0)
 
 

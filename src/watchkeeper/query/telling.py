@@ -7,8 +7,10 @@ become lists whole and only what is not there is picked out.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from watchkeeper.model import Series
@@ -18,6 +20,13 @@ from watchkeeper.query.evaluation import Value
 def told(value: Value) -> dict[str, Any]:
     """The API's `data`: ``resultType`` and ``result``."""
     return {"resultType": value.kind, "result": _result(value)}
+
+
+def encoded(value: Value) -> bytes:
+    """The same as JSON, made series by series: as plain objects a long answer would take ten times its size at once."""
+    if value.kind != "matrix":
+        return msgspec.json.encode(told(value))
+    return b'{"resultType":"matrix","result":[' + b",".join(map(msgspec.json.encode, _lines(value))) + b"]}"
 
 
 def metric(series: Series) -> dict[str, str]:
@@ -49,10 +58,15 @@ def _result(value: Value) -> list[Any]:
             for series, one, here in zip(value.series, figures, there, strict=True)
             if here
         ]
-    return [
-        {"metric": metric(series), "values": list(zip((times / 1000).tolist(), map(figure, values.tolist()), strict=True))}
-        for series, times, values in value.lines()
-    ]
+    return list(_lines(value))
+
+
+def _lines(value: Value) -> Iterator[dict[str, Any]]:
+    for series, times, values in value.lines():
+        yield {
+            "metric": metric(series),
+            "values": list(zip((times / 1000).tolist(), map(figure, values.tolist()), strict=True)),
+        }
 
 
 def _second(value: Value) -> float:

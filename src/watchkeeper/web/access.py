@@ -7,6 +7,7 @@ People come in by a one-time link (`sign_in_url`) and carry a cookie that script
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 from collections import OrderedDict
@@ -49,10 +50,21 @@ class Failures:
 
 
 def bearer_secret(authorization: str) -> str:
-    """The token of an ``Authorization: Bearer …`` header; empty when it is something else."""
+    """The token of an ``Authorization`` header, ``Bearer`` or the password of ``Basic``; empty when it is something else."""
     scheme, _, secret = authorization.partition(" ")
     secret = secret.strip()
+    if scheme.lower() == "basic" and len(secret) <= 2 * SECRET_CHARS:
+        return _password(secret)
     return secret if scheme.lower() == "bearer" and len(secret) <= SECRET_CHARS else ""
+
+
+def _password(encoded: str) -> str:
+    """What stands behind the first colon (RFC 7617); the name before it is anybody's."""
+    try:
+        secret = base64.b64decode(encoded, validate=True).decode("ascii").partition(":")[2]
+    except ValueError:
+        return ""
+    return secret if len(secret) <= SECRET_CHARS else ""
 
 
 def cookie_secret(header: str) -> str:

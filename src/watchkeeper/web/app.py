@@ -19,6 +19,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from watchkeeper import __version__
 from watchkeeper.errors import Failed, Refused
+from watchkeeper.query import QuerySettings
 from watchkeeper.web import access, problems
 from watchkeeper.web.board import Board
 from watchkeeper.web.desk import Desk
@@ -28,13 +29,21 @@ from watchkeeper.web.link import link
 from watchkeeper.web.listen import address
 from watchkeeper.web.live import live
 from watchkeeper.web.page import Asset, assets, page_routes
-from watchkeeper.web.routes import history, machines, session, system
+from watchkeeper.web.routes import history, machines, questions, scraped, session, system
 from watchkeeper.web.settings import WebSettings
+from watchkeeper.web.workshop import Workshop
 
 
-def build(desk: Desk, settings: WebSettings, bound: socket.socket, *, files: dict[str, Asset] | None = None) -> Gate:
+def build(
+    desk: Desk,
+    settings: WebSettings,
+    bound: socket.socket,
+    *,
+    query: QuerySettings | None = None,
+    files: dict[str, Asset] | None = None,
+) -> Gate:
     """The whole web as one ASGI app, for the socket that it will be served on; `files` default to the built page."""
-    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}")
+    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", Workshop(query or QuerySettings()))
     return Gate(application(hall, assets() if files is None else files), desk, settings, bound.getsockname()[0])
 
 
@@ -46,6 +55,8 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             *machines.ROUTES,
             *history.ROUTES,
             *system.ROUTES,
+            *questions.ROUTES,
+            *scraped.ROUTES,
             live,
             link,
             *page_routes(files),
@@ -64,7 +75,8 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Watchkeeper",
             version=__version__,
-            description="Sees, acts, tells and proves. All times are milliseconds since the epoch, all figures in base units.",
+            description="Sees, acts, tells and proves. Times are milliseconds since the epoch, but those of "
+            "Prometheus' API below /api/v1, which has its own ways; all figures are in base units.",
             # The framework answers all below this path with a page of its own, so it may own no more than the document.
             path="/api/openapi.json",
             render_plugins=[JsonRenderPlugin(path="/")],
@@ -88,4 +100,5 @@ def signed_in(connection: Connection, route: BaseRouteHandler) -> None:
     """The guard of every route that is not open: who asks, and may this one? WebSockets were judged by the gate."""
     scope: dict[str, Any] = dict(connection.scope)
     if not route.opt.get("open") and scope["type"] == "http":
-        access.permit(scope.get("bearer"), acts=scope["method"] not in SAFE, admin=bool(route.opt.get("admin")))
+        acts = scope["method"] not in SAFE and not route.opt.get("reads")
+        access.permit(scope.get("bearer"), acts=acts, admin=bool(route.opt.get("admin")))

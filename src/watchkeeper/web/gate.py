@@ -1,8 +1,8 @@
 """The gate in front of everything: who asks whom, from where, and how much; and the headers of every answer.
 
 An ASGI layer around the app, so that static files, errors and WebSockets pass it as well. It refuses foreign Host and
-Origin headers, other bodies than JSON and large ones, finds out who asks (``scope["bearer"]``) and lets
-each route judge what that one may do.
+Origin headers, other bodies than JSON (forms below ``/api/v1/``) and large ones, finds out who asks
+(``scope["bearer"]``) and lets each route judge what that one may do.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from watchkeeper.web.shapes import Problem
 
 BODY_BYTES = 64 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-ASKING = ("/api", "/metrics", "/live", "/link")
+ASKING = ("/api", "/metrics", "/federate", "/live", "/link")
 """Where it matters who asks; the page itself is the same for all."""
+
+FORMS = "/api/v1/"
+"""Below this, Prometheus' clients post their questions as forms."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self';"
@@ -92,18 +95,19 @@ class Gate:
             if socket:
                 access.permit_socket(scope["bearer"], scope["path"])
             else:
-                _judge_body(headers)
+                _judge_body(headers, scope["path"])
 
 
-def _judge_body(headers: dict[str, str]) -> None:
+def _judge_body(headers: dict[str, str], path: str) -> None:
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit():
         raise Refused("the Content-Length header is malformed", code="bad-request")
     if int(length) > BODY_BYTES:
         raise Refused(f"a body may have at most {BODY_BYTES} bytes", code="too-large")
     has_body = int(length) > 0 or "transfer-encoding" in headers
-    if has_body and headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise Refused("a body must be application/json", code="wrong-type")
+    taken = "application/x-www-form-urlencoded" if path.startswith(FORMS) else "application/json"
+    if has_body and headers.get("content-type", "").split(";")[0].strip().lower() != taken:
+        raise Refused(f"a body must be {taken}", code="wrong-type")
 
 
 async def _read_whole(receive: Receive) -> Receive:

@@ -13,6 +13,7 @@ from watchkeeper.web.access import Failures, permit
 from watchkeeper.web.board import Board
 from watchkeeper.web.desk import Desk
 from watchkeeper.web.settings import WebSettings
+from watchkeeper.web.workshop import Workshop
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -25,6 +26,7 @@ class Hall:
     board: Board
     settings: WebSettings
     address: str
+    workshop: Workshop
     failures: Failures = field(default_factory=Failures)
 
     def now(self) -> int:
