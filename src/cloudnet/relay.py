@@ -331,16 +331,10 @@ class Relay:
 
     def sweep(self, now: float) -> None:
         """See to every deadline: silent clients, windows that close, messages nobody takes, connections that are stuck."""
-        oldest = now
+        self.sweep_messages(now)
         for session in list(self.attendance.sessions.values()):
-            if session.flights and session.flights[0].at < now - KEEP_SECONDS:
-                oldest = min(oldest, session.flights[0].at)
-                self.keeping.keep_overdue(session, now)
             line = session.line
-            if line is not None and line.clogged_at and now - line.clogged_at >= DRAIN_SECONDS:
-                line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
-                self.lose(line)
-            elif session.is_overdue(now):
+            if session.is_overdue(now):
                 if line is not None:
                     line.wire.end(Close.DEADLINE, Code.DEADLINE, "nothing was heard of you")
                     self.lose(line)
@@ -348,11 +342,23 @@ class Relay:
                     self.attendance.end(session, "left", _wall())
             elif line is not None and session.wants_ping(now):
                 line.wire.ping()
-        self.figures.oldest_under_way = now - oldest
         for key in [
             key for key, bucket in self._buckets.items() if key not in self.attendance.sessions and bucket.is_full(now)
         ]:
             del self._buckets[key]
+
+    def sweep_messages(self, now: float) -> None:
+        """The part that cannot wait: for ten thousand clients who say nothing it is a look at each and no more."""
+        oldest = now
+        for session in [one for one in self.attendance.sessions.values() if one.flights or (one.line and one.line.clogged_at)]:
+            if session.flights and session.flights[0].at < now - KEEP_SECONDS:
+                oldest = min(oldest, session.flights[0].at)
+                self.keeping.keep_overdue(session, now)
+            line = session.line
+            if line is not None and line.clogged_at and now - line.clogged_at >= DRAIN_SECONDS:
+                line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
+                self.lose(line)
+        self.figures.oldest_under_way = now - oldest
 
     async def settle_everything(self) -> None:
         """Before the end: what is in flight goes to the disk, and whoever sent it is told."""

@@ -49,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
 """How long the end may take: clients hear of it, what is under way is settled."""
+SWEEP_SECONDS = 5.0
+"""How often it is looked who is silent for too long: ten thousand clients take ten milliseconds, and a minute is the least."""
 TICK_SECONDS = 0.1
 EXPIRE_SECONDS = 60.0
 DAY_MILLISECONDS = 86_400_000
@@ -196,11 +198,16 @@ class Server:
             self.figures.newest_lag = max(worst)
 
     async def look_around(self) -> None:
-        """Once a second: deadlines, overload, connections that never log in."""
+        """Once a second: what is under way, overload, connections that never log in; now and then, everybody's deadlines."""
+        sweep_due = 0.0
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            self.relay.sweep(now)
+            if now >= sweep_due:
+                sweep_due = now + SWEEP_SECONDS
+                self.relay.sweep(now)
+            else:
+                self.relay.sweep_messages(now)
             for connection in [one for one in self.greetings if one.greeting and now > one.greeting.deadline]:
                 connection.end(Close.DEADLINE, Code.DEADLINE, "no login came in time")
                 self.greetings.discard(connection)
