@@ -24,7 +24,10 @@ from watchkeeper.errors import Failed, Refused
 from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings, open_journal
 from watchkeeper.model import Action, EventKind, Family, LogLines, Outcome, ServerStatus
+from watchkeeper.remote.receiver import Receiver
+from watchkeeper.remote.writing import read_request
 from watchkeeper.store import FrameStore, StoreSettings, open_store
+from watchkeeper.store.snappy import unpack
 from watchkeeper.web.access import local_token, sign_in_url
 from watchkeeper.web.app import build
 from watchkeeper.web.changes import Changes
@@ -47,6 +50,9 @@ ORDER_SECONDS = 90.0
 """An order without an outcome for so long is written down as unknown; a later outcome changes nothing."""
 
 OWN_SECONDS = 5.0
+
+UNPACKED_BYTES = 32 << 20
+"""What a body of remote write may unpack to: four times what senders put together."""
 
 
 class HubSettings(Part, frozen=True, kw_only=True):
@@ -83,6 +89,9 @@ class Hub:
         self._sent: dict[str, float] = {}
         self._rung = asyncio.Event()
         self._trouble = ""
+        self.receiver = Receiver(store, lambda: milliseconds(clock.wall()))
+        self._reading = asyncio.Lock()
+        self._receipts: list[asyncio.Future[None]] = []
 
     # -- the desk: what the web asks ------------------------------------------------------------
 
@@ -139,6 +148,27 @@ class Hub:
         """Serve one agent's connection until it ends."""
         await Downlink(socket, self.fleet, self.clock).serve()
 
+    async def receive(self, packed: bytes) -> None:
+        """Keep what a program writes; see `Desk.receive`. One body is read at a time, so that memory is bounded."""
+        async with self._reading:
+            try:
+                request = await asyncio.to_thread(lambda: read_request(unpack(packed, UNPACKED_BYTES)))
+            except Refused:
+                self.receiver.tally.refused += 1
+                raise
+            self.fleet.describe(request.families)
+            fault: Refused | None = None
+            try:
+                self.receiver.take(request)
+            except Refused as refused:
+                fault = refused
+        receipt: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._receipts.append(receipt)
+        self.ring("")
+        await receipt
+        if fault is not None:
+            raise fault
+
     # -- the loops -------------------------------------------------------------------------------
 
     def ring(self, machine: str) -> None:
@@ -153,9 +183,10 @@ class Hub:
             self._rung.clear()
             began = self.clock.monotonic()
             while (waited := self.clock.monotonic() - began) < COMMIT_SECONDS:
-                if self.fleet.waiting_bytes >= COMMIT_BYTES or (self.fleet.news_waits and waited >= NEWS_SECONDS):
+                hurry = self.fleet.news_waits or bool(self._receipts)
+                if self.fleet.waiting_bytes >= COMMIT_BYTES or (hurry and waited >= NEWS_SECONDS):
                     break
-                pause = NEWS_SECONDS if self.fleet.news_waits else COMMIT_SECONDS - waited
+                pause = NEWS_SECONDS if hurry else COMMIT_SECONDS - waited
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._rung.wait()
@@ -165,6 +196,7 @@ class Hub:
     async def commit(self) -> None:
         """Write, then acknowledge, then tell; on failure nothing is acknowledged and all is tried again."""
         events, outcomes, links = self.fleet.collect()
+        receipts, self._receipts = self._receipts, []
         try:
             await self.store.commit()
             fresh = await self.journal.events.add(events)
@@ -172,6 +204,7 @@ class Hub:
                 await self._settle(outcome)
         except Failed as fault:
             self.fleet.give_back(events, outcomes)
+            _answer(receipts, Failed(fault.why))
             if not self._trouble:
                 logger.error("nothing can be kept at the moment: %s; agents hold their figures meanwhile", fault.why)  # noqa: TRY400  # a fault of the disk needs no traceback
             self._trouble = fault.why
@@ -181,6 +214,7 @@ class Hub:
         if self._trouble:
             logger.warning("keeping figures and events again")
             self._trouble = ""
+        _answer(receipts, None)
         for link, upto in links:
             await link.acknowledge(upto)
         for event in fresh:
@@ -245,6 +279,7 @@ async def serve(
         await journal.actions.settle_open(now, "the hub was stopped before the outcome came")
         await local_token(journal, data / "token", "local", "admin", now)
         await local_token(journal, data / "link-token", "local-agent", "link", now)
+        await local_token(journal, data / "write-token", "local-writer", "write", now)
         host, port = split_address(listen or settings.web.listen)
         bound = stack.enter_context(bind(host, port, next_free=next_free))
         url = f"http://{address(bound)}"
@@ -275,6 +310,16 @@ async def serve(
         await hub.commit()
         await journal.machines.remember(fleet.known())
         _remove_signpost(data)
+
+
+def _answer(receipts: Sequence[asyncio.Future[None]], fault: Failed | None) -> None:
+    for receipt in receipts:
+        if receipt.done():  # who waited has gone
+            continue
+        if fault is None:
+            receipt.set_result(None)
+        else:
+            receipt.set_exception(fault)
 
 
 def run(document: Document, data: Path, listen: str | None, *, next_free: bool, announce: Callable[[str, str], None]) -> None:

@@ -28,7 +28,7 @@ from watchkeeper.web.link import link
 from watchkeeper.web.listen import address
 from watchkeeper.web.live import live
 from watchkeeper.web.page import Asset, assets, page_routes
-from watchkeeper.web.routes import history, machines, session, system
+from watchkeeper.web.routes import history, machines, session, system, writing
 from watchkeeper.web.settings import WebSettings
 
 
@@ -46,6 +46,7 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             *machines.ROUTES,
             *history.ROUTES,
             *system.ROUTES,
+            *writing.ROUTES,
             live,
             link,
             *page_routes(files),
