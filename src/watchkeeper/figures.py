@@ -16,6 +16,7 @@ import msgspec
 
 from watchkeeper.fleet import Fleet
 from watchkeeper.model import Dictionary, Family, Frame, Labels, Series, dictionary
+from watchkeeper.remote.receiver import Receiver
 from watchkeeper.web.desk import Figure
 
 STREAM = "5s"
@@ -29,6 +30,29 @@ _FLEET = {
     "events": "Events taken from agents.",
     "refused": "Packets refused as malformed, too early or without room.",
 }
+
+
+_RECEIVED = {
+    "requests": "Bodies of remote write taken.",
+    "samples": "Samples taken by remote write.",
+    "resent": "Samples written to us that were there already.",
+    "out_of_order": "Samples written to us that were older than their series' newest, and refused.",
+    "too_far_ahead": "Samples written to us that were ahead of the hub's clock, and refused.",
+    "histograms": "Native histograms written to us and left out.",
+    "refused": "Bodies of remote write that could not be read.",
+}
+
+
+def remote_figures(receiver: Receiver) -> list[Figure]:
+    """What others write to us."""
+    return [
+        _one("watchkeeper_remote_series", "gauge", "Series that others have written lately.", receiver.series),
+        _one("watchkeeper_remote_streams", "gauge", "Streams in which these are kept.", receiver.streams),
+        *(
+            _one(f"watchkeeper_remote_received_{name}_total", "counter", about, getattr(receiver.tally, name))
+            for name, about in _RECEIVED.items()
+        ),
+    ]
 
 
 def hub_figures(fleet: Fleet, store: msgspec.Struct | object, listeners: int) -> list[Figure]:

@@ -112,7 +112,8 @@ class Hub:
 
     def figures(self) -> Sequence[Figure]:
         """The hub's own figures."""
-        return own.hub_figures(self.fleet, self.store.statistics(), self.changes.listeners)
+        ours = own.hub_figures(self.fleet, self.store.statistics(), self.changes.listeners)
+        return [*ours, *own.remote_figures(self.receiver)]
 
     def ready(self) -> str:
         """Empty when frames and events can be made durable; else why not."""

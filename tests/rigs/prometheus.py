@@ -36,12 +36,13 @@ class Answer(NamedTuple):
 class Prometheus:
     """One process with its own folder; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = "global: {}\n", port: int = 0) -> None:
+        """``{port}`` in `config` is its own; give `port` to start it again where it was."""
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind(("127.0.0.1", port))
             self.port = free.getsockname()[1]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "prometheus.yml").write_text("global: {}\n")
+        (folder / "prometheus.yml").write_text(config.replace("{port}", str(self.port)))
         assert PROGRAM
         command = [
             PROGRAM,
@@ -73,6 +74,12 @@ class Prometheus:
         self.process.terminate()
         self.process.wait(30)
 
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._connection.close()
+        self.process.kill()
+        self.process.wait(30)
+
     def write(self, blocks: Sequence[Block]) -> None:
         """Send all samples of these blocks."""
         start = min(int(block.times[0]) for block in blocks)
@@ -101,6 +108,15 @@ class Prometheus:
         query = urllib.parse.urlencode({"match[]": f"{{{text}}}", "start": start / 1000, "end": end / 1000})
         found: list[dict[str, str]] = json.loads(self._ask("GET", f"/api/v1/series?{query}")[1])["data"]
         return found
+
+    def samples(self, selector: str, start: int, end: int) -> dict[frozenset[tuple[str, str]], dict[int, float]]:
+        """The raw samples of all series within ``start < t <= end`` (ms), by their labels with the name among them."""
+        told = self.instant(f"{selector}[{end - start}ms]", end)
+        assert not told.error, told.why
+        return {
+            frozenset(one["metric"].items()): {round(at * 1000): float(value) for at, value in one["values"]}
+            for one in told.data
+        }
 
     def _query(self, path: str, fields: dict[str, str]) -> Answer:
         body = urllib.parse.urlencode(fields).encode()

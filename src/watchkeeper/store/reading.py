@@ -25,6 +25,8 @@ from watchkeeper.store.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
+_NEVER = (-1, 0.0)
+
 
 class Piece(NamedTuple):
     """Matching columns of one chunk or head. `values`: float64[ticks, series]."""
@@ -59,7 +61,7 @@ class Reading:
     def latest(self, matchers: Sequence[Matcher]) -> list[tuple[Series, int, float]]:
         """See `seams.Store.latest`."""
         wanted = tuple(matchers)
-        found: list[tuple[Series, int, float]] = []
+        found: dict[Series, tuple[int, float]] = {}
         for stream in self._finder.streams(wanted):
             newest = self._newest(stream)
             if newest is None:
@@ -67,8 +69,11 @@ class Reading:
             layout, columns = self._finder.match(newest.layout, wanted)
             row = newest.values[list(columns)].tolist()
             at = newest.at
-            found += [(layout[column], at, value) for column, value in zip(columns, row, strict=True) if value == value]  # noqa: PLR0124  # the quickest way to ask for NaN
-        return found
+            for column, value in zip(columns, row, strict=True):
+                # A series that has changed its stream is in the last row of both: the newer one tells.
+                if value == value and found.get(layout[column], _NEVER)[0] < at:  # noqa: PLR0124  # the quickest way to ask for NaN
+                    found[layout[column]] = (at, value)
+        return [(one, at, value) for one, (at, value) in found.items()]
 
     def series(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Series]:
         """See `seams.Store.series`."""
