@@ -26,7 +26,7 @@ from watchkeeper.journal import Journal, JournalSettings, open_journal
 from watchkeeper.model import Action, EventKind, Family, LogLines, Outcome, ServerStatus
 from watchkeeper.remote.receiver import Receiver
 from watchkeeper.remote.writing import read_request
-from watchkeeper.store import FrameStore, StoreSettings, open_store
+from watchkeeper.store import FrameStore, StoreSettings, VictoriaMetrics, open_store
 from watchkeeper.store.snappy import unpack
 from watchkeeper.web.access import local_token, sign_in_url
 from watchkeeper.web.app import build
@@ -78,7 +78,9 @@ def read_settings(document: Document) -> HubSettings:
 class Hub:
     """What the web may ask of the hub (`web.desk.Desk`), and the loops that keep it true."""
 
-    def __init__(self, store: FrameStore, journal: Journal, fleet: Fleet, changes: Changes, clock: Clock) -> None:
+    def __init__(
+        self, store: FrameStore | VictoriaMetrics, journal: Journal, fleet: Fleet, changes: Changes, clock: Clock
+    ) -> None:
         """Put the parts together; nothing runs yet."""
         self.clock = clock
         self.store = store
@@ -271,7 +273,8 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        store = open_store(data / "store", settings.store, clock)
+        remote = bool(settings.store.url)
+        store = VictoriaMetrics(settings.store, clock) if remote else open_store(data / "store", settings.store, clock)
         stack.callback(store.close)
         journal = await stack.enter_async_context(open_journal(data / "journal.db"))
         fleet = Fleet(store, clock, await journal.machines.all(), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
