@@ -122,7 +122,8 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
         yield f'[[server.NAME.probe]], [probe.NAME] with kind = "{leaf.__struct_config__.tag}"', leaf
     yield "[[server.NAME.metrics]]", openmetrics.OpenMetrics
     for field in msgspec.structs.fields(hub.HubSettings):
-        yield f"[{field.name}]", field.type
+        several = get_origin(field.type) is tuple
+        yield f"[[{field.name}]]" if several else f"[{field.name}]", get_args(field.type)[0] if several else field.type
 
 
 def struct_field(kind: type[msgspec.Struct], name: str) -> Any:

@@ -17,6 +17,7 @@ import msgspec
 from watchkeeper.fleet import Fleet
 from watchkeeper.model import Dictionary, Family, Frame, Labels, Series, dictionary
 from watchkeeper.remote.receiver import Receiver
+from watchkeeper.remote.sender import Sender
 from watchkeeper.web.desk import Figure
 
 STREAM = "5s"
@@ -43,9 +44,17 @@ _RECEIVED = {
 }
 
 
-def remote_figures(receiver: Receiver) -> list[Figure]:
-    """What others write to us."""
-    return [
+_SENT = {
+    "requests": "Requests sent.",
+    "samples": "Samples that were taken, absent ones counted in.",
+    "retries": "Requests that were not taken and are sent again.",
+    "dropped_samples": "Samples that were refused for what they are, and left out.",
+}
+
+
+def remote_figures(receiver: Receiver, senders: Sequence[Sender]) -> list[Figure]:
+    """What others write to us, and what we hand on."""
+    figures = [
         _one("watchkeeper_remote_series", "gauge", "Series that others have written lately.", receiver.series),
         _one("watchkeeper_remote_streams", "gauge", "Streams in which these are kept.", receiver.streams),
         *(
@@ -53,6 +62,27 @@ def remote_figures(receiver: Receiver) -> list[Figure]:
             for name, about in _RECEIVED.items()
         ),
     ]
+    if not senders:
+        return figures
+    figures += [
+        _of_targets(f"{name}_total", "counter", about, [(one, getattr(one.tally, name)) for one in senders])
+        for name, about in _SENT.items()
+    ]
+    return [
+        *figures,
+        _of_targets("up", "gauge", "Whether the last request was taken.", [(one, not one.trouble) for one in senders]),
+        _of_targets(
+            "behind_bytes", "gauge", "Bytes of the log not handed on yet.", [(one, one.follower.behind) for one in senders]
+        ),
+        _of_targets(
+            "lost_bytes_total", "counter", "Bytes of the log that went unsent.", [(one, one.follower.lost) for one in senders]
+        ),
+    ]
+
+
+def _of_targets(name: str, kind: str, about: str, values: Sequence[tuple[Sender, float]]) -> Figure:
+    family = msgspec.convert((f"watchkeeper_remote_write_{name}", kind, about), Family)
+    return Figure(family, [(_labels(target=one.target.called), float(value)) for one, value in values])
 
 
 def hub_figures(fleet: Fleet, store: msgspec.Struct | object, listeners: int) -> list[Figure]:

@@ -25,6 +25,8 @@ from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings, open_journal
 from watchkeeper.model import Action, EventKind, Family, LogLines, Outcome, ServerStatus
 from watchkeeper.remote.receiver import Receiver
+from watchkeeper.remote.sender import Sender
+from watchkeeper.remote.settings import Target
 from watchkeeper.remote.writing import read_request
 from watchkeeper.store import FrameStore, StoreSettings, VictoriaMetrics, open_store
 from watchkeeper.store.snappy import unpack
@@ -61,6 +63,7 @@ class HubSettings(Part, frozen=True, kw_only=True):
     web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()
     journal: JournalSettings = JournalSettings()
+    remote_write: tuple[Target, ...] = ()
 
 
 TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
@@ -68,11 +71,24 @@ TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
 
 def read_settings(document: Document) -> HubSettings:
     """The hub's part of a configuration; raises ConfigError."""
+    store = document.part("store", StoreSettings)
     return HubSettings(
         web=document.part("web", WebSettings),
-        store=document.part("store", StoreSettings),
+        store=store,
         journal=document.part("journal", JournalSettings),
+        remote_write=targets(document, kept_here=not store.url),
     )
+
+
+def targets(document: Document, *, kept_here: bool) -> tuple[Target, ...]:
+    """Whom samples are handed on to; raises ConfigError for two of one name, or where there is no log to read them from."""
+    found: tuple[Target, ...] = document.decode(document.tables.get("remote_write", ()), tuple[Target, ...], ("remote_write",))
+    if found and not kept_here:
+        raise document.fault(("remote_write",), "figures are kept elsewhere ([store] url): let that store hand them on")
+    names = [target.called for target in found]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise document.fault(("remote_write",), f"two targets are called {twice!r}; give them names")
+    return found
 
 
 class Hub:
@@ -94,6 +110,7 @@ class Hub:
         self.receiver = Receiver(store, lambda: milliseconds(clock.wall()))
         self._reading = asyncio.Lock()
         self._receipts: list[asyncio.Future[None]] = []
+        self.senders: tuple[Sender, ...] = ()
 
     # -- the desk: what the web asks ------------------------------------------------------------
 
@@ -115,7 +132,7 @@ class Hub:
     def figures(self) -> Sequence[Figure]:
         """The hub's own figures."""
         ours = own.hub_figures(self.fleet, self.store.statistics(), self.changes.listeners)
-        return [*ours, *own.remote_figures(self.receiver)]
+        return [*ours, *own.remote_figures(self.receiver, self.senders)]
 
     def ready(self) -> str:
         """Empty when frames and events can be made durable; else why not."""
@@ -279,6 +296,8 @@ async def serve(
         journal = await stack.enter_async_context(open_journal(data / "journal.db"))
         fleet = Fleet(store, clock, await journal.machines.all(), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
         hub = Hub(store, journal, fleet, changes, clock)
+        if isinstance(store, FrameStore):
+            hub.senders = tuple(Sender(target, store, data / "remote-write") for target in settings.remote_write)
         now = milliseconds(clock.wall())
         await journal.actions.settle_open(now, "the hub was stopped before the outcome came")
         await local_token(journal, data / "token", "local", "admin", now)
@@ -298,6 +317,7 @@ async def serve(
                 group.create_task(hub.commit_forever(), name="commits"),
                 group.create_task(hub.observe_itself(), name="own figures"),
                 group.create_task(hub.look_after(settings.journal), name="journal upkeep"),
+                *(group.create_task(sender.run(), name=f"remote write to {sender.target.called}") for sender in hub.senders),
             ]
             web = group.create_task(server.run_on_bound(), name="web")
             _write_signpost(data, url)

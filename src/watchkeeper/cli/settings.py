@@ -22,6 +22,7 @@ TABLES = {
     "web": "hub",
     "store": "hub",
     "journal": "hub",
+    "remote_write": "hub",
 }
 """Each top-level table and the program that owns it; a test holds this against the owners."""
 

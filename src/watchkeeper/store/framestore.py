@@ -28,6 +28,7 @@ from watchkeeper.quantities import Duration, Size
 from watchkeeper.store.catalog import Catalog
 from watchkeeper.store.disk import room
 from watchkeeper.store.finding import Allowance, Finder
+from watchkeeper.store.following import Follower, Place
 from watchkeeper.store.head import Stream, capacity_for
 from watchkeeper.store.log import Entry, Log
 from watchkeeper.store.reading import Reading, block
@@ -166,6 +167,14 @@ class FrameStore:
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """See `seams.Store.rollups`."""
         return self._summing.rollups(matchers, start, end, step, Allowance(self._settings.most_samples))
+
+    def follow(self, place: Place | None, most: int) -> Follower:
+        """Read along what becomes durable, from `place` on (None: from now on), at most `most` bytes behind."""
+        return Follower(self._log, place, most)
+
+    def layout(self, number: int) -> tuple[Series, ...]:
+        """What the columns of a followed frame are; empty if it is no longer known."""
+        return self._catalog.layout(number) or ()
 
     # -- upkeep -----------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ between 1971 and 2109 always takes six bytes, so that all samples of a series ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -68,3 +68,14 @@ def write_request(blocks: Iterable[Block]) -> bytes:
             if there.any():
                 parts.append(field(1, labels(series) + samples(block.times[there], values[there])))
     return b"".join(parts)
+
+
+def joined(blocks: Sequence[Block]) -> list[Block]:
+    """Rows of one layout under one another, so that its labels are told once."""
+    by_layout: dict[int, list[Block]] = {}
+    for block in blocks:
+        by_layout.setdefault(id(block.series), []).append(block)
+    return [
+        Block(some[0].series, np.concatenate([one.times for one in some]), np.concatenate([one.values for one in some]))
+        for some in by_layout.values()
+    ]

@@ -24,7 +24,7 @@ from watchkeeper.quantities import Size
 from watchkeeper.store import exported
 from watchkeeper.store.asking import MOST_BYTES, Asking
 from watchkeeper.store.finding import condition
-from watchkeeper.store.remotewrite import write_request
+from watchkeeper.store.remotewrite import joined, write_request
 from watchkeeper.store.rolling import Floats, roll
 from watchkeeper.store.settings import StoreSettings
 from watchkeeper.store.snappy import pack
@@ -267,17 +267,6 @@ class VictoriaMetrics:
 
 class _Series(msgspec.Struct):
     data: list[dict[str, str]]
-
-
-def joined(blocks: Sequence[Block]) -> list[Block]:
-    """Rows of one layout under one another, so that its labels are told once."""
-    by_layout: dict[int, list[Block]] = {}
-    for block in blocks:
-        by_layout.setdefault(id(block.series), []).append(block)
-    return [
-        Block(some[0].series, np.concatenate([one.times for one in some]), np.concatenate([one.values for one in some]))
-        for some in by_layout.values()
-    ]
 
 
 def selector(matchers: Sequence[Matcher]) -> str:
