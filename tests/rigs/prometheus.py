@@ -39,8 +39,8 @@ class Prometheus:
     def __init__(self, folder: Path, config: str = "global: {}\n", port: int = 0) -> None:
         """``{port}`` in `config` is its own; give `port` to start it again where it was."""
         with socket.socket() as free:
-            free.bind(("127.0.0.1", port))
-            self.port = free.getsockname()[1]
+            free.bind(("127.0.0.1", 0))
+            self.port = port or free.getsockname()[1]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "prometheus.yml").write_text(config.replace("{port}", str(self.port)))
         assert PROGRAM

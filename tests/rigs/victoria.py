@@ -22,8 +22,8 @@ class Victoria:
     def __init__(self, folder: Path, port: int = 0) -> None:
         """Give `port` to start it again where it was."""
         with socket.socket() as free:
-            free.bind(("127.0.0.1", port))
-            self.port = free.getsockname()[1]
+            free.bind(("127.0.0.1", 0))
+            self.port = port or free.getsockname()[1]
         assert PROGRAM
         self._folder = folder
         self.url = f"http://127.0.0.1:{self.port}"
