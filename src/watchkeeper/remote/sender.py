@@ -15,16 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from watchkeeper.errors import ConfigError, Failed
 from watchkeeper.fetch import Answer, fetch
-from watchkeeper.model import Block, Series
 from watchkeeper.remote.settings import Target
 from watchkeeper.store.following import Place
 from watchkeeper.store.framestore import FrameStore
 from watchkeeper.store.log import Entry
-from watchkeeper.store.remotewrite import joined, write_request
+from watchkeeper.store.remotewrite import Layout, frame, layout
 from watchkeeper.store.snappy import pack
 
 logger = logging.getLogger(__name__)
@@ -33,6 +31,7 @@ MOST_SAMPLES = 10_000
 """Samples of one request; a single frame may have more."""
 POLL = 1.0
 """Seconds between looks at the log once all is sent: commits come once a second."""
+MOST_LAYOUTS = 2000
 LONGEST_PAUSE = 60.0
 LONGEST_ASKED_PAUSE = 300.0
 CONTENT = frozenset({400, 409, 413, 415, 422})
@@ -64,7 +63,7 @@ class Sender:
         self._store = store
         self._chance = chance
         self._file = folder / f"{target.called}.json"
-        self._names: dict[int, tuple[Series, ...]] = {}
+        self._layouts: dict[int, Layout] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.follower = store.follow(self._kept(), int(target.behind))
@@ -94,8 +93,7 @@ class Sender:
 
     async def _deliver(self, entries: Sequence[Entry]) -> None:
         """Until it is taken, or refused for what it is."""
-        blocks = [block for entry in entries if (block := self._block(entry)) is not None]
-        plain = await asyncio.to_thread(lambda: write_request(joined(blocks)))
+        plain = await asyncio.to_thread(lambda: b"".join(map(self._written, entries)))
         if not plain:
             return
         body = await asyncio.to_thread(pack, plain)
@@ -135,20 +133,19 @@ class Sender:
             return None, str(fault)
         return answer, f"it answers {answer.status}: {answer.body[:200].decode(errors='replace').strip()}"
 
-    def _block(self, entry: Entry) -> Block | None:
-        """A frame under its target's labels; None where its layout is not known any more."""
-        names = self._names.get(entry.layout)
-        if names is None:
-            if len(self._names) > 10_000:
-                self._names.clear()
+    def _written(self, entry: Entry) -> bytes:
+        """A frame under its target's labels; nothing where its layout is not known any more."""
+        known = self._layouts.get(entry.layout)
+        if known is None:
+            if len(self._layouts) > MOST_LAYOUTS:
+                self._layouts.clear()
             names = self._store.layout(entry.layout)
-            if self.target.labels:
-                names = tuple(one.labelled(self.target.labels) for one in names)
-            self._names[entry.layout] = names
-        if len(names) != len(entry.values):
+            known = layout(tuple(one.labelled(self.target.labels) for one in names) if self.target.labels else names)
+            self._layouts[entry.layout] = known
+        if len(known.series) != len(entry.values):
             self.tally.dropped_samples += len(entry.values)
-            return None
-        return Block(names, np.array([entry.at], np.int64), entry.values[None, :])
+            return b""
+        return frame(known, entry.at, entry.values)
 
     def _tell(self, why: str) -> None:
         """Log what is wrong once, and that it is right again."""

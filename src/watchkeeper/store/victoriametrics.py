@@ -24,7 +24,7 @@ from watchkeeper.quantities import Size
 from watchkeeper.store import exported
 from watchkeeper.store.asking import MOST_BYTES, Asking
 from watchkeeper.store.finding import condition
-from watchkeeper.store.remotewrite import joined, write_request
+from watchkeeper.store.remotewrite import Layout, frame, layout
 from watchkeeper.store.rolling import Floats, roll
 from watchkeeper.store.settings import StoreSettings
 from watchkeeper.store.snappy import pack
@@ -76,6 +76,7 @@ class VictoriaMetrics:
         self._asking = Asking(settings.url, settings.token.reveal() if settings.token else "")
         self._since = milliseconds(clock.wall())
         self._layouts: dict[int, tuple[Series, ...]] = {}
+        self._layouts_written: dict[int, Layout] = {}
         self._defined: set[tuple[str, str, int]] = set()
         self._recent: dict[tuple[str, str], deque[Row]] = {}
         self._pending: list[Row] = []
@@ -205,11 +206,11 @@ class VictoriaMetrics:
 
     def _row(self, machine: str, frame: Frame) -> Row:
         """A frame as it waits to be sent; raises Refused where it does not fit its layout."""
-        layout = self._layouts.get(frame.dictionary)
-        if layout is None or (machine, frame.stream, frame.dictionary) not in self._defined:
+        series = self._layouts.get(frame.dictionary)
+        if series is None or (machine, frame.stream, frame.dictionary) not in self._defined:
             raise Refused(f"a frame of {machine} refers to a layout that was not defined", code="malformed-packet")
-        if len(frame.values) != len(layout) * 8:
-            what = f"a frame of {machine} has {len(frame.values)} bytes where its layout needs {len(layout) * 8}"
+        if len(frame.values) != len(series) * 8:
+            what = f"a frame of {machine} has {len(frame.values)} bytes where its layout needs {len(series) * 8}"
             raise Refused(what, code="malformed-packet")
         return Row(frame.dictionary, frame.at, np.frombuffer(frame.values, "<f8"))
 
@@ -222,30 +223,36 @@ class VictoriaMetrics:
     def _send(self, batch: list[Row]) -> None:
         """All or Failed: what was sent before a failure is sent again, and is the same samples then."""
         with self._sending:
-            blocks: list[Block] = []
+            parts: list[bytes] = []
             waiting = 0
             for row in batch:
-                blocks.append(Block(self._layouts[row.layout], np.array([row.at]), row.values[None, :]))
+                parts.append(frame(self._written(row.layout), row.at, row.values))
                 waiting += len(row.values)
                 if waiting >= REQUEST_SAMPLES:
-                    self._write(blocks)
-                    blocks, waiting = [], 0
-            if blocks:
-                self._write(blocks)
+                    self._write(parts)
+                    parts, waiting = [], 0
+            if parts:
+                self._write(parts)
             self._sent += sum(len(row.values) for row in batch)
 
-    def _write(self, blocks: Sequence[Block]) -> None:
+    def _written(self, number: int) -> Layout:
+        known = self._layouts_written.get(number)
+        if known is None:
+            known = self._layouts_written[number] = layout(self._layouts[number])
+        return known
+
+    def _write(self, parts: Sequence[bytes]) -> None:
         headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
-        self._asking.send("/api/v1/write", pack(write_request(joined(blocks))), headers)
+        self._asking.send("/api/v1/write", pack(b"".join(parts)), headers)
 
     def _of_memory(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
         found = []
         for rows in list(self._recent.values()):
             inside = [row for row in list(rows) if start <= row.at <= end]
-            for layout in dict.fromkeys(row.layout for row in inside):
-                names, columns = self._matching(layout, matchers)
+            for number in dict.fromkeys(row.layout for row in inside):
+                names, columns = self._matching(number, matchers)
                 if columns:
-                    some = [row for row in inside if row.layout == layout]
+                    some = [row for row in inside if row.layout == number]
                     values = np.stack([row.values for row in some])[:, columns]
                     found.append(Block(tuple(names[one] for one in columns), np.array([row.at for row in some]), values))
         return found
