@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from watchkeeper.errors import ConfigError, Failed
 from watchkeeper.fetch import Answer, fetch
+from watchkeeper.model import ABSENT_BITS
 from watchkeeper.remote.settings import Target
 from watchkeeper.store.following import Place
 from watchkeeper.store.framestore import FrameStore
@@ -101,7 +103,7 @@ class Sender:
         while True:
             answer, why = await self._post(body)
             if answer is not None and 200 <= answer.status < 300:
-                self.tally.samples += sum(len(entry.values) for entry in entries)
+                self.tally.samples += sum(map(told, entries))
                 self._tell("")
                 return
             if answer is not None and answer.status in CONTENT:
@@ -115,7 +117,7 @@ class Sender:
             await self._deliver(entries[:half])
             await self._deliver(entries[half:])
             return
-        self.tally.dropped_samples += len(entries[0].values)
+        self.tally.dropped_samples += told(entries[0])
         self._tell(f"a frame was refused and left out: {why}")
 
     async def _post(self, body: bytes) -> tuple[Answer | None, str]:
@@ -143,7 +145,7 @@ class Sender:
             known = layout(tuple(one.labelled(self.target.labels) for one in names) if self.target.labels else names)
             self._layouts[entry.layout] = known
         if len(known.series) != len(entry.values):
-            self.tally.dropped_samples += len(entry.values)
+            self.tally.dropped_samples += told(entry)
             return b""
         return frame(known, entry.at, entry.values)
 
@@ -168,6 +170,11 @@ class Sender:
         fresh = self._file.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(self.follower.place))
         fresh.replace(self._file)
+
+
+def told(entry: Entry) -> int:
+    """How many samples a frame has: absent ones are none."""
+    return int(np.count_nonzero(entry.values.view(np.int64) != ABSENT_BITS))
 
 
 def parts(entries: Sequence[Entry], most: int) -> list[list[Entry]]:
