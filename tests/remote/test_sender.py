@@ -19,6 +19,7 @@ from watchkeeper.errors import ConfigError
 from watchkeeper.fetch import Answer
 from watchkeeper.hub import read_settings
 from watchkeeper.model import Frame, Series
+from watchkeeper.quantities import Secret
 from watchkeeper.remote import sender as sender_room
 from watchkeeper.remote.sender import Sender, parts, pause
 from watchkeeper.remote.settings import Target
@@ -195,6 +196,19 @@ async def test_a_torn_file_sends_the_log_again(bench: Bench) -> None:
     (bench.folder / "remote" / "t.json").write_bytes(b"")
     async with receiving(target), sending(bench, target):
         await until(lambda: ticks(target) == [1])
+
+
+async def test_a_secret_that_is_no_header_is_told_without_its_text(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither log nor figures quote it; once it is right, samples go out."""
+    monkeypatch.setenv("SECRET", "hid\nden")
+    target = Receiving()
+    async with receiving(target), sending(bench, target, token=Secret(env="SECRET")) as sender:
+        put(bench, 1)
+        await until(lambda: sender.trouble)
+        assert "hid" not in sender.trouble
+        assert "Authorization" in sender.trouble
+        monkeypatch.setenv("SECRET", "right")
+        await until(lambda: target.taken)
 
 
 def test_pauses_grow_with_chance_in_them_and_heed_what_is_asked() -> None:

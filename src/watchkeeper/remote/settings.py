@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from watchkeeper.config import NAME, Part
+from watchkeeper.errors import ConfigError
 from watchkeeper.quantities import Duration, Secret, Size
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
@@ -57,4 +58,8 @@ class Target(Part, frozen=True, kw_only=True):
     def revealed(self) -> dict[str, str]:
         """The headers with their secrets; raises ConfigError where one is not there."""
         found = {name: text if isinstance(text, str) else text.reveal() for name, text in self.headers.items()}
-        return found | ({"Authorization": f"Bearer {self.token.reveal()}"} if self.token else {})
+        found |= {"Authorization": f"Bearer {self.token.reveal()}"} if self.token else {}
+        for name, text in found.items():
+            if not (text.isascii() and text.isprintable()):  # told here, without its text: who sends it would quote it
+                raise ConfigError(f"the header {name} has characters that no header can have", where="remote_write")
+        return found

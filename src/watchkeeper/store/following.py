@@ -80,12 +80,12 @@ class Follower:
         if self._decoded.segment != number or self._decoded.offset > start:
             self._decoded = Place(number, 0)
             self._before = {}
-        base, size = self._decoded.offset, segment.size
-        if size <= base:
+        begun, size = self._decoded.offset, segment.size
+        if size <= begun:
             return
         with segment.path.open("rb") as file:
-            file.seek(base)
-            raw = file.read(size - base)
+            file.seek(begun)
+            raw = file.read(size - begun)
         for end, entries in batches(raw, self._before):
-            self._decoded = Place(number, base + end)
-            yield base + end, entries
+            self._decoded = Place(number, begun + end)
+            yield begun + end, entries

@@ -115,12 +115,14 @@ class FrameStore:
         stream, values = self._checked(machine, frame)
         if frame.at <= stream.last:
             return False
+        self._look_for_room()
         self._pend(frame, stream.number, self._add(stream, frame.dictionary, frame.at, values))
         return True
 
     def amend(self, machine: str, frame: Frame) -> bool:
         """See `seams.Store.amend`; raises Failed as `take` does."""
         stream, values = self._checked(machine, frame)
+        self._look_for_room()
         row = stream.amend(frame.dictionary, frame.at, values)
         if row is None:
             return False
@@ -239,7 +241,7 @@ class FrameStore:
     # -- leaves -----------------------------------------------------------------------------------
 
     def _checked(self, machine: str, frame: Frame) -> tuple[Stream, Floats]:
-        """A frame's stream and values; raises Refused where it does not fit its layout, Failed where there is no room."""
+        """A frame's stream and values; raises Refused where it does not fit its layout."""
         known = self._layouts.get((machine, frame.stream, frame.dictionary))
         if known is None:
             raise Refused(f"a frame of {machine} refers to a layout that was not defined", code="malformed-packet")
@@ -247,10 +249,11 @@ class FrameStore:
         if len(frame.values) != columns * 8:
             what = f"a frame of {machine} has {len(frame.values)} bytes where its layout needs {columns * 8}"
             raise Refused(what, code="malformed-packet")
-        stream = self._streams[number]
-        if self._pending_bytes > WAITING_BYTES and frame.at >= stream.last:
+        return self._streams[number], np.frombuffer(frame.values, "<f8")
+
+    def _look_for_room(self) -> None:
+        if self._pending_bytes > WAITING_BYTES:
             raise Failed(f"{Size(self._pending_bytes)} of figures wait for the disk already")
-        return stream, np.frombuffer(frame.values, "<f8")
 
     def _pend(self, frame: Frame, stream: int, row: Floats) -> None:
         self._pending.append(Entry(stream, frame.dictionary, frame.at, row))
