@@ -25,7 +25,7 @@ from watchkeeper.store.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
-_NEVER = (-1, 0.0)
+Sample = tuple[Series, int, float]
 
 
 class Piece(NamedTuple):
@@ -61,19 +61,22 @@ class Reading:
     def latest(self, matchers: Sequence[Matcher]) -> list[tuple[Series, int, float]]:
         """See `seams.Store.latest`."""
         wanted = tuple(matchers)
-        found: dict[Series, tuple[int, float]] = {}
+        of_machine: dict[str, list[tuple[int, list[Sample]]]] = {}
         for stream in self._finder.streams(wanted):
             newest = self._newest(stream)
             if newest is None:
                 continue
             layout, columns = self._finder.match(newest.layout, wanted)
-            row = newest.values[list(columns)].tolist()
-            at = newest.at
-            for column, value in zip(columns, row, strict=True):
-                # A series that has changed its stream is in the last row of both: the newer one tells.
-                if value == value and found.get(layout[column], _NEVER)[0] < at:  # noqa: PLR0124  # the quickest way to ask for NaN
-                    found[layout[column]] = (at, value)
-        return [(one, at, value) for one, (at, value) in found.items()]
+            if columns:
+                row = newest.values[list(columns)].tolist()
+                at = newest.at
+                told = [(layout[column], at, value) for column, value in zip(columns, row, strict=True) if value == value]  # noqa: PLR0124  # the quickest way to ask for NaN
+                of_machine.setdefault(self._finder.machine(stream.number), []).append((newest.layout, told))
+        found: list[Sample] = []
+        for some in of_machine.values():
+            samples = [one for _, told in some for one in told]
+            found += _newest_of(samples) if self._finder.overlap([layout for layout, _ in some]) else samples
+        return found
 
     def series(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Series]:
         """See `seams.Store.series`."""
@@ -232,3 +235,13 @@ def block(pieces: Sequence[Piece]) -> Block:
         values[row : row + len(piece.times), [places[one] for one in piece.series]] = piece.values
         row += len(piece.times)
     return Block(tuple(places), times, values)
+
+
+def _newest_of(samples: Sequence[Sample]) -> list[Sample]:
+    """Of a series that is told several times, since it has changed its stream, the newest value."""
+    found: dict[Series, Sample] = {}
+    for one in samples:
+        known = found.setdefault(one[0], one)
+        if known[1] < one[1]:
+            found[one[0]] = one
+    return list(found.values())
