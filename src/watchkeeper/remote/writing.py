@@ -22,6 +22,7 @@ MOST_LABELS = 128
 MOST_LABEL_BYTES = 16 * 1024
 _VARINT, _EIGHT, _LENGTH, _FOUR = 0, 1, 2, 5
 _LABEL, _SAMPLE, _HISTOGRAM = 1, 2, 4
+_USUAL = b"\x12\x10\x09"
 _SIX_BYTES, _MORE = 0x808080808080, 0x008080808080
 """Which bytes of a number of six say that more follow: all but the last."""
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -118,25 +119,27 @@ def _time_series(raw: bytes, start: int, end: int, times: list[int], figures: li
     """Add a series' samples to the columns; its labels' bytes, and how many native histograms it has."""
     pieces: list[bytes] = []
     at = start
-    while at < end and raw[at] == 0x0A:  # labels stand in front, one behind the other: hop over them
-        length, first = _varint(raw, at + 1, end)
-        at = first + length
+    while at + 1 < end and raw[at] == 0x0A:  # labels stand in front, one behind the other: hop over them
+        length = raw[at + 1]
+        if length < 0x80:
+            at += 2 + length
+        else:
+            length, at = _varint(raw, at + 1, end)
+            at += length
     if at > end:
         raise _bad("it ends within a label")
     if at > start:
         pieces.append(raw[start:at])
+    # Then what all senders write: samples of eight bytes of value and six of time.
+    while at + 18 <= end and raw[at : at + 3] == _USUAL and raw[at + 11] == 0x10 and (when := _six(raw, at + 12)):
+        figures.append(raw[at + 3 : at + 11])
+        times.append(when)
+        at += 18
     histograms = 0
     for number, kind, first, last in fields(raw, at, end):
-        if kind != _LENGTH:
-            continue
-        if number == _SAMPLE:
-            # What all senders write: eight bytes of value, six of time.
-            if last - first == 16 and raw[first] == 0x09 and raw[first + 9] == 0x10 and (at := _six(raw, first + 10)):
-                figures.append(raw[first + 1 : first + 9])
-                times.append(at)
-            else:
-                _sample(raw, first, last, times, figures)
-        elif number == _LABEL:
+        if number == _SAMPLE and kind == _LENGTH:
+            _sample(raw, first, last, times, figures)
+        elif number == _LABEL and kind == _LENGTH:
             pieces.append(field(_LABEL, raw[first:last]))
         elif number == _HISTOGRAM:
             histograms += 1
