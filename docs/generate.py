@@ -39,6 +39,7 @@ from watchkeeper.cli.settings import schema  # noqa: E402
 from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
 from watchkeeper.config import encode_hook  # noqa: E402
 from watchkeeper.fetch import fetch  # noqa: E402
+from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402
 from watchkeeper.model import Family  # noqa: E402
 from watchkeeper.probe import probing  # noqa: E402
 from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402
@@ -122,7 +123,8 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
         yield f'[[server.NAME.probe]], [probe.NAME] with kind = "{leaf.__struct_config__.tag}"', leaf
     yield "[[server.NAME.metrics]]", openmetrics.OpenMetrics
     for field in msgspec.structs.fields(hub.HubSettings):
-        yield f"[{field.name}]", field.type
+        several = get_origin(field.type) is tuple
+        yield f"[[{field.name}]]" if several else f"[{field.name}]", get_args(field.type)[0] if several else field.type
 
 
 def struct_field(kind: type[msgspec.Struct], name: str) -> Any:
@@ -222,7 +224,8 @@ def metrics() -> str:
     parts.append(
         "## The hub itself\n\nRead them at `/metrics` or draw them: `watchkeeper_machine_up{machine}`, "
         "`watchkeeper_machine_seen_timestamp_seconds{machine}`, `watchkeeper_hub_*` (what it took, its cost, open pages) and "
-        "`watchkeeper_store_*` (what the store holds and costs).\n"
+        "`watchkeeper_store_*` (what the store holds and costs). Of [remote write](../remote-write.md), received and handed on:\n\n"
+        + listed(REMOTE_FAMILIES)
     )
     return "\n".join(parts)
 

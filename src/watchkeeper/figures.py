@@ -16,6 +16,8 @@ import msgspec
 
 from watchkeeper.fleet import Fleet
 from watchkeeper.model import Dictionary, Family, Frame, Labels, Series, dictionary
+from watchkeeper.remote.receiver import Receiver
+from watchkeeper.remote.sender import Sender
 from watchkeeper.web.desk import Figure
 
 STREAM = "5s"
@@ -29,6 +31,64 @@ _FLEET = {
     "events": "Events taken from agents.",
     "refused": "Packets refused as malformed, too early or without room.",
 }
+
+
+REMOTE_FAMILIES = (
+    Family("watchkeeper_remote_series", "gauge", "Series that others have written lately."),
+    Family("watchkeeper_remote_streams", "gauge", "Streams in which these are kept."),
+    Family("watchkeeper_remote_received_requests_total", "counter", "Bodies of remote write taken."),
+    Family("watchkeeper_remote_received_samples_total", "counter", "Samples taken by remote write."),
+    Family("watchkeeper_remote_received_resent_total", "counter", "Samples written to us that were there already."),
+    Family("watchkeeper_remote_received_out_of_order_total", "counter", "Samples refused as older than their series' newest."),
+    Family("watchkeeper_remote_received_too_far_ahead_total", "counter", "Samples refused as ahead of the hub's clock."),
+    Family("watchkeeper_remote_received_histograms_total", "counter", "Native histograms written to us and left out."),
+    Family("watchkeeper_remote_received_refused_total", "counter", "Bodies of remote write that could not be read."),
+    Family("watchkeeper_remote_write_up", "gauge", "Whether the `target` took the last request."),
+    Family("watchkeeper_remote_write_behind_bytes", "gauge", "Bytes of the log that the `target` has not taken yet."),
+    Family("watchkeeper_remote_write_lost_bytes_total", "counter", "Bytes of the log that went before the `target` took them."),
+    Family("watchkeeper_remote_write_requests_total", "counter", "Requests sent to the `target`."),
+    Family("watchkeeper_remote_write_samples_total", "counter", "Samples that the `target` took."),
+    Family(
+        "watchkeeper_remote_write_retries_total", "counter", "Requests that the `target` did not take; they are sent again."
+    ),
+    Family("watchkeeper_remote_write_dropped_samples_total", "counter", "Samples that the `target` refused for what they are."),
+)
+
+
+def remote_figures(receiver: Receiver, senders: Sequence[Sender]) -> list[Figure]:
+    """What others write to us, and what we hand on; the latter by target, if there is one."""
+    figures = []
+    for family in REMOTE_FAMILIES:
+        if family.name.startswith(_SENT):
+            values = [(_labels(target=one.target.called), _sent(one, family.name)) for one in senders]
+        else:
+            values = [((), _received(receiver, family.name))]
+        if values:
+            figures.append(Figure(family, values))
+    return figures
+
+
+_RECEIVED, _SENT = "watchkeeper_remote_received_", "watchkeeper_remote_write_"
+
+
+def _received(receiver: Receiver, name: str) -> float:
+    if name == "watchkeeper_remote_series":
+        return receiver.series
+    if name == "watchkeeper_remote_streams":
+        return receiver.streams
+    return float(getattr(receiver.tally, name.removeprefix(_RECEIVED).removesuffix("_total")))
+
+
+def _sent(sender: Sender, name: str) -> float:
+    what = name.removeprefix(_SENT).removesuffix("_total")
+    match what:
+        case "up":
+            return float(not sender.trouble)
+        case "behind_bytes":
+            return sender.follower.behind
+        case "lost_bytes":
+            return sender.follower.lost
+    return float(getattr(sender.tally, what))
 
 
 def hub_figures(fleet: Fleet, store: msgspec.Struct | object, listeners: int) -> list[Figure]:

@@ -164,6 +164,12 @@ class Fleet:
         """HELP and TYPE by metric name, of all that was defined since the start."""
         return self._families
 
+    def describe(self, families: Iterable[Family]) -> None:
+        """What others say of the metrics that they write to us; an agent's word counts for more."""
+        for family in families:
+            if len(self._families) < MOST_SERIES:
+                self._families.setdefault(family.name, family)
+
     def happen(self, kind: EventKind, text: str, machine: str = "", severity: Severity = "info") -> None:
         """Add an event of the hub's own to the next batch."""
         at = milliseconds(self._clock.wall())

@@ -25,7 +25,12 @@ from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings, open_journal
 from watchkeeper.model import Action, EventKind, Family, LogLines, Outcome, ServerStatus
 from watchkeeper.query import QuerySettings
-from watchkeeper.store import FrameStore, StoreSettings, open_store
+from watchkeeper.remote.receiver import Receiver
+from watchkeeper.remote.sender import Sender
+from watchkeeper.remote.settings import Target
+from watchkeeper.remote.writing import read_request
+from watchkeeper.store import FrameStore, StoreSettings, VictoriaMetrics, open_store
+from watchkeeper.store.snappy import unpack
 from watchkeeper.web.access import local_token, sign_in_url
 from watchkeeper.web.app import build
 from watchkeeper.web.changes import Changes
@@ -49,6 +54,9 @@ ORDER_SECONDS = 90.0
 
 OWN_SECONDS = 5.0
 
+UNPACKED_BYTES = 32 << 20
+"""What a body of remote write may unpack to: four times what senders put together."""
+
 
 class HubSettings(Part, frozen=True, kw_only=True):
     """All tables that the hub owns."""
@@ -57,6 +65,7 @@ class HubSettings(Part, frozen=True, kw_only=True):
     query: QuerySettings = QuerySettings()
     store: StoreSettings = StoreSettings()
     journal: JournalSettings = JournalSettings()
+    remote_write: tuple[Target, ...] = ()
 
 
 TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
@@ -64,18 +73,33 @@ TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
 
 def read_settings(document: Document) -> HubSettings:
     """The hub's part of a configuration; raises ConfigError."""
+    store = document.part("store", StoreSettings)
     return HubSettings(
         web=document.part("web", WebSettings),
         query=document.part("query", QuerySettings),
-        store=document.part("store", StoreSettings),
+        store=store,
         journal=document.part("journal", JournalSettings),
+        remote_write=targets(document, kept_here=not store.url),
     )
+
+
+def targets(document: Document, *, kept_here: bool) -> tuple[Target, ...]:
+    """Whom samples are handed on to; raises ConfigError for two of one name, or where there is no log to read them from."""
+    found: tuple[Target, ...] = document.decode(document.tables.get("remote_write", ()), tuple[Target, ...], ("remote_write",))
+    if found and not kept_here:
+        raise document.fault(("remote_write",), "figures are kept elsewhere ([store] url): let that store hand them on")
+    names = [target.called for target in found]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise document.fault(("remote_write",), f"two targets are called {twice!r}; give them names")
+    return found
 
 
 class Hub:
     """What the web may ask of the hub (`web.desk.Desk`), and the loops that keep it true."""
 
-    def __init__(self, store: FrameStore, journal: Journal, fleet: Fleet, changes: Changes, clock: Clock) -> None:
+    def __init__(
+        self, store: FrameStore | VictoriaMetrics, journal: Journal, fleet: Fleet, changes: Changes, clock: Clock
+    ) -> None:
         """Put the parts together; nothing runs yet."""
         self.clock = clock
         self.store = store
@@ -86,6 +110,10 @@ class Hub:
         self._sent: dict[str, float] = {}
         self._rung = asyncio.Event()
         self._trouble = ""
+        self.receiver = Receiver(store, lambda: milliseconds(clock.wall()))
+        self._reading = asyncio.Lock()
+        self._receipts: list[asyncio.Future[None]] = []
+        self.senders: tuple[Sender, ...] = ()
 
     # -- the desk: what the web asks ------------------------------------------------------------
 
@@ -106,7 +134,8 @@ class Hub:
 
     def figures(self) -> Sequence[Figure]:
         """The hub's own figures."""
-        return own.hub_figures(self.fleet, self.store.statistics(), self.changes.listeners)
+        ours = own.hub_figures(self.fleet, self.store.statistics(), self.changes.listeners)
+        return [*ours, *own.remote_figures(self.receiver, self.senders)]
 
     def ready(self) -> str:
         """Empty when frames and events can be made durable; else why not."""
@@ -142,6 +171,27 @@ class Hub:
         """Serve one agent's connection until it ends."""
         await Downlink(socket, self.fleet, self.clock).serve()
 
+    async def receive(self, packed: bytes) -> None:
+        """Keep what a program writes; see `Desk.receive`. One body is read at a time, so that memory is bounded."""
+        async with self._reading:
+            try:
+                request = await asyncio.to_thread(lambda: read_request(unpack(packed, UNPACKED_BYTES)))
+            except Refused:
+                self.receiver.tally.refused += 1
+                raise
+            self.fleet.describe(request.families)
+            fault: Refused | None = None
+            try:
+                self.receiver.take(request)
+            except Refused as refused:
+                fault = refused
+        receipt: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._receipts.append(receipt)
+        self.ring("")
+        await receipt
+        if fault is not None:
+            raise fault
+
     # -- the loops -------------------------------------------------------------------------------
 
     def ring(self, machine: str) -> None:
@@ -156,9 +206,10 @@ class Hub:
             self._rung.clear()
             began = self.clock.monotonic()
             while (waited := self.clock.monotonic() - began) < COMMIT_SECONDS:
-                if self.fleet.waiting_bytes >= COMMIT_BYTES or (self.fleet.news_waits and waited >= NEWS_SECONDS):
+                hurry = self.fleet.news_waits or bool(self._receipts)
+                if self.fleet.waiting_bytes >= COMMIT_BYTES or (hurry and waited >= NEWS_SECONDS):
                     break
-                pause = NEWS_SECONDS if self.fleet.news_waits else COMMIT_SECONDS - waited
+                pause = NEWS_SECONDS if hurry else COMMIT_SECONDS - waited
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._rung.wait()
@@ -168,6 +219,7 @@ class Hub:
     async def commit(self) -> None:
         """Write, then acknowledge, then tell; on failure nothing is acknowledged and all is tried again."""
         events, outcomes, links = self.fleet.collect()
+        receipts, self._receipts = self._receipts, []
         try:
             await self.store.commit()
             fresh = await self.journal.events.add(events)
@@ -175,6 +227,7 @@ class Hub:
                 await self._settle(outcome)
         except Failed as fault:
             self.fleet.give_back(events, outcomes)
+            _answer(receipts, Failed(fault.why))
             if not self._trouble:
                 logger.error("nothing can be kept at the moment: %s; agents hold their figures meanwhile", fault.why)  # noqa: TRY400  # a fault of the disk needs no traceback
             self._trouble = fault.why
@@ -184,6 +237,7 @@ class Hub:
         if self._trouble:
             logger.warning("keeping figures and events again")
             self._trouble = ""
+        _answer(receipts, None)
         for link, upto in links:
             await link.acknowledge(upto)
         for event in fresh:
@@ -239,15 +293,19 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        store = open_store(data / "store", settings.store, clock)
+        remote = bool(settings.store.url)
+        store = VictoriaMetrics(settings.store, clock) if remote else open_store(data / "store", settings.store, clock)
         stack.callback(store.close)
         journal = await stack.enter_async_context(open_journal(data / "journal.db"))
         fleet = Fleet(store, clock, await journal.machines.all(), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
         hub = Hub(store, journal, fleet, changes, clock)
+        if isinstance(store, FrameStore):
+            hub.senders = tuple(Sender(target, store, data / "remote-write") for target in settings.remote_write)
         now = milliseconds(clock.wall())
         await journal.actions.settle_open(now, "the hub was stopped before the outcome came")
         await local_token(journal, data / "token", "local", "admin", now)
         await local_token(journal, data / "link-token", "local-agent", "link", now)
+        await local_token(journal, data / "write-token", "local-writer", "write", now)
         host, port = split_address(listen or settings.web.listen)
         bound = stack.enter_context(bind(host, port, next_free=next_free))
         url = f"http://{address(bound)}"
@@ -262,6 +320,7 @@ async def serve(
                 group.create_task(hub.commit_forever(), name="commits"),
                 group.create_task(hub.observe_itself(), name="own figures"),
                 group.create_task(hub.look_after(settings.journal), name="journal upkeep"),
+                *(group.create_task(sender.run(), name=f"remote write to {sender.target.called}") for sender in hub.senders),
             ]
             web = group.create_task(server.run_on_bound(), name="web")
             _write_signpost(data, url)
@@ -278,6 +337,16 @@ async def serve(
         await hub.commit()
         await journal.machines.remember(fleet.known())
         _remove_signpost(data)
+
+
+def _answer(receipts: Sequence[asyncio.Future[None]], fault: Failed | None) -> None:
+    for receipt in receipts:
+        if receipt.done():  # who waited has gone
+            continue
+        if fault is None:
+            receipt.set_result(None)
+        else:
+            receipt.set_exception(fault)
 
 
 def run(document: Document, data: Path, listen: str | None, *, next_free: bool, announce: Callable[[str, str], None]) -> None:

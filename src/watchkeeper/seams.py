@@ -123,6 +123,13 @@ class Store(Protocol):
         """
         ...
 
+    def amend(self, machine: str, frame: Frame) -> bool:
+        """Put what this frame has into its stream's last one, which is of the same instant and layout.
+
+        False: there is no such frame any more, and nothing was done. For what comes in parts, as remote write does.
+        """
+        ...
+
     async def commit(self) -> None:
         """Make every frame taken so far durable. Raises `Failed` (disk full): then none of them may be acknowledged."""
         ...

@@ -7,6 +7,7 @@ the vectors, so that no target rots.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import json
 import shutil
@@ -39,8 +40,12 @@ from cloudnet.packets import (
 from cloudnet.sealed import Letter, _text, seal, unseal
 from rigs.relay import Office, ScriptedWire, bare_login, greeting
 from rigs.wire import CLIENT, SERVER
+from rigs.writer import message, series
 from watchkeeper import errors
 from watchkeeper.collect.exposition import Parser
+from watchkeeper.remote.writing import read_request
+from watchkeeper.remote.writing import series as read_series
+from watchkeeper.store import snappy
 from watchkeeper.wire import packets as link
 
 HERE = Path(__file__).resolve().parent
@@ -269,6 +274,22 @@ def agent_link(data: bytes) -> None:
 
 PAGE = b'# HELP a b\n# TYPE a counter\na_total{x="y\\"",z="\\n"} 1 2\nb 2.5e3\nb_bucket{le="+Inf"} NaN # {} 1\n# EOF\n'
 ACTS = encode([Send(1, BOB.key, ID, b"x"), Ping(1)])
+
+
+def write_requests(data: bytes) -> None:
+    """What a program writes by remote write: a packed message, or as it is inside."""
+    for unpack in (lambda: snappy.unpack(data, 1 << 20), lambda: data):
+        with contextlib.suppress(errors.Refused):
+            for labels in read_request(unpack()).labels:
+                read_series(labels)
+
+
+def written() -> list[bytes]:
+    """A request, packed and not."""
+    plain = b"".join(message((series("m", job="j", path="/"), [(1_760_000_000_000, 1.5), (7, 0.0)])) for _ in range(2))
+    return [plain, snappy.pack(plain), snappy.pack(b"")]
+
+
 TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = {
     "client-packets": (client_packets, lambda: [*vectors("from-client"), *vectors("malformed")]),
     "server-packets": (server_packets, lambda: [*vectors("from-server"), *vectors("malformed")]),
@@ -294,6 +315,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
         ],
     ),
     "exposition": (exposition, lambda: [PAGE, PAGE + b"\x00" + PAGE.replace(b"2.5e3", b"7"), b"a 1\x00a 2\n"]),
+    "write-requests": (write_requests, written),
     "link": (agent_link, lambda: [LINK_HUB, link.encode(link.Ack(7)), link.encode(link.LogsAsk("a", "s", 5, follow=True))]),
 }
 """Name to what is run on each input, and the inputs to begin with."""

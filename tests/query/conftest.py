@@ -1,4 +1,8 @@
-"""Prometheus and our store with the same samples, once for all tests that compare them."""
+"""Prometheus and a store of ours with the same samples, once for all tests that compare them.
+
+The store is the frame store, or its twin over a real VictoriaMetrics. That one does not keep every figure as it is (see
+tests/store/test_victoriametrics.py), so Prometheus is given what it has kept.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,10 @@ import pytest
 from rigs.pair import Pair, filled
 
 
-@pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+@pytest.fixture(scope="session", params=["frames", "victoria-metrics"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Both, with the figures of every day."""
-    with filled(tmp_path_factory.mktemp("pair")) as both:
+    with filled(tmp_path_factory.mktemp("pair"), kind=request.param) as both:
         yield both
 
 

@@ -18,7 +18,7 @@ from rigs.prometheus import Prometheus
 from rigs.questions import questions
 from watchkeeper.errors import Refused
 from watchkeeper.query import parse
-from watchkeeper.store import FrameStore
+from watchkeeper.seams import Store
 
 HERE = Path(__file__).parent
 RANGES = (
@@ -42,7 +42,7 @@ def lines(name: str) -> list[str]:
     return (HERE / name).read_text(encoding="utf-8").splitlines()[1:]
 
 
-def test_questions_written_by_hand_are_answered_alike(pair: tuple[Prometheus, FrameStore]) -> None:
+def test_questions_written_by_hand_are_answered_alike(pair: tuple[Prometheus, Store]) -> None:
     """Every function, operator and modifier, at instants and over ranges."""
     wrong = [
         (question, span, told)
@@ -53,7 +53,7 @@ def test_questions_written_by_hand_are_answered_alike(pair: tuple[Prometheus, Fr
     assert not wrong
 
 
-def test_wrong_questions_are_refused_alike(pair: tuple[Prometheus, FrameStore]) -> None:
+def test_wrong_questions_are_refused_alike(pair: tuple[Prometheus, Store]) -> None:
     """What Prometheus calls bad data, so do we."""
     prometheus, store = pair
     for question in lines("wrong.promql"):
@@ -64,18 +64,18 @@ def test_wrong_questions_are_refused_alike(pair: tuple[Prometheus, FrameStore]) 
         assert refused.value.code == "bad_data"
 
 
-def test_questions_made_from_the_grammar_are_answered_alike(pair: tuple[Prometheus, FrameStore]) -> None:
+def test_questions_made_from_the_grammar_are_answered_alike(pair: tuple[Prometheus, Store]) -> None:
     """Seven hundred of them, the same on every run, each at an instant and over a range."""
     compare(pair, QUICK)
 
 
 @pytest.mark.long
-def test_many_more_made_questions_are_answered_alike(other_pair: tuple[Prometheus, FrameStore]) -> None:
+def test_many_more_made_questions_are_answered_alike(other_pair: tuple[Prometheus, Store]) -> None:
     """Thousands, others on every run, over other figures."""
     compare(other_pair, settings(QUICK, max_examples=5000, derandomize=False))
 
 
-def compare(pair: tuple[Prometheus, FrameStore], how: settings) -> None:
+def compare(pair: tuple[Prometheus, Store], how: settings) -> None:
     """Ask as many made questions as `how` says; tell all that differ."""
     wrong: list[tuple[str, str]] = []
 

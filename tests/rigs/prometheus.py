@@ -36,13 +36,13 @@ class Answer(NamedTuple):
 class Prometheus:
     """One process with its own folder; a context manager."""
 
-    def __init__(self, folder: Path, scrapes: str = "") -> None:
-        """`scrapes` is a ``scrape_configs`` section; PORT in it stands for its own port."""
+    def __init__(self, folder: Path, config: str = "global: {}\n", port: int = 0) -> None:
+        """``{port}`` in `config` is its own; give `port` to start it again where it was."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            self.port = port or free.getsockname()[1]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "prometheus.yml").write_text("global: {}\n" + scrapes.replace("PORT", str(self.port)))
+        (folder / "prometheus.yml").write_text(config.replace("{port}", str(self.port)))
         assert PROGRAM
         command = [
             PROGRAM,
@@ -72,6 +72,12 @@ class Prometheus:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
         self._connection.close()
         self.process.terminate()
+        self.process.wait(30)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._connection.close()
+        self.process.kill()
         self.process.wait(30)
 
     def write(self, blocks: Sequence[Block]) -> None:
@@ -106,6 +112,15 @@ class Prometheus:
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
         """Any request, with a body of that content type: status and what came."""
         return self._ask(method, path, body, kind or "application/x-www-form-urlencoded")
+
+    def samples(self, selector: str, start: int, end: int) -> dict[frozenset[tuple[str, str]], dict[int, float]]:
+        """The raw samples of all series within ``start < t <= end`` (ms), by their labels with the name among them."""
+        told = self.instant(f"{selector}[{end - start}ms]", end)
+        assert not told.error, told.why
+        return {
+            frozenset(one["metric"].items()): {round(at * 1000): float(value) for at, value in one["values"]}
+            for one in told.data
+        }
 
     def _query(self, path: str, fields: dict[str, str]) -> Answer:
         body = urllib.parse.urlencode(fields).encode()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchkeeper.model import STALE, Block, Series
-from watchkeeper.store.remotewrite import field, labels, samples, varint, write_request
+from watchkeeper.store.remotewrite import field, frame, labels, layout, samples, varint, write_request
 
 
 def unpack(raw: bytes) -> int:
@@ -53,3 +53,11 @@ def test_what_is_absent_is_not_sent_and_a_stale_marker_is() -> None:
     raw = write_request([block])
     assert struct.pack("<Q", 0x7FF0000000000002) in raw
     assert raw.count(b"__name__") == 1
+
+
+@given(st.integers(0, 1 << 43), st.lists(st.one_of(st.floats(allow_nan=False), st.just(np.nan), st.just(STALE)), max_size=6))
+def test_a_frame_is_written_as_a_request_of_it_is(at: int, row: list[float]) -> None:
+    """By labels that were written before, at any time, with gaps."""
+    names = tuple(Series(f"m{number}", (("long", "x" * 50 * number),)) for number in range(len(row)))
+    values = np.array(row, np.float64)
+    assert frame(layout(names), at, values) == write_request([Block(names, np.array([at]), values[None, :])])

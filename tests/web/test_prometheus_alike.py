@@ -152,7 +152,7 @@ SCRAPES = """
 scrape_configs:
   - job_name: itself
     scrape_interval: 1s
-    static_configs: [{targets: ["127.0.0.1:PORT"]}]
+    static_configs: [{targets: ["127.0.0.1:{port}"]}]
 """
 
 

@@ -23,6 +23,7 @@ TABLES = {
     "query": "hub",
     "store": "hub",
     "journal": "hub",
+    "remote_write": "hub",
 }
 """Each top-level table and the program that owns it; a test holds this against the owners."""
 

@@ -19,7 +19,7 @@ from watchkeeper.errors import Refused
 from watchkeeper.journal import audit, tables
 from watchkeeper.journal.ledger import Ledger
 
-TokenKind = Literal["admin", "read", "link"]
+TokenKind = Literal["admin", "read", "link", "write"]
 HOUR = 3_600_000
 LINK_LIFE = HOUR
 SESSION_LIFE = 30 * 24 * HOUR

@@ -19,6 +19,8 @@ from watchkeeper.store.head import Stream
 
 ANSWERS = 4096
 """Answers kept; all are dropped together once there are more."""
+FEW_LAYOUTS = 8
+"""An agent has a handful of streams; of more, each pair is not compared."""
 NAME = "__name__"
 _QUIET = re2.Options()
 _QUIET.log_errors = False
@@ -60,6 +62,7 @@ class Finder:
         self._names: dict[int, dict[str, list[int]]] = {}
         self._picked: dict[tuple[int, tuple[int, ...]], tuple[Series, ...]] = {}
         self._answers: dict[tuple[int, tuple[Matcher, ...]], tuple[int, ...]] = {}
+        self._overlaps: dict[tuple[int, int], bool] = {}
 
     def streams(self, matchers: Sequence[Matcher]) -> list[Stream]:
         """The streams of machines that can match; raises Refused where a matcher makes no sense."""
@@ -92,6 +95,26 @@ class Finder:
                 self._picked.clear()
             found = self._picked[key] = tuple(layout[column] for column in columns)
         return found
+
+    def machine(self, stream: int) -> str:
+        """Whose stream it is."""
+        return self._catalog.streams[stream].machine
+
+    def overlap(self, layouts: Sequence[int]) -> bool:
+        """Whether a series may stand in two of these layouts, of one machine's streams: not looked at in vain again."""
+        if len(layouts) > FEW_LAYOUTS:
+            return True
+        for place, one in enumerate(layouts):
+            for other in layouts[:place]:
+                known = self._overlaps.get((one, other))
+                if known is None:
+                    if len(self._overlaps) >= ANSWERS:
+                        self._overlaps.clear()
+                    both = set(self._catalog.layout(one) or ()) & set(self._catalog.layout(other) or ())
+                    known = self._overlaps[one, other] = bool(both)
+                if known:
+                    return True
+        return False
 
     def forget(self) -> None:
         """Drop what is remembered, because layouts have gone."""

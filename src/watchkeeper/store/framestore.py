@@ -28,6 +28,7 @@ from watchkeeper.quantities import Duration, Size
 from watchkeeper.store.catalog import Catalog
 from watchkeeper.store.disk import room
 from watchkeeper.store.finding import Allowance, Finder
+from watchkeeper.store.following import Follower, Place
 from watchkeeper.store.head import Stream, capacity_for
 from watchkeeper.store.log import Entry, Log
 from watchkeeper.store.reading import Reading, block
@@ -111,22 +112,21 @@ class FrameStore:
 
     def take(self, machine: str, frame: Frame) -> bool:
         """See `seams.Store.take`; raises Failed while the disk has not taken what waits already."""
-        known = self._layouts.get((machine, frame.stream, frame.dictionary))
-        if known is None:
-            raise Refused(f"a frame of {machine} refers to a layout that was not defined", code="malformed-packet")
-        number, columns = known
-        if len(frame.values) != columns * 8:
-            what = f"a frame of {machine} has {len(frame.values)} bytes where its layout needs {columns * 8}"
-            raise Refused(what, code="malformed-packet")
-        stream = self._streams[number]
+        stream, values = self._checked(machine, frame)
         if frame.at <= stream.last:
             return False
-        if self._pending_bytes > WAITING_BYTES:
-            raise Failed(f"{Size(self._pending_bytes)} of figures wait for the disk already")
-        values = np.frombuffer(frame.values, "<f8")
-        row = self._add(stream, frame.dictionary, frame.at, values)
-        self._pending.append(Entry(number, frame.dictionary, frame.at, row))
-        self._pending_bytes += len(frame.values)
+        self._look_for_room()
+        self._pend(frame, stream.number, self._add(stream, frame.dictionary, frame.at, values))
+        return True
+
+    def amend(self, machine: str, frame: Frame) -> bool:
+        """See `seams.Store.amend`; raises Failed as `take` does."""
+        stream, values = self._checked(machine, frame)
+        self._look_for_room()
+        row = stream.amend(frame.dictionary, frame.at, values)
+        if row is None:
+            return False
+        self._pend(frame, stream.number, row)
         return True
 
     async def commit(self) -> None:
@@ -169,6 +169,14 @@ class FrameStore:
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """See `seams.Store.rollups`."""
         return self._summing.rollups(matchers, start, end, step, Allowance(self._settings.most_samples))
+
+    def follow(self, place: Place | None, most: int) -> Follower:
+        """Read along what becomes durable, from `place` on (None: from now on), at most `most` bytes behind."""
+        return Follower(self._log, place, most)
+
+    def layout(self, number: int) -> tuple[Series, ...]:
+        """What the columns of a followed frame are; empty if it is no longer known."""
+        return self._catalog.layout(number) or ()
 
     # -- upkeep -----------------------------------------------------------------------------------
 
@@ -232,6 +240,25 @@ class FrameStore:
 
     # -- leaves -----------------------------------------------------------------------------------
 
+    def _checked(self, machine: str, frame: Frame) -> tuple[Stream, Floats]:
+        """A frame's stream and values; raises Refused where it does not fit its layout."""
+        known = self._layouts.get((machine, frame.stream, frame.dictionary))
+        if known is None:
+            raise Refused(f"a frame of {machine} refers to a layout that was not defined", code="malformed-packet")
+        number, columns = known
+        if len(frame.values) != columns * 8:
+            what = f"a frame of {machine} has {len(frame.values)} bytes where its layout needs {columns * 8}"
+            raise Refused(what, code="malformed-packet")
+        return self._streams[number], np.frombuffer(frame.values, "<f8")
+
+    def _look_for_room(self) -> None:
+        if self._pending_bytes > WAITING_BYTES:
+            raise Failed(f"{Size(self._pending_bytes)} of figures wait for the disk already")
+
+    def _pend(self, frame: Frame, stream: int, row: Floats) -> None:
+        self._pending.append(Entry(stream, frame.dictionary, frame.at, row))
+        self._pending_bytes += len(frame.values)
+
     def _begin(self) -> list[Entry]:
         batch, self._pending = self._pending, []
         self._pending_bytes = 0
@@ -286,6 +313,8 @@ class FrameStore:
                 lost.add(entry.layout)
             elif entry.at > stream.last:
                 self._add(stream, entry.layout, entry.at, entry.values)
+            elif entry.at > stream.sealed:
+                stream.amend(entry.layout, entry.at, entry.values)
         if lost:
             self._log.repairs.append(f"frames of {len(lost)} layouts that the catalogue does not know were dropped")
 

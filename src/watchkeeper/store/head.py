@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.model import ABSENT_BITS
+
 Floats = NDArray[np.float64]
 
 LONGEST = 720
@@ -39,6 +41,13 @@ class Head:
         row: Floats = self._values[place]
         row[:] = values
         self.count = place + 1  # last: a reader in another thread sees whole rows alone
+        return row
+
+    def amend(self, values: Floats) -> Floats:
+        """Put what `values` has into the last row; returns the row as kept."""
+        row: Floats = self._values[self.count - 1]
+        there = values.view(np.int64) != ABSENT_BITS
+        row[there] = values[there]
         return row
 
     @property
@@ -86,6 +95,13 @@ class Stream:
             head = self.head = Head(layout, len(values), capacity)
         self.last = at
         return head.add(at, values)
+
+    def amend(self, layout: int, at: int, values: Floats) -> Floats | None:
+        """Put what `values` has into the last row, if it is of that instant and layout and not frozen: else None."""
+        head = self.head
+        if head is None or not head.count or at != self.last or head.layout != layout:
+            return None
+        return head.amend(values)
 
     def freeze(self) -> None:
         """Let the head be sealed as it is."""

@@ -17,13 +17,16 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.errors import Failed
 from watchkeeper.store.disk import durable_folder
+
+if TYPE_CHECKING:
+    from watchkeeper.store.following import Follower
 
 Floats = NDArray[np.float64]
 Bits = NDArray[np.int64]
@@ -70,6 +73,7 @@ class Log:
         self._opened_at = 0.0
         self._before: dict[int, tuple[int, Bits]] = {}
         self._next = int(self.closed[-1].path.stem) + 1 if self.closed else 1
+        self.followers: list[Follower] = []
 
     @property
     def size(self) -> int:
@@ -82,7 +86,7 @@ class Log:
             raw = segment.path.read_bytes()
             sound = 0
             before: dict[int, tuple[int, Bits]] = {}
-            for end, entries in _batches(raw, before):
+            for end, entries in batches(raw, before):
                 for entry in entries:
                     segment.reach[entry.stream] = entry.at
                     yield entry
@@ -113,13 +117,42 @@ class Log:
         for entry in entries:
             segment.reach[entry.stream] = entry.at
 
-    def drop(self, sealed: dict[int, int]) -> int:
-        """Remove closed segments whose frames are all sealed (stream: up to when) or of no stream; returns how many."""
+    def segments(self) -> list[tuple[int, Segment]]:
+        """All segments by number, the open one last; from any thread."""
+        last = self._open  # first: it may be closed meanwhile, and then stands among the others
+        known = {int(one.path.stem): one for one in (*list(self.closed), *((last,) if last else ()))}
+        return sorted(known.items())
+
+    def drop(self, sealed: dict[int, int], *, wait: bool = True) -> int:
+        """Remove closed segments whose frames are all sealed (stream: up to when) or of no stream; returns how many.
+
+        Those that a follower has not read yet wait, as far as it may be behind; none does if `wait` is False.
+        """
         gone = [one for one in self.closed if all(sealed.get(stream, FOREVER) >= at for stream, at in one.reach.items())]
+        held = {path for follower in self.followers for path in self._held(follower)} if wait else set()
+        gone = [one for one in gone if one.path not in held]
         for segment in gone:
+            number = int(segment.path.stem)
+            for follower in self.followers:
+                if number > follower.place.segment or (
+                    number == follower.place.segment and follower.place.offset < segment.size
+                ):
+                    follower.missed(number, segment.size)
             segment.path.unlink(missing_ok=True)
             self.closed.remove(segment)
         return len(gone)
+
+    def _held(self, follower: Follower) -> Iterator[Path]:
+        """The segments that it has to read, the newest first, until they are too many."""
+        size = 0
+        for number, segment in reversed(self.segments()):
+            size += segment.size
+            unread = number > follower.place.segment or (
+                number == follower.place.segment and follower.place.offset < segment.size
+            )
+            if not unread or size > follower.most:
+                return
+            yield segment.path
 
     def close(self) -> None:
         """Close the open segment; everything in it is durable already."""
@@ -179,8 +212,11 @@ def _pack(entries: Sequence[Entry], before: dict[int, tuple[int, Bits]]) -> tupl
     return HEADER.pack(MAGIC, zlib.crc32(body, zlib.crc32(counts)), len(body), len(entries), len(words)) + body, after
 
 
-def _batches(raw: bytes, before: dict[int, tuple[int, Bits]]) -> Iterator[tuple[int, list[Entry]]]:
-    """Each whole batch as (where it ends, its frames); stops at the first that is not whole."""
+def batches(raw: bytes, before: dict[int, tuple[int, Bits]]) -> Iterator[tuple[int, list[Entry]]]:
+    """Each whole batch as (where it ends, its frames); stops at the first that is not whole.
+
+    `before` has the newest bits of each stream up to `raw`, and is kept up to date with each step.
+    """
     start = 0
     while start + HEADER.size <= len(raw):
         magic, crc, length, frames, words = HEADER.unpack_from(raw, start)

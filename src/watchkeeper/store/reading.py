@@ -25,6 +25,8 @@ from watchkeeper.store.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
+Sample = tuple[Series, int, float]
+
 
 class Piece(NamedTuple):
     """Matching columns of one chunk or head. `values`: float64[ticks, series]."""
@@ -59,15 +61,21 @@ class Reading:
     def latest(self, matchers: Sequence[Matcher]) -> list[tuple[Series, int, float]]:
         """See `seams.Store.latest`."""
         wanted = tuple(matchers)
-        found: list[tuple[Series, int, float]] = []
+        of_machine: dict[str, list[tuple[int, list[Sample]]]] = {}
         for stream in self._finder.streams(wanted):
             newest = self._newest(stream)
             if newest is None:
                 continue
             layout, columns = self._finder.match(newest.layout, wanted)
-            row = newest.values[list(columns)].tolist()
-            at = newest.at
-            found += [(layout[column], at, value) for column, value in zip(columns, row, strict=True) if value == value]  # noqa: PLR0124  # the quickest way to ask for NaN
+            if columns:
+                row = newest.values[list(columns)].tolist()
+                at = newest.at
+                told = [(layout[column], at, value) for column, value in zip(columns, row, strict=True) if value == value]  # noqa: PLR0124  # the quickest way to ask for NaN
+                of_machine.setdefault(self._finder.machine(stream.number), []).append((newest.layout, told))
+        found: list[Sample] = []
+        for some in of_machine.values():
+            samples = [one for _, told in some for one in told]
+            found += _newest_of(samples) if self._finder.overlap([layout for layout, _ in some]) else samples
         return found
 
     def series(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Series]:
@@ -227,3 +235,13 @@ def block(pieces: Sequence[Piece]) -> Block:
         values[row : row + len(piece.times), [places[one] for one in piece.series]] = piece.values
         row += len(piece.times)
     return Block(tuple(places), times, values)
+
+
+def _newest_of(samples: Sequence[Sample]) -> list[Sample]:
+    """Of a series that is told several times, since it has changed its stream, the newest value."""
+    found: dict[Series, Sample] = {}
+    for one in samples:
+        known = found.setdefault(one[0], one)
+        if known[1] < one[1]:
+            found[one[0]] = one
+    return list(found.values())

@@ -10,6 +10,7 @@ between 1971 and 2109 always takes six bytes, so that all samples of a series ar
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -68,3 +69,29 @@ def write_request(blocks: Iterable[Block]) -> bytes:
             if there.any():
                 parts.append(field(1, labels(series) + samples(block.times[there], values[there])))
     return b"".join(parts)
+
+
+class Layout(NamedTuple):
+    """Series of a frame, and what stands in front of the one sample of each: for who writes the same series again and again."""
+
+    series: tuple[Series, ...]
+    openings: tuple[bytes, ...]
+
+
+def layout(series: tuple[Series, ...]) -> Layout:
+    """Write the labels of a frame's series, once."""
+    texts = [labels(one) for one in series]
+    return Layout(series, tuple(b"\x0a" + varint(len(text) + _SAMPLE.itemsize) + text for text in texts))
+
+
+def frame(known: Layout, at: int, values: Floats) -> bytes:
+    """One frame as (a part of) a message: what `write_request` would write of it, at a tenth of the cost."""
+    if not _SIX_BYTES[0] <= at < _SIX_BYTES[1]:
+        return write_request([Block(known.series, np.array([at], np.int64), values[None, :])])
+    there = np.flatnonzero(values.view(np.int64) != ABSENT_BITS)
+    raw = samples(np.full(len(there), at, np.int64), values[there])
+    size = _SAMPLE.itemsize
+    pieces = [b""] * (2 * len(there))
+    pieces[::2] = [known.openings[column] for column in there.tolist()]
+    pieces[1::2] = [raw[start : start + size] for start in range(0, len(raw), size)]
+    return b"".join(pieces)

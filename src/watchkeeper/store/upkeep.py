@@ -133,6 +133,8 @@ class Upkeep:
 
     def _retain(self, now: int) -> None:
         settings = self._settings
+        if room(self._folder, settings.keep_free) < 0:  # what waits to be handed on gives way before what is kept
+            self._log.drop({stream.number: stream.sealed for stream in list(self._streams.values())}, wait=False)
         ages = {"t0": settings.raw, "t1": settings.first, "t2": settings.hourly}
         shelves = {shelf.tier.name: shelf for shelf in self._shelves}
         files = [Shelved(name, *measured) for name, shelf in shelves.items() for measured in shelf.sizes()]

@@ -24,6 +24,8 @@ SECRET_CHARS = 200
 
 READERS = frozenset({"admin", "operator", "viewer", "read"})
 ACTORS = frozenset({"admin", "operator"})
+WRITERS = frozenset({"admin", "write"})
+"""Who may write figures: programs with a token of that kind, which may do nothing else."""
 
 
 class Failures:
@@ -101,6 +103,15 @@ def permit(bearer: Bearer | None, *, acts: bool, admin: bool = False) -> Bearer:
     wanted = frozenset({"admin"}) if admin else ACTORS if acts else READERS
     if bearer.role not in wanted:
         raise Refused(f"the role {bearer.role!r} may not do this", code="not-allowed")
+    return bearer
+
+
+def permit_writing(bearer: Bearer | None) -> Bearer:
+    """Let a program write figures; raises `Refused` as `permit` does."""
+    if bearer is None:
+        raise Refused("a token must be shown to write figures", code="not-signed-in")
+    if bearer.role not in WRITERS:
+        raise Refused(f"the role {bearer.role!r} may not write figures", code="not-allowed")
     return bearer
 
 

@@ -109,3 +109,11 @@ class Desk(Protocol):
     async def link(self, socket: LinkSocket) -> None:
         """Serve one agent's connection until it ends; returning closes the socket. Raises nothing."""
         ...
+
+    async def receive(self, packed: bytes) -> None:
+        """Keep what a program writes: one body of Prometheus' remote write. It is durable on return.
+
+        Raises `Refused` for what cannot be kept (``bad-data``, ``bad-snappy``, ``too-large``, ``out-of-order``: then the
+        rest of it is kept) and `Failed` when it should be sent again.
+        """
+        ...

@@ -21,6 +21,9 @@ from watchkeeper.web.settings import WebSettings
 from watchkeeper.web.shapes import Problem
 
 BODY_BYTES = 64 * 1024
+WRITING = "/api/v1/write"
+"""The one address with large bodies that are no JSON: who may not write is refused before a byte is read."""
+WRITTEN_BYTES = 16 << 20
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 ASKING = ("/api", "/metrics", "/federate", "/live", "/link")
 """Where it matters who asks; the page itself is the same for all."""
@@ -70,7 +73,7 @@ class Gate:
         try:
             await self._judge(scope, _gather(scope["headers"]))
             if scope["type"] == "http" and scope["method"] not in SAFE:
-                receive = await _read_whole(receive)
+                receive = await _read_whole(receive, _allowed(scope["path"]))
         except Refused as fault:
             await _refuse(scope, receive, send, STATUS.get(fault.code, 400), problem(fault.code, fault.why))
         except Failed as fault:
@@ -95,24 +98,30 @@ class Gate:
             if socket:
                 access.permit_socket(scope["bearer"], scope["path"])
             else:
+                if scope["path"] == WRITING:
+                    access.permit_writing(scope["bearer"])
                 _judge_body(headers, scope["path"])
+
+
+def _allowed(path: str) -> int:
+    return WRITTEN_BYTES if path == WRITING else BODY_BYTES
 
 
 def _judge_body(headers: dict[str, str], path: str) -> None:
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit():
         raise Refused("the Content-Length header is malformed", code="bad-request")
-    if int(length) > BODY_BYTES:
-        raise Refused(f"a body may have at most {BODY_BYTES} bytes", code="too-large")
+    if int(length) > _allowed(path):
+        raise Refused(f"a body may have at most {_allowed(path)} bytes", code="too-large")
     has_body = int(length) > 0 or "transfer-encoding" in headers
     taken = "application/x-www-form-urlencoded" if path.startswith(FORMS) else "application/json"
-    if has_body and headers.get("content-type", "").split(";")[0].strip().lower() != taken:
+    if has_body and path != WRITING and headers.get("content-type", "").split(";")[0].strip().lower() != taken:
         raise Refused(f"a body must be {taken}", code="wrong-type")
 
 
-async def _read_whole(receive: Receive) -> Receive:
+async def _read_whole(receive: Receive, most: int) -> Receive:
     """Take a body in before anyone acts on it; the same again for the app. Raises `Refused` where it gets too large."""
-    body = b""
+    body = bytearray()
     more = True
     while more:
         message = await receive()
@@ -120,8 +129,8 @@ async def _read_whole(receive: Receive) -> Receive:
             break
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > BODY_BYTES:
-            raise Refused(f"a body may have at most {BODY_BYTES} bytes", code="too-large")
+        if len(body) > most:
+            raise Refused(f"a body may have at most {most} bytes", code="too-large")
     told = False
 
     async def again() -> Message:
@@ -129,7 +138,7 @@ async def _read_whole(receive: Receive) -> Receive:
         if told:
             return await receive()
         told = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
 
     return again
 

@@ -1,0 +1,152 @@
+"""A hub hands on to a real VictoriaMetrics and a real Prometheus: all three are killed in turn, every sample arrives."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rigs import victoria
+from rigs.programs import Programs, free_port, until
+from rigs.prometheus import PROGRAM, Prometheus
+from watchkeeper.clock import SystemClock
+from watchkeeper.model import Matcher
+from watchkeeper.query.tracks import merged
+from watchkeeper.store import StoreSettings, open_store
+
+CONFIG = """
+[agent]
+period = "200ms"
+[machine]
+name = "test-machine"
+[[remote_write]]
+name = "victoria"
+url = "http://127.0.0.1:{victoria}/api/v1/write"
+[[remote_write]]
+name = "prometheus"
+url = "http://127.0.0.1:{prometheus}/api/v1/write"
+"""
+NAMES = "node_load1|node_cpu_seconds_total|watchkeeper_machine_up|watchkeeper_store_commits_total"
+FORGETS = 10_000
+"""What VictoriaMetrics 1.79 loses of what it has acknowledged when it is killed (ms)."""
+Samples = dict[frozenset[tuple[str, str]], dict[int, float]]
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    """Hub and agent, and where they hand on to."""
+    if PROGRAM is None or victoria.PROGRAM is None:
+        pytest.skip("prometheus and victoria-metrics are not installed (on Debian: apt install prometheus victoria-metrics)")
+    ports = {"victoria": free_port(), "prometheus": free_port()}
+    text = CONFIG
+    for name, port in ports.items():
+        text = text.replace(f"{{{name}}}", str(port))
+    one = Programs(tmp_path, text)
+    one.ports = ports  # type: ignore[attr-defined]
+    yield one
+    one.close()
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [pytest.param(6, id="6 kills"), pytest.param(24, id="24 kills", marks=[pytest.mark.long, pytest.mark.timeout(400)])],
+)
+def test_every_sample_arrives(programs: Programs, tmp_path: Path, kills: int) -> None:
+    """At least once, whoever was away meanwhile."""
+    chance = random.Random(kills)
+    began = round(time.time() * 1000)
+    ports: dict[str, int] = programs.ports  # type: ignore[attr-defined]
+    forgotten: list[int] = []
+    with ExitStack() as stack:
+        other = stack.enter_context(victoria.Victoria(tmp_path / "victoria", ports["victoria"]))
+        prometheus = stack.enter_context(Prometheus(tmp_path / "prometheus", port=ports["prometheus"]))
+        hub = programs.hub()
+        programs.agent()
+        until(lambda: sent(programs, "victoria") and sent(programs, "prometheus"), "the first samples to arrive")
+        for turn in range(kills):
+            time.sleep(chance.uniform(0.3, 2))
+            match turn % 3:
+                case 0:
+                    hub.kill()
+                    hub.wait()
+                    hub = programs.hub()
+                case 1:
+                    other.kill()
+                    forgotten.append(round(time.time() * 1000))
+                    time.sleep(chance.uniform(0.3, 2))
+                    other.start()
+                    other.wait_ready()
+                case _:
+                    prometheus.kill()
+                    time.sleep(chance.uniform(0.3, 2))
+                    prometheus = stack.enter_context(Prometheus(tmp_path / "prometheus", port=ports["prometheus"]))
+        end = round(time.time() * 1000)
+        until(lambda: sent(programs, "victoria") > 300, "samples after the last kill")
+        until(lambda: behind(programs) < 30_000, "all to be handed on", 90)
+        time.sleep(2)  # the last second's commit
+        ours = kept(programs, began, end)
+        theirs = prometheus.samples(f'{{__name__=~"{NAMES}"}}', began, end)
+        others = other.samples(f'{{__name__=~"{NAMES}"}}')
+    assert sum(map(len, ours.values())) > 500
+    assert missing(ours, theirs) == []
+    told = {text: set(samples) for text, samples in others.items()}
+    lost = {at for name, samples in texts(ours).items() for at in set(samples) - told.get(name, set())}
+    # What VictoriaMetrics has said to have is in its memory for some seconds, and lost when it is killed: nothing else is.
+    assert [at for at in lost if not any(kill - FORGETS <= at <= kill + 300 for kill in forgotten)] == []
+
+
+def sent(programs: Programs, target: str) -> float:
+    """Samples that a target has taken since the hub's start."""
+    return figure(programs, "watchkeeper_remote_write_samples_total", target)
+
+
+def behind(programs: Programs) -> float:
+    """Bytes of the log that one of them lacks."""
+    found = [figure(programs, "watchkeeper_remote_write_behind_bytes", name, 1e9) for name in ("victoria", "prometheus")]
+    return max(found)
+
+
+def figure(programs: Programs, name: str, target: str, otherwise: float = 0.0) -> float:
+    """One of the hub's own figures."""
+    answer = programs.ask("/metrics")
+    lines = answer.text.splitlines() if answer else []
+    return next((float(line.split()[1]) for line in lines if line.startswith(f'{name}{{target="{target}"}} ')), otherwise)
+
+
+def kept(programs: Programs, start: int, end: int) -> Samples:
+    """What the hub's store has, read beside it from a copy of its files."""
+    programs.close()
+    store = open_store(programs.data / "store", StoreSettings(), SystemClock())
+    found: Samples = {}
+    for block in merged(store.select([Matcher("__name__", "=~", NAMES)], start, end)):
+        for column, one in enumerate(block.series):
+            values = block.values[:, column]
+            there = ~np.isnan(values)
+            labels = frozenset({("__name__", one.name), *one.labels})
+            found[labels] = dict(zip(block.times[there].tolist(), values[there].tolist(), strict=True))
+    store.close()
+    return found
+
+
+def missing(ours: Samples, theirs: Samples) -> list[object]:
+    """What did not arrive, or arrived as something else."""
+    return [
+        (sorted(labels), sorted(set(samples) - set(theirs.get(labels, {})))[:5], len(samples))
+        for labels, samples in ours.items()
+        if any(theirs.get(labels, {}).get(at) != value for at, value in samples.items())
+    ]
+
+
+def texts(samples: Samples) -> dict[str, dict[int, float]]:
+    """The same by series as text."""
+    found = {}
+    for labels, some in samples.items():
+        pairs = dict(labels)
+        inside = ",".join(f'{name}="{pairs[name]}"' for name in sorted(pairs) if name != "__name__")
+        found[f"{pairs['__name__']}{{{inside}}}" if inside else pairs["__name__"]] = some
+    return found
