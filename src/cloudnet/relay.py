@@ -324,6 +324,8 @@ class Relay:
         line.clogged_at = 0.0
         if line.paused:
             line.relieve()
+        else:
+            line.wire.proceed()  # it may have been too fast before, and that pause ended while it was clogged
         if line.session is not None and line.session.backlog:
             self.keeping.read_on(line.session)
 

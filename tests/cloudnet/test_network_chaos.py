@@ -61,6 +61,8 @@ def judge(chaos: Chaos) -> None:
     assert account.accepted > 100
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_thirty_clients_of_a_server_of_two_processes(tmp_path: Path) -> None:
     """Each message that was accepted is taken once, whichever process it came to."""
     chaos = Processes(tmp_path, 3, 10)

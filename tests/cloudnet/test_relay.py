@@ -211,3 +211,12 @@ def test_acknowledgements_alone_are_charged_too(office: Office) -> None:
     for _ in range(round(3 * office.relay.limits.messages_per_second * BURST_SECONDS)):
         say(office, wire, Ack(0))
     assert office.relay.figures.paused[Code.TOO_FAST]
+
+
+def test_who_reads_again_is_read_again(office: Office) -> None:
+    """A pause for speed may end while the client is clogged; when it is not any more, nothing else would have it read on."""
+    wire = enter(office, ANN)
+    wire.line.clogged_at = 1.0
+    wire.pause(1.0)
+    office.relay.unclogged(wire.line)
+    assert not wire.is_paused
