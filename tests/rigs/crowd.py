@@ -125,7 +125,7 @@ class Application:
             tasks = {group.create_task(self.send_one(log, one)) for one in log.owed}
             while not (self.folder / "quiet").exists():
                 await asyncio.sleep(random.expovariate(1 / BETWEEN_SECONDS))
-                if not (self.folder / "go").exists():
+                if not (self.folder / "go").exists() or (self.folder / "quiet").exists():  # it may have come while we slept
                     continue
                 tasks = {task for task in tasks if not task.done()}
                 to = self.somebody()
