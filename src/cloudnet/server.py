@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
 """How long the end may take: clients hear of it, what is under way is settled."""
-SWEEP_SECONDS = 5.0
+SWEEP_SECONDS = 15.0
 """How often it is looked who is silent for too long: ten thousand clients take ten milliseconds, and a minute is the least."""
 TICK_SECONDS = 0.1
 EXPIRE_SECONDS = 60.0
