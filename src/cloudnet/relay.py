@@ -284,6 +284,9 @@ class Relay:
         target = self.attendance.sessions.get(device)
         if target is not None:
             row = row if target.can_still_read(row) else 0
+            if target.line is not None and not target.backlog:
+                for before in target.unkept():  # what is in flight already stays ahead of it, also when the client is lost
+                    self.keeping.keep_aside(target, before)
             target.backlog = True
         if self.keeping.keep(device, flight, expires=expires, row=row):
             self._put(device, target, flight)
