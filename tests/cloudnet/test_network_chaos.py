@@ -57,6 +57,7 @@ def judge(chaos: Chaos) -> None:
     assert account.twice == []
     assert account.owed == 0
     assert not account.refused
+    assert len(account.disordered) <= account.taken // 100
     assert account.accepted > 100
 
 
