@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from watchkeeper.model import Block, Dictionary, Family, Frame, Matcher, Notes, Rollup, Series
+from watchkeeper.telling import Bulletin
 
 
 class Reader(Protocol):
@@ -102,6 +103,21 @@ class LogSource(Protocol):
 
     def tail(self, lines: int, *, follow: bool) -> AsyncIterator[tuple[str, ...]]:
         """Yield the last `lines` lines and, when following, those that come after; bounded batches."""
+        ...
+
+
+class Channel(Protocol):
+    """A leaf of `notify/`: one way to reach a person or another program.
+
+    The frame (the outbox) claims, bounds the time, retries and writes down; the leaf only hands over.
+    """
+
+    async def send(self, bulletin: Bulletin, key: str) -> str:
+        """Hand one message over and return what the receiver said (``250 2.0.0 queued``, ``204``).
+
+        `key` is the same for every attempt of one notification, and goes along so that receivers can tell a duplicate. Raises
+        `Failed(why, retry)`: never with a secret in `why`; it may be cancelled at any time.
+        """
         ...
 
 

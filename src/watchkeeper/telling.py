@@ -1,0 +1,160 @@
+"""The nouns of telling: alerts, incidents, silences, and what is sent to a person of them.
+
+`alert` makes alerts and incidents of figures and events, `notify` carries bulletins out, the journal keeps
+all of them, the web shows them; they meet here alone. Values only: no clock, no file, no decision.
+Times named `at` are whole milliseconds since the Unix epoch, 0 = never.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Literal
+
+import msgspec
+
+from watchkeeper.model import Matcher, Severity
+
+
+class AlertState(enum.StrEnum):
+    """Where an alert stands. UNKNOWN: nobody can tell at present, which neither resolves nor fires it."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    UNKNOWN = "unknown"
+    RESOLVED = "resolved"
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """One rule that holds for one set of labels, from its first instant to its end; `id` lasts as long.
+
+    `labels` hold ``alertname`` and ``severity``; `reason` says why it is in this state. `suppressed` is empty, or why nobody
+    is told at present (``inhibited by MachineSilent``, ``silenced by …``).
+    """
+
+    id: str
+    rule: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    state: AlertState
+    severity: Severity
+    value: float
+    active_at: int
+    fired_at: int = 0
+    resolved_at: int = 0
+    changed_at: int = 0
+    reason: str = ""
+    suppressed: str = ""
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether a drill caused it."""
+        return self.labels.get("drill", "") == "true"
+
+
+IncidentState = Literal["open", "acknowledged", "resolved"]
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """Alerts that belong together, from the first that fires to the end of the last. `key` is the group that they share.
+
+    `alerts` are ids, the oldest first; `title` is one line for a person.
+    """
+
+    id: str
+    key: str
+    title: str
+    severity: Severity
+    state: IncidentState
+    opened_at: int
+    alerts: tuple[str, ...] = ()
+    machine: str = ""
+    server: str = ""
+    acknowledged_by: str = ""
+    acknowledged_at: int = 0
+    assigned_to: str = ""
+    resolved_at: int = 0
+    drill: bool = False
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """Nobody is told of alerts whose labels match all of `matchers`, between the two instants."""
+
+    id: str
+    matchers: tuple[Matcher, ...]
+    starts_at: int
+    ends_at: int
+    author: str
+    comment: str
+    created_at: int = 0
+
+
+BulletinKind = Literal["firing", "resolved", "reminder", "escalation", "test"]
+
+
+class BulletinProcess(msgspec.Struct, frozen=True):
+    """A process that weighed most at the instant of the alert. `cpu`: share of one core; `memory_bytes`: resident."""
+
+    pid: int
+    name: str
+    cpu: float
+    memory_bytes: int
+
+
+class BulletinAlert(msgspec.Struct, frozen=True):
+    """An alert as a message tells it. `threshold`, `slope` and `summary` are words, ready to be read; empty = not known."""
+
+    alert: Alert
+    summary: str
+    description: str = ""
+    threshold: str = ""
+    slope: str = ""
+    runbook: str = ""
+
+
+class Bulletin(msgspec.Struct, frozen=True):
+    """Everything that one message tells, before any channel gives it its form.
+
+    `thread` is the same for all messages of one incident (e-mail and chat thread by it). `links` are absolute addresses by
+    purpose (``page``, ``acknowledge``, ``silence``); `trend` is the last hour of the figure: pairs of ms and value.
+    """
+
+    kind: BulletinKind
+    at: int
+    title: str
+    severity: Severity
+    incident: str
+    thread: str
+    group: dict[str, str]
+    alerts: tuple[BulletinAlert, ...]
+    machine: str = ""
+    server: str = ""
+    drill: bool = False
+    processes: tuple[BulletinProcess, ...] = ()
+    log_lines: tuple[str, ...] = ()
+    last_change: str = ""
+    links: dict[str, str] = {}
+    trend: tuple[tuple[int, float], ...] = ()
+
+
+NotificationState = Literal["waiting", "claimed", "delivered", "failed", "superseded"]
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """One bulletin for one channel: a row before it is a message. `id` is also the idempotency key that receivers see.
+
+    waiting -> claimed -> delivered, or back to waiting until `due_at` after a failed attempt; failed: for good, and why.
+    `after` is the notification that this one replaces because its channel could not deliver (fall-back).
+    """
+
+    id: str
+    at: int
+    channel: str
+    bulletin: Bulletin
+    state: NotificationState = "waiting"
+    due_at: int = 0
+    attempts: int = 0
+    claimed_at: int = 0
+    ended_at: int = 0
+    why: str = ""
+    receipt: str = ""
+    after: str = ""
