@@ -42,7 +42,7 @@ from watchkeeper.model import (
 )
 from watchkeeper.probe.probing import Probing, name_probes
 from watchkeeper.standing import LINK_FAMILIES, SERVER_FAMILIES, LinkFigures, ServerFigures
-from watchkeeper.watched import Settings, read_settings
+from watchkeeper.watched import Settings, is_handed_over, read_settings
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
@@ -127,7 +127,8 @@ class Agent:
 
     async def stop(self) -> None:
         """Stop the servers, if that is wanted, and let the hub hear of it."""
-        if self.settings.agent.on_stop == "stop" and not self._leaving:
+        leaving = self._leaving or is_handed_over(self._data, self._clock.wall())
+        if self.settings.agent.on_stop == "stop" and not leaving:
             await self.supervisor.stop_all()
         self.happen(EventKind.AGENT_STOPPED, f"{self._name}'s agent stops")
         with contextlib.suppress(TimeoutError):

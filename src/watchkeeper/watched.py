@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -100,3 +102,26 @@ def read_settings(document: Document) -> Settings:
         servers,
         document.named("probe", Leaf),
     )
+
+
+HANDED_OVER_SECONDS = 180.0
+"""How old the marker of a planned restart may be: one that was never followed by a stop must not change a later one."""
+
+
+def hand_over(data: Path) -> None:
+    """Mark that the agent of this data folder is about to be stopped and started again: its servers go on meanwhile."""
+    folder = data / "agent"
+    if folder.is_dir():  # else no agent has ever run here
+        (folder / "handover").touch(mode=0o600)
+
+
+def is_handed_over(data: Path, now: float) -> bool:
+    """Whether a stop at `now` (wall seconds) is the first half of a planned restart; the marker counts once."""
+    marker = data / "agent" / "handover"
+    try:
+        age = now - marker.stat().st_mtime
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):
+        marker.unlink()
+    return -1 <= age <= HANDED_OVER_SECONDS
