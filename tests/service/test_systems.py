@@ -70,7 +70,7 @@ def test_systemd_itself_finds_nothing_wrong(kind: str, tmp_path: Path) -> None:
 
 @needs_systemd
 def test_systemd_calls_the_hub_well_locked_in(tmp_path: Path) -> None:
-    """`systemd-analyze security` gives the hub's unit an exposure of 2.5 at most: 0 is a program without rights, 10 one with all."""
+    """`systemd-analyze security` gives the hub's unit an exposure of 2.5 at most, of 10."""
     (file,) = SYSTEMS["systemd"].files(HUB)
     (tmp_path / "watchkeeper.service").write_text(file.text, encoding="utf-8")
     run = analyze("security", "--offline=true", "--threshold=25", str(tmp_path / "watchkeeper.service"), home=tmp_path)
@@ -122,7 +122,7 @@ def test_a_system_without_user_services_says_so(name: str) -> None:
 
 
 def test_the_running_system_is_found(tmp_path: Path) -> None:
-    """systemd by its folder, OpenRC by its own, macOS and Windows by their names, else a refusal that says what to do."""
+    """Systemd by its folder, OpenRC by its own, macOS and Windows by their names, else a refusal that says what to do."""
     assert find_system(platform="darwin").name == "launchd"
     assert find_system(platform="win32").name == "windows"
     assert find_system("openrc", platform="darwin").name == "openrc"

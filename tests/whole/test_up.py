@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rigs.programs import Programs, is_alive, until
+from watchkeeper.watched import hand_over
 
 Make = Callable[..., Programs]
 
@@ -93,6 +94,23 @@ def test_a_killed_agent_finds_its_servers_again(programs: Make) -> None:
     assert after["restarts"] == 0
     os.kill(int(str(before["pid"])), signal.SIGKILL)
     until(lambda: one.server("hello").get("restarts") == 1, "the adopted one's restart")
+
+
+def test_a_planned_restart_hands_the_servers_over(programs: Make) -> None:
+    """After the marker of a service restart, SIGTERM ends hub and agent and leaves the server; without it, it is stopped."""
+    one = programs()
+    up = one.up()
+    before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    hand_over(one.data)
+    up.terminate()
+    up.wait()
+    assert is_alive(int(str(before["pid"])))
+    again = one.up()
+    after = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    assert after["pid"] == before["pid"]
+    again.terminate()
+    again.wait()
+    assert not is_alive(int(str(before["pid"])))
 
 
 def test_a_bad_configuration_is_refused_and_a_running_agent_keeps_the_old_one(programs: Make) -> None:

@@ -80,7 +80,9 @@ def _make(step: Folder, say: Say) -> None:
             shutil.chown(step.path, step.owner)
         except LookupError:
             step.path.rmdir()
-            raise Failed(f"there is no user {step.owner!r}: make one first (useradd --system {step.owner})", retry=False) from None
+            raise Failed(
+                f"there is no user {step.owner!r}: make one first (useradd --system {step.owner})", retry=False
+            ) from None
     say(f"made {step.path}")
 
 

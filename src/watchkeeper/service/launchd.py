@@ -16,7 +16,7 @@ class Launchd:
     """See the module."""
 
     name = "launchd"
-    tells_up = (0,)
+    tells_up: tuple[int, ...] = (0,)
 
     def files(self, what: Installation) -> tuple[Write, ...]:
         """The property list."""
@@ -61,7 +61,7 @@ class Launchd:
         return (Run(("launchctl", "kill", "SIGTERM", self._target(what))),)
 
     def status(self, what: Installation) -> tuple[str, ...]:
-        """launchctl print: 0 it is loaded."""
+        """Launchctl print: 0 it is loaded."""
         return ("launchctl", "print", self._target(what))
 
     @staticmethod

@@ -47,7 +47,7 @@ class OpenRc:
     """See the module."""
 
     name = "openrc"
-    tells_up = (0,)
+    tells_up: tuple[int, ...] = (0,)
 
     def files(self, what: Installation) -> tuple[Write, ...]:
         """The script, executable."""

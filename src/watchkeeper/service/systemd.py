@@ -89,7 +89,7 @@ class Systemd:
     """See the module."""
 
     name = "systemd"
-    tells_up = (0,)
+    tells_up: tuple[int, ...] = (0,)
 
     def files(self, what: Installation) -> tuple[Write, ...]:
         """The unit."""
@@ -118,7 +118,7 @@ class Systemd:
         return (Run(self._ctl(what, "restart", f"{what.name}.service")),)
 
     def status(self, what: Installation) -> tuple[str, ...]:
-        """systemctl status: 0 it runs, 3 it does not, 4 there is none."""
+        """Systemctl status: 0 it runs, 3 it does not, 4 there is none."""
         return self._ctl(what, "status", "--no-pager", "--lines=10", f"{what.name}.service")
 
     @staticmethod

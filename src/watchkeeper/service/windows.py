@@ -39,7 +39,7 @@ class Windows:
     """See the module."""
 
     name = "windows"
-    tells_up = (0,)
+    tells_up: tuple[int, ...] = (0,)
 
     def files(self, what: Installation) -> tuple[Write, ...]:
         """WinSW's file."""
@@ -77,7 +77,7 @@ class Windows:
         return (Run((str(self._path(what, "exe")), "restart")),)
 
     def status(self, what: Installation) -> tuple[str, ...]:
-        """sc query: 0 it is known."""
+        """Sc query: 0 it is known."""
         return ("sc", "query", what.name)
 
     @staticmethod
