@@ -7,6 +7,7 @@
     python3 dev.py bench [NAME …]                       print measured tables, rivals beside ours
     python3 dev.py fuzz [TARGET …] [--seconds N]        fuzz decoders and machines, 30 s each
     python3 dev.py conformance                          run the WebSocket conformance cases, under a minute
+    python3 dev.py package [PART …]                     make wheel, .deb, offline bundle, SBOM, checksums in dist/
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py test-all                             the suite and the long batteries
 
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
         "bench": bench,
         "fuzz": fuzz,
         "conformance": conformance,
+        "package": package,
         "docs": docs,
         "test-all": test_all,
     }
@@ -133,6 +135,12 @@ def conformance(arguments: list[str]) -> int:
     """Run the Autobahn cases against our frame rules and print a table by section."""
     install("dev")
     return run(PYTHON, "tests/conformance/run.py", *arguments)
+
+
+def package(arguments: list[str]) -> int:
+    """Make what is given to users."""
+    install("dev,package")
+    return run(PYTHON, "packaging/make.py", *arguments)
 
 
 def docs(arguments: list[str]) -> int:
