@@ -23,7 +23,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 if [ "$(id -u)" = 0 ]; then place=/opt/watchkeeper; else place="$HOME/watchkeeper"; fi
 place=${{1:-$place}}
 python=${{PYTHON:-python{minor}}}
-command -v "$python" >/dev/null || {{ echo "this bundle needs Python {minor}, and $python is not here (PYTHON=… names it)" >&2; exit 1; }}
+if ! command -v "$python" >/dev/null; then
+  echo "this bundle needs Python {minor}, and $python is not here (PYTHON=… names it)" >&2
+  exit 1
+fi
 "$python" -m venv "$place" || {{ echo "on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }}
 "$place/bin/python" -m pip install --quiet --disable-pip-version-check --no-index --find-links "$here/wheels" watchkeeper
 echo "installed: $place/bin/watchkeeper"
@@ -44,7 +47,15 @@ def make(wheel: Path, version: str, stage: Path, target: Path) -> Path:
     name = f"watchkeeper-{version}-offline-{platform}-py{minor}"
     folder = stage / name
     (folder / "wheels").mkdir(parents=True)
-    words = ["download", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-c", str(HOME / "requirements.lock")]
+    words = [
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        "-c",
+        str(HOME / "requirements.lock"),
+    ]
     subprocess.run([sys.executable, "-m", "pip", *words, "-d", str(folder / "wheels"), str(wheel)], check=True)
     (folder / "install.sh").write_text(INSTALL.format(minor=minor), encoding="utf-8")
     (folder / "README.txt").write_text(README.format(version=version, platform=platform, minor=minor), encoding="utf-8")
@@ -58,8 +69,11 @@ def make(wheel: Path, version: str, stage: Path, target: Path) -> Path:
         entry.mode = 0o755 if entry.isdir() or entry.name.endswith(".sh") else 0o644
         return entry
 
-    with made.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for path in (folder, *sorted(folder.rglob("*"))):
-                archive.add(path, path.relative_to(stage), recursive=False, filter=plain)
+    with (
+        made.open("wb") as file,
+        gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for path in (folder, *sorted(folder.rglob("*"))):
+            archive.add(path, path.relative_to(stage), recursive=False, filter=plain)
     return made

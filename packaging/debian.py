@@ -54,9 +54,7 @@ def make(wheel: Path, version: str, stage: Path, target: Path) -> Path:
     control = root / "DEBIAN"
     control.mkdir()
     minor = sys.version_info[1]
-    architecture = subprocess.run(
-        ["dpkg", "--print-architecture"], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    architecture = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True).stdout.strip()
     size = sum(path.lstat().st_size for path in root.rglob("*") if path.is_file())
     (control / "control").write_text(
         CONTROL.format(

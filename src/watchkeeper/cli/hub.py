@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         lifeline.end_with_it(line)
 
     def ready(url: str, link: str) -> None:
-        announce(url, link)
+        announce(url, "" if readiness.is_service else link)  # a service's words go to a log: no way in is written there
         readiness.tell_on_loop(f"dashboard at {url}")
 
     hub.run(read_document(options.config), options.data, options.listen, next_free=args.next_free, announce=ready)

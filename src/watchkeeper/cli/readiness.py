@@ -23,6 +23,14 @@ class Readiness:
         self._every = seconds / 3 if meant == str(os.getpid()) else 0.0
         self._due = 0.0
 
+    @property
+    def is_service(self) -> bool:
+        """Whether a service system started us: what we print is kept in a log, then, and read by others."""
+        if self._address:
+            return True
+        out = os.fstat(1)
+        return os.environ.get("JOURNAL_STREAM", "") == f"{out.st_dev}:{out.st_ino}"  # systemd.exec(5)
+
     def ready(self, status: str) -> None:
         """We do our work; `status` is a line for a person."""
         self._say(f"READY=1\nSTATUS={status}")

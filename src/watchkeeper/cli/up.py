@@ -182,7 +182,9 @@ class Pair:
             print(f"watchkeeper: the hub is back at {url}", flush=True)
             return
         print(f"\n  Watchkeeper watches this machine.\n\n  Dashboard  {url}/", flush=True)
-        if link:
+        if link and self._readiness.is_service:
+            print("  Sign in    `watchkeeper sign-in` prints a link", flush=True)  # this goes to a log: no secret in it
+        elif link:
             print(
                 f"  Sign in    {link}\n             (works once, for an hour; `watchkeeper sign-in` makes another)", flush=True
             )
