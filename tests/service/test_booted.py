@@ -32,8 +32,8 @@ def deb() -> Path:
 def system(tmp_path: Path, deb: Path) -> Iterator[Booted]:
     """A booted Debian with the package installed and running."""
     booted = Booted(tmp_path)
-    shutil.copy(deb, booted.root / "root" / "watchkeeper.deb")
-    done = booted.run("dpkg", "--install", "/root/watchkeeper.deb", seconds=180)
+    shutil.copy(deb, booted.root / "srv" / "watchkeeper.deb")
+    done = booted.run("dpkg", "--install", "/srv/watchkeeper.deb", seconds=180)
     assert done.returncode == 0, done.stdout + done.stderr
     yield booted
     booted.close()
@@ -70,7 +70,7 @@ def test_the_package_is_a_service_at_once_and_restarts_leave_the_server(system: 
 
     assert system.run("watchkeeper", "service", "restart").returncode == 0
     assert pid_of(system, "sleep") == before
-    assert system.run("dpkg", "--install", "/root/watchkeeper.deb", seconds=180).returncode == 0
+    assert system.run("dpkg", "--install", "/srv/watchkeeper.deb", seconds=180).returncode == 0
     assert pid_of(system, "sleep") == before
     assert SERVER in (system.root / CONFIG).read_text(encoding="utf-8")
 
