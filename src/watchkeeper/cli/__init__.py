@@ -44,6 +44,7 @@ VERBS = (
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
     Verb("config", "config", "check a configuration, show what is in effect, or print its schema"),
     Verb("service", "service", "have the system start Watchkeeper at boot and keep it alive"),
+    Verb("doctor", "doctor", "prove the installation: a sheet of what is well and what is not, fit to be shown"),
     Verb("backup", "backup", "write the hub's data into one file, also while it runs"),
     Verb("restore", "backup", "put a backup back into an empty data folder"),
     Verb("completion", "completion", "print the completion script of a shell"),

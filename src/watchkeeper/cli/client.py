@@ -98,6 +98,11 @@ class Hub:
             raise Failed(told.error) if status >= 500 else Refused(told.error, code=told.errorType or "bad_data")
         return told.data
 
+    def ready(self) -> str:
+        """Empty when the hub can keep what comes in; else why not, in its own words."""
+        status, content = self._exchange("GET", "/readyz", None, ANSWER_SECONDS)
+        return "" if status == 200 else content[:500].decode("utf-8", "replace").strip() or f"status {status}"
+
     def sign_in_link(self) -> SignInLink:
         """A fresh one-time link for a browser."""
         return self.ask("POST", "/api/sign-in-links", SignInLink)
