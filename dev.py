@@ -8,6 +8,7 @@
     python3 dev.py fuzz [TARGET …] [--seconds N]        fuzz decoders and machines, 30 s each
     python3 dev.py conformance                          run the WebSocket conformance cases, under a minute
     python3 dev.py package [PART …]                     make wheel, .deb, offline bundle, SBOM, checksums in dist/
+    python3 dev.py guide                                type the guide into fresh machines (root, Debian)
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py test-all                             the suite and the long batteries
 
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
         "fuzz": fuzz,
         "conformance": conformance,
         "package": package,
+        "guide": guide,
         "docs": docs,
         "test-all": test_all,
     }
@@ -141,6 +143,12 @@ def package(arguments: list[str]) -> int:
     """Make what is given to users."""
     install("dev,package")
     return run(PYTHON, "packaging/make.py", *arguments)
+
+
+def guide(arguments: list[str]) -> int:
+    """Follow the guide from an empty machine, by each way of installing."""
+    install("dev,package")
+    return run(PYTHON, "-m", "pytest", "-s", "-p", "no:randomly", "tests/guide", *arguments)
 
 
 def docs(arguments: list[str]) -> int:
