@@ -77,7 +77,8 @@ def test_servers_are_found_with_who_keeps_them(machine: Path) -> None:
 
 def test_known_servers_come_first_and_names_are_unique(machine: Path) -> None:
     """Two programs of one name get numbers; those that we know lead the list."""
-    (machine / "proc" / "net" / "tcp").open("a").write(row("0100007F:1F90", "0A", 31))
+    table = machine / "proc" / "net" / "tcp"
+    table.write_text(table.read_text() + row("0100007F:1F90", "0A", 31))
     process(machine, 500, "my app?", "0::/", [31])
     names = [one.name for one in listening(machine, {})]
     assert names[:2] == ["nginx", "redis-server"]
