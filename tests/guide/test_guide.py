@@ -64,8 +64,10 @@ def test_the_guide_is_followed_from_an_empty_machine(way: str, release: None, tm
         for page in ORDER:
             follower.follow(page)
             if page == "service":
-                print(f"{way}: from nothing to a service that shows this machine in {time.monotonic() - began:.0f} s")
-        print(f"{way}: {follower.count} commands typed")
+                sys.stdout.write(
+                    f"{way}: from nothing to a service that shows this machine in {time.monotonic() - began:.0f} s\n"
+                )
+        sys.stdout.write(f"{way}: {follower.count} commands typed\n")
         assert follower.count >= 20
     finally:
         follower.close()

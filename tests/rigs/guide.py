@@ -53,12 +53,10 @@ def steps(text: str) -> list[tuple[str, list[str]]]:
 
 
 def fits(expected: list[str], told: str) -> bool:
-    """Whether output is as the guide shows it. A command that shows nothing may print nothing that matters: it is not compared."""
+    """Whether output is as the guide shows it. Where it shows nothing, nothing is compared."""
     if not expected:
         return True
-    parts = []
-    for line in expected:
-        parts.append(r"(?:.*\n)*?" if line == "…" else re.escape(line.rstrip()).replace("…", ".*") + r" *\n")
+    parts = [r"(?:.*\n)*?" if line == "…" else re.escape(line.rstrip()).replace("…", ".*") + r" *\n" for line in expected]
     return re.fullmatch("".join(parts), told if told.endswith("\n") or not told else told + "\n") is not None
 
 
@@ -135,10 +133,8 @@ class Follower:
         inside = "/" + str(wheels.relative_to(machine.root))
         (machine.root / "srv/pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {inside}\n", encoding="utf-8")
         if self.way == "the source":
-            sources = subprocess.run(["git", "ls-files"], cwd=HOME, check=True, capture_output=True, text=True).stdout.split(
-                "\n"
-            )
-            for name in (*filter(None, sources), *map(str, (path.relative_to(HOME) for path in built()))):
+            listed = subprocess.run(["git", "ls-files"], cwd=HOME, check=True, capture_output=True, text=True).stdout
+            for name in (*listed.split(), *map(str, (path.relative_to(HOME) for path in built()))):
                 target = machine.root / "srv/watchkeeper" / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(HOME / name, target)

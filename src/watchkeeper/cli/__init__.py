@@ -43,6 +43,7 @@ VERBS = (
     Verb("query", "query", "answer a PromQL expression: a table, JSON, CSV, or a plot in the terminal"),
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
     Verb("config", "config", "check a configuration, show what is in effect, or print its schema"),
+    Verb("init", "init", "look at what runs here and write a configuration for it"),
     Verb("service", "service", "have the system start Watchkeeper at boot and keep it alive"),
     Verb("doctor", "doctor", "prove the installation: a sheet of what is well and what is not, fit to be shown"),
     Verb("backup", "backup", "write the hub's data into one file, also while it runs"),
