@@ -15,13 +15,13 @@ import numpy as np
 
 from watchkeeper.errors import Failed
 from watchkeeper.model import Block, Matcher, Series
-from watchkeeper.store.cache import Cache, Opened
+from watchkeeper.store.cache import Cache, Kept
 from watchkeeper.store.chunkfile import Chunk, ChunkReader
-from watchkeeper.store.codec import read_columns, read_directory, read_times
 from watchkeeper.store.finding import Allowance, Finder
 from watchkeeper.store.head import Head, Newest, Stream
 from watchkeeper.store.rolling import Floats, Times
 from watchkeeper.store.shelf import Shelf
+from watchkeeper.store.unpacking import Opened, Unpacking, open_chunk, unpack
 
 logger = logging.getLogger(__name__)
 
@@ -118,10 +118,9 @@ class Reading:
                 if len(files) == 1:
                     size += sum(one.chunk.ticks * len(one.columns) for one in wanted)
                     allowance.spend(size)
-                kept = self._cache.admits(size)
-                for chunk, columns, names in wanted:
-                    if read := self._unpacked(reader, chunk, columns, keep=kept):
-                        piece = Piece(names, *read)
+                for (chunk, _, names), read in zip(wanted, self._unpacked(reader, wanted, size), strict=True):
+                    if read is not None:
+                        piece = Piece(names, read.opened.times, read.figures.T)
                         if chunk.t0 < since[chunk.stream] or chunk.t1 > end:
                             piece = cut(piece, since[chunk.stream], end)
                         found.setdefault(chunk.stream, []).append(piece)
@@ -163,33 +162,39 @@ class Reading:
                     found.setdefault(number, []).append(piece._replace(values=piece.values.T[list(columns)].T))
         return found
 
-    def _unpacked(
-        self, reader: ChunkReader, chunk: Chunk, columns: tuple[int, ...], *, keep: bool
-    ) -> tuple[Times, Floats] | None:
-        """As `unpack`, but from memory what was unpacked lately."""
-        opened = self._cache.opened(chunk)
-        values = self._cache.columns(chunk, columns)
-        if opened is not None and values is not None:
-            return opened.times, values
-        try:
-            with reader.blob(chunk.id) as read:
-                if opened is None:
-                    directory = read_directory(read)
-                    opened = Opened(directory, read_times(read, directory))
-                values = read_columns(read, opened.directory, columns)
-        except Failed as fault:
-            self._tell_damage(chunk, fault)
-            return None
-        if keep:
-            self._cache.keep(chunk, opened, columns, values)
-        return opened.times, values
+    def _unpacked(self, reader: ChunkReader, wanted: Sequence[Wanted], size: int) -> list[Kept | None]:
+        """Their columns, from memory what was unpacked lately; None, logged and counted, where bytes are damaged.
+
+        What a question of `size` samples has unpacked is kept for the next, if it does not fill the memory for that.
+        """
+        found: list[Kept | None] = [None] * len(wanted)
+        unpacking = Unpacking()
+        fresh: list[tuple[int, Opened]] = []
+        for place, (opened, figures) in enumerate(self._cache.find([(one.chunk, one.columns) for one in wanted])):
+            chunk, columns, _ = wanted[place]
+            if opened is not None and figures is not None:
+                found[place] = Kept(chunk, columns, opened, figures)
+                continue
+            try:
+                with reader.blob(chunk.id) as read:
+                    here = opened or open_chunk(read)
+                    unpacking.want(read, here.directory, columns)
+            except Failed as fault:
+                self._tell_damage(chunk, fault)
+                continue
+            fresh.append((place, here))
+        for (place, here), figures in zip(fresh, unpacking.figures(), strict=True):
+            found[place] = Kept(wanted[place].chunk, wanted[place].columns, here, figures)
+        if fresh and self._cache.admits(size):
+            self._cache.keep(one for place, _ in fresh if (one := found[place]) is not None)
+        return found
 
     def unpack(self, reader: ChunkReader, chunk: Chunk, columns: Sequence[int]) -> tuple[Times, Floats] | None:
         """A chunk's times and some of its columns; None, logged and counted, where its bytes are damaged."""
         try:
             with reader.blob(chunk.id) as read:
-                directory = read_directory(read)
-                return read_times(read, directory), read_columns(read, directory, columns)
+                opened = open_chunk(read)
+                return opened.times, unpack(read, opened, columns).T
         except Failed as fault:
             self._tell_damage(chunk, fault)
             return None
@@ -215,7 +220,7 @@ class Reading:
 
 def cut(piece: Piece, start: int, end: int) -> Piece:
     """Only the ticks with ``start <= t <= end``."""
-    first, last = int(np.searchsorted(piece.times, start)), int(np.searchsorted(piece.times, end, "right"))
+    first, last = int(piece.times.searchsorted(start)), int(piece.times.searchsorted(end, "right"))
     return Piece(piece.series, piece.times[first:last], piece.values[first:last])
 
 
