@@ -8,16 +8,17 @@ very moment is seen once. A chunk whose bytes have rotted is a gap, logged and c
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from watchkeeper.errors import Failed
 from watchkeeper.model import Block, Matcher, Series
+from watchkeeper.seams import Admit
 from watchkeeper.store.cache import Cache, Kept
 from watchkeeper.store.chunkfile import Chunk, ChunkReader
-from watchkeeper.store.finding import Allowance, Finder
+from watchkeeper.store.finding import Finder
 from watchkeeper.store.head import Head, Newest, Stream
 from watchkeeper.store.rolling import Floats, Times
 from watchkeeper.store.shelf import Shelf
@@ -42,6 +43,43 @@ class Wanted(NamedTuple):
     chunk: Chunk
     columns: tuple[int, ...]
     names: tuple[Series, ...]
+
+
+class Rows(NamedTuple):
+    """What a head has of a question, not copied yet: `columns` of float64[ticks, all columns]."""
+
+    stream: int
+    names: tuple[Series, ...]
+    times: Times
+    values: Floats
+    columns: tuple[int, ...]
+
+
+class Amount:
+    """How much is about to be read. Series are counted by what streams call them: one that two streams have counts twice."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.samples = 0
+        self._names: dict[int, dict[int, tuple[Series, ...]]] = {}
+
+    @property
+    def series(self) -> int:
+        """How many there are."""
+        return sum(
+            len(next(iter(some.values()))) if len(some) == 1 else len(set().union(*some.values()))
+            for some in self._names.values()
+        )
+
+    def add(self, stream: int, names: tuple[Series, ...], ticks: int) -> None:
+        """Some columns of a stream."""
+        self.samples += len(names) * ticks
+        self._names.setdefault(stream, {})[id(names)] = names
+
+    def add_all(self, wanted: Sequence[Wanted]) -> None:
+        """Those of chunks."""
+        for chunk, _, names in wanted:
+            self.add(chunk.stream, names, chunk.ticks)
 
 
 class Reading:
@@ -96,38 +134,37 @@ class Reading:
         return list(found)
 
     def pieces(
-        self, streams: Sequence[Stream], matchers: tuple[Matcher, ...], since: dict[int, int], end: int, allowance: Allowance
+        self, streams: Sequence[Stream], matchers: tuple[Matcher, ...], since: dict[int, int], end: int, admit: Admit
     ) -> dict[int, list[Piece]]:
         """Matching columns by stream, in time order, each from the instant that `since` has for its stream.
 
-        How many samples that is, is known before any is unpacked; raises Refused when it is more than `allowance`.
+        How much that is, is known before any of it is unpacked or copied, and `admit` hears it.
         """
         heads = {stream.number: stream.heads() for stream in streams}
-        found: dict[int, list[Piece]] = {}
-        newest = self._of_heads(heads, matchers, since, end)
-        size = sum(piece.values.size for pieces in newest.values() for piece in pieces)
+        rows = list(self._of_heads(heads, matchers, since, end))
+        size = Amount()
+        for row in rows:
+            size.add(row.stream, row.names, len(row.times))
         files = list(self._raw.between(min(since.values(), default=0), end))
-        if len(files) > 1:
-            for file in files:
-                with file.reading() as reader:
-                    size += sum(one.chunk.ticks * len(one.columns) for one in self._wanted(reader, heads, matchers, since, end))
-            allowance.spend(size)
+        found: dict[int, list[Piece]] = {}
+        for file in files if len(files) > 1 else ():
+            with file.reading() as reader:
+                size.add_all(self._wanted(reader, heads, matchers, since, end))
+        if len(files) != 1:
+            admit(size.samples, size.series)
         for file in files:
             with file.reading() as reader:
                 wanted = self._wanted(reader, heads, matchers, since, end)
-                if len(files) == 1:
-                    size += sum(one.chunk.ticks * len(one.columns) for one in wanted)
-                    allowance.spend(size)
-                for (chunk, _, names), read in zip(wanted, self._unpacked(reader, wanted, size), strict=True):
+                if len(files) == 1:  # the usual question: one look at the only file's index tells how much and where
+                    size.add_all(wanted)
+                    admit(size.samples, size.series)
+                for one, read in zip(wanted, self._unpacked(reader, wanted, size.samples), strict=True):
                     if read is not None:
-                        piece = Piece(names, read.opened.times, read.figures.T)
-                        if chunk.t0 < since[chunk.stream] or chunk.t1 > end:
-                            piece = cut(piece, since[chunk.stream], end)
-                        found.setdefault(chunk.stream, []).append(piece)
-        if not files:
-            allowance.spend(size)
-        for number, pieces in newest.items():
-            found.setdefault(number, []).extend(pieces)
+                        piece = Piece(one.names, read.opened.times, read.figures.T)
+                        found.setdefault(one.chunk.stream, []).append(cut(piece, since[one.chunk.stream], end))
+        for row in rows:
+            piece = Piece(row.names, row.times, row.values.T[list(row.columns)].T)
+            found.setdefault(row.stream, []).append(piece)
         kept_pieces = {number: [piece for piece in pieces if len(piece.times)] for number, pieces in found.items()}
         return {number: pieces for number, pieces in kept_pieces.items() if pieces}
 
@@ -150,17 +187,15 @@ class Reading:
 
     def _of_heads(
         self, heads: dict[int, tuple[Head, ...]], matchers: tuple[Matcher, ...], since: dict[int, int], end: int
-    ) -> dict[int, list[Piece]]:
-        found: dict[int, list[Piece]] = {}
+    ) -> Iterator[Rows]:
         for number, mine in heads.items():
             for head in mine:
                 layout, columns = self._finder.match(head.layout, matchers)
                 if columns:
                     times = head.times  # before the values: the hub's loop may add a row in between
+                    first, last = inside(times, since[number], end)
                     names = self._finder.names(head.layout, layout, columns)
-                    piece = cut(Piece(names, times, head.values[: len(times)]), since[number], end)
-                    found.setdefault(number, []).append(piece._replace(values=piece.values.T[list(columns)].T))
-        return found
+                    yield Rows(number, names, times[first:last], head.values[first:last], columns)
 
     def _unpacked(self, reader: ChunkReader, wanted: Sequence[Wanted], size: int) -> list[Kept | None]:
         """Their columns, from memory what was unpacked lately; None, logged and counted, where bytes are damaged.
@@ -218,10 +253,18 @@ class Reading:
         return stream.newest
 
 
+def inside(times: Times, start: int, end: int) -> tuple[int, int]:
+    """The first tick with ``start <= t``, and the one after the last with ``t <= end``."""
+    return int(times.searchsorted(start)), int(times.searchsorted(end, "right"))
+
+
 def cut(piece: Piece, start: int, end: int) -> Piece:
     """Only the ticks with ``start <= t <= end``."""
-    first, last = int(piece.times.searchsorted(start)), int(piece.times.searchsorted(end, "right"))
-    return Piece(piece.series, piece.times[first:last], piece.values[first:last])
+    times = piece.times
+    if not len(times) or (times[0] >= start and times[-1] <= end):
+        return piece
+    first, last = inside(times, start, end)
+    return Piece(piece.series, times[first:last], piece.values[first:last])
 
 
 def block(pieces: Sequence[Piece]) -> Block:
