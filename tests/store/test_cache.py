@@ -7,7 +7,7 @@ import numpy as np
 from watchkeeper.store.cache import ENTRY_BYTES, Cache, Kept
 from watchkeeper.store.chunkfile import Chunk, in_memory
 from watchkeeper.store.codec import encode
-from watchkeeper.store.unpacking import Opened, open_chunk
+from watchkeeper.store.directory import Opened, open_chunk
 
 TICKS = 100
 

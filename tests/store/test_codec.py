@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from watchkeeper.errors import Failed
 from watchkeeper.store.chunkfile import in_memory
 from watchkeeper.store.codec import LONG, WIDE, encode
-from watchkeeper.store.unpacking import Unpacking, decode, open_chunk, unpack
+from watchkeeper.store.directory import open_chunk
+from watchkeeper.store.unpacking import Unpacking, decode, unpack
 
 ODD = (
     0.0,

@@ -17,7 +17,8 @@ from watchkeeper.model import Matcher
 from watchkeeper.store import older
 from watchkeeper.store.chunkfile import in_memory
 from watchkeeper.store.codec import MAGIC
-from watchkeeper.store.unpacking import decode, open_chunk, unpack
+from watchkeeper.store.directory import open_chunk
+from watchkeeper.store.unpacking import decode, unpack
 
 BLOB = base64.b64decode((Path(__file__).parent / "data" / "chunk-of-the-first-kind.base64").read_text("ascii"))
 TICKS = 40

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from watchkeeper.store.chunkfile import Chunk
+from watchkeeper.store.directory import Opened
 from watchkeeper.store.rolling import Floats
-from watchkeeper.store.unpacking import Opened
 
 Columns = tuple[int, ...]
 ENTRY_BYTES = 600

@@ -8,7 +8,7 @@ own, so one column is read without its neighbours. Where a group packs better as
 columns of real machines do), it is that. What is no integer is one pcodec stream a column. Head and groups
 carry a CRC32 each, so a rotten byte is told from a wrong figure. Lossless, bit for bit, NaN being the gap.
 
-This room writes chunks and knows their plan; `unpacking` reads them. Nothing here knows a file.
+This room writes chunks and knows their plan; `directory` and `unpacking` read them. Nothing here knows a file.
 """
 
 from __future__ import annotations

@@ -18,11 +18,12 @@ from watchkeeper.model import Block, Matcher, Series
 from watchkeeper.seams import Admit
 from watchkeeper.store.cache import Cache, Kept
 from watchkeeper.store.chunkfile import Chunk, ChunkReader
+from watchkeeper.store.directory import Opened, open_chunk
 from watchkeeper.store.finding import Finder
 from watchkeeper.store.head import Head, Newest, Stream
 from watchkeeper.store.rolling import Floats, Times
 from watchkeeper.store.shelf import Shelf
-from watchkeeper.store.unpacking import Opened, Unpacking, open_chunk, unpack
+from watchkeeper.store.unpacking import Unpacking, unpack
 
 logger = logging.getLogger(__name__)
 
