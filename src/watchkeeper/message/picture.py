@@ -69,11 +69,11 @@ def _finite(trend: Trend) -> list[tuple[int, float]]:
 
 def _columns(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
     """Where the line begins and ends in each column of pixels, from the top."""
-    values = [value for _, value in points]
-    least, most = min(values), max(values)
+    points = [(at, value / 4) for at, value in points]  # the widest of floats, too, have a difference then
+    least, most = min(value for _, value in points), max(value for _, value in points)
     if most - least <= abs(most) * 1e-9:
         least, most = least - 1, most + 1  # a flat line stands in the middle
-    scale = (HEIGHT - 2 * _PAD) / (most - least) if math.isfinite(most - least) else 0.0
+    scale = (HEIGHT - 2 * _PAD) / (most - least)
     width = points[-1][0] - points[0][0]
     heights: list[float] = []
     place = 0
