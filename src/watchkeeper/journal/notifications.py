@@ -1,7 +1,7 @@
 """What is to be told, by which channel, and how far it has come: a row before it is a message.
 
 States: waiting -> claimed -> delivered; claimed -> waiting after an attempt that failed; waiting | claimed -> failed for good, or
-superseded by what tells the same (a newer reminder, a fall-back that was delivered). The outbox alone writes here; `insert` works
+superseded by what tells the same (a newer reminder, a fall-back that was delivered). The outbox alone writes here; `insert_rows` works
 within any transaction, so that an incident and its messages are one fact. Nothing here decides when or whether to send.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select, tu
 
 from watchkeeper.journal import tables
 from watchkeeper.journal.events import DROPPED_AT_ONCE, PAGE, read_cursor
-from watchkeeper.journal.ledger import Ledger
+from watchkeeper.journal.ledger import Ledger, T, Work
 from watchkeeper.telling import Bulletin, Notification
 
 OPEN = ("waiting", "claimed")
@@ -35,9 +35,18 @@ class Sought(msgspec.Struct, frozen=True):
 
 
 class Queued(NamedTuple):
-    """An open notification, and whether another channel has been asked to tell it too (fall-back)."""
+    """What decides about an open notification: all of it but the bulletin, and whether another channel was asked too (fall-back)."""
 
-    one: Notification
+    id: str
+    at: int
+    kind: str
+    thread: str
+    state: str
+    due_at: int = 0
+    attempts: int = 0
+    claimed_at: int = 0
+    why: str = ""
+    unsure: bool = False
     replaced: bool = False
 
 
@@ -62,10 +71,9 @@ class Notifications:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def add(self, rows: Sequence[Notification]) -> None:
-        """Keep these, see `insert`; durable on return. Raises `Failed` with none of them kept."""
-        if rows:
-            await self._ledger.write(lambda connection: insert_rows(connection, rows))
+    async def together(self, work: Work[T]) -> T:
+        """Run `work`, which may call `insert_rows`, in one transaction; durable on return. Raises `Failed`, with nothing kept."""
+        return await self._ledger.write(work)
 
     async def claim(self, notification: str, at: int) -> bool:
         """Write that it is about to be sent; false when it is not open any more."""
@@ -113,13 +121,14 @@ class Notifications:
         mine = (_table.c.channel == channel, _table.c.state.in_(OPEN))
         later = tables.notifications.alias("later")
         replaced = exists().where(later.c.after == _table.c.id)
-        first = select(_table, replaced.label("replaced")).where(*mine).order_by(_table.c.at, _table.c.id).limit(OPEN_AT_ONCE)
+        columns = [_table.c[name] for name in Queued._fields if name != "replaced"]
+        first = select(*columns, replaced.label("replaced")).where(*mine).order_by(_table.c.at, _table.c.id)
         size = select(func.count(), func.min(_table.c.at)).where(*mine)
 
         def work(connection: Connection) -> Queue:
-            rows = tuple(Queued(_notification(row), bool(row.replaced)) for row in connection.execute(first))
+            rows = tuple(Queued(*row) for row in connection.execute(first.limit(OPEN_AT_ONCE)))
             if len(rows) < OPEN_AT_ONCE:
-                return Queue(rows, len(rows), rows[0].one.at if rows else 0)
+                return Queue(rows, len(rows), rows[0].at if rows else 0)
             length, oldest = connection.execute(size).one()
             return Queue(rows, length, oldest or 0)
 
