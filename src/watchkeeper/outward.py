@@ -161,7 +161,7 @@ def secrets_in(part: Any) -> Iterator[str]:
             return
         yield text
         if "://" in text:
-            yield from (piece for piece in re.split(r"[/?&=@:#]", text) if len(piece) >= 6)
+            yield from (piece for piece in re.split(r"[/?&=@:#]", text.partition("://")[2]) if len(piece) >= 4)
     elif isinstance(part, msgspec.Struct):
         for name in part.__struct_fields__:
             yield from secrets_in(getattr(part, name))

@@ -204,7 +204,10 @@ class Lane:
 
     async def _hand_over(self, notification: str) -> str:
         """The leaf's receipt; every fault as `Failed`."""
-        one = await self._rows.one(notification)
+        try:
+            one = await self._rows.one(notification)
+        except Failed as fault:
+            raise NotTaken(fault.why) from None
         if one is None:
             raise Failed("it is not in the journal any more", retry=False)
         try:
@@ -271,11 +274,16 @@ class Lane:
         now = self._now()
         self.tally.given_up += 1
         if row.kind != "test":
-            one = await self._rows.one(row.id)
-            title = subject(one.bulletin) if one else row.id
-            text = f"{self.name} was not told “{title}”: {why}"
+            text = f"{self.name} was not told “{await self._title(row.id)}”: {why}"
             self._ties.happened(EventKind.NOTIFICATION_FAILED, text, "critical")
         await self._write(row.id, lambda: self._rows.failed(row.id, now, why))
+
+    async def _title(self, notification: str) -> str:
+        try:
+            one = await self._rows.one(notification)
+        except Failed:
+            one = None
+        return subject(one.bulletin) if one else notification
 
     # -- writing down ----------------------------------------------------------------------------------
 
