@@ -1,8 +1,8 @@
 """What all channels share: the settings that their frame obeys, and one message handed over by HTTP.
 
 Leaves of `notify` come in. `post` turns every answer and every fault into what the frame must know: taken, certainly not
-taken (`NotTaken`), perhaps taken (`Failed`), or not worth another try (`retry=False`). No redirect is followed: it would carry a
-secret elsewhere. Only a status and the first words of an answer are ever read.
+taken (`NotTaken`), perhaps taken (`Failed`), or not worth another try (`retry=False`). No redirect is followed: it would
+carry a secret elsewhere. Only a status and the first words of an answer are ever read.
 """
 
 from __future__ import annotations

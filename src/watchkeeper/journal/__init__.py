@@ -1,8 +1,8 @@
 """The journal: what happened and what was decided, in one SQLite file that survives kill -9.
 
-Rooms: `events` (what happened), `actions` (orders and outcomes), `access` (people, sessions, tokens, links), `audit`
-(who did what), `machines` (who has ever been there), `notifications` (what is to be told), `heartbeats` (others' signs of life),
-on `tables` (schema and migrations) and `ledger` (the file and its threads). The hub opens it; the web and the hub come in
+Rooms: `events` (what happened), `actions` (orders and outcomes), `access` (people, sessions, tokens, links), `audit` (who did
+what), `machines` (who has ever been there), `notifications` (what is to be told), `heartbeats` (others' signs of life), on
+`tables` (schema and migrations) and `ledger` (the file and its threads). The hub opens it; the web and the hub come in
 through `Journal`. A change of state is a row here before it is a message anywhere.
 """
 

@@ -1,7 +1,7 @@
 """Signs of life that others send: what is kept of each, one row a name.
 
-The frame in `heartbeat` alone writes here, a whole row at a time, before anybody is told or answered. A row outlives the table of the
-configuration that expects it, so that a name keeps its address.
+The frame in `heartbeat` alone writes here, a whole row at a time, before anybody is told or answered. A row outlives the
+table of the configuration that expects it, so that a name keeps its address.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Kept(msgspec.Struct, frozen=True):
     """What is known of one heartbeat. Times in ms, 0 = never.
 
     `id` is the last part of its address. `expected` is how it is expected, as JSON, where a command made it; empty: the
-    configuration says so. `failed` and `exit_status` are of the last end that it told of, at `last_at`; `lasted` is how long that
-    run took (0: not known). `started_at` is when a run began that has not ended. `body` is the end of what it last said.
+    configuration says so. `failed` and `exit_status` are of the last end that it told of, at `last_at`; `lasted` is how long
+    that run took (0: not known). `started_at` is when a run began that has not ended. `body` is the end of what it last said.
     """
 
     name: str

@@ -1,8 +1,9 @@
 """What is to be told, by which channel, and how far it has come: a row before it is a message.
 
-States: waiting -> claimed -> delivered; claimed -> waiting after an attempt that failed; waiting | claimed -> failed for good, or
-superseded by what tells the same (a newer reminder, a fall-back that was delivered). The outbox alone writes here; `insert_rows` works
-within any transaction, so that an incident and its messages are one fact. Nothing here decides when or whether to send.
+States: waiting -> claimed -> delivered; claimed -> waiting after an attempt that failed; waiting | claimed -> failed for
+good, or superseded by what tells the same (a newer reminder, a fall-back that was delivered). The outbox alone writes here;
+`insert_rows` works within any transaction, so that an incident and its messages are one fact. Nothing here decides when or
+whether to send.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Sought(msgspec.Struct, frozen=True):
 
 
 class Queued(NamedTuple):
-    """What decides about an open notification: all of it but the bulletin, and whether another channel was asked too (fall-back)."""
+    """An open notification without its bulletin, and whether another channel was asked to tell it too (fall-back)."""
 
     id: str
     at: int
@@ -72,7 +73,7 @@ class Notifications:
         self._ledger = ledger
 
     async def together(self, work: Work[T]) -> T:
-        """Run `work`, which may call `insert_rows`, in one transaction; durable on return. Raises `Failed`, with nothing kept."""
+        """Run `work` (`insert_rows`, say) in one transaction; durable on return. Raises `Failed`, with nothing kept."""
         return await self._ledger.write(work)
 
     async def claim(self, notification: str, at: int) -> bool:

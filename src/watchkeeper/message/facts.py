@@ -1,10 +1,11 @@
-"""The facts of a bulletin in the order in which somebody who is woken wants them: what, where, since when, how bad, why, what now.
+"""The facts of a bulletin in the order in which somebody who is woken wants them: what, where, since when, how bad, why.
 
 All other forms are made of these. Bounded: however much a bulletin holds, its facts fit a screen or two.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
@@ -120,7 +121,7 @@ def moment(at: int, zone: tzinfo) -> str:
 def span(milliseconds: int) -> str:
     """A length of time in its two largest units."""
     left = milliseconds // 1000
-    told = []
+    told: list[str] = []
     for name, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         number, left = divmod(left, length)
         if number or (name == "s" and not told):
@@ -166,7 +167,7 @@ def _several(bulletin: Bulletin, zone: tzinfo) -> list[Fact]:
 
 
 def _value(told: BulletinAlert) -> str:
-    if told.alert.value != told.alert.value:  # noqa: PLR0124  # not a number: there is none to tell
+    if math.isnan(told.alert.value):
         return ""
     value = f"{told.alert.value:.6g}"
     return f"{value}, threshold {clean(told.threshold, 100)}" if told.threshold else value

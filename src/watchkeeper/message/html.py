@@ -1,7 +1,7 @@
 """A bulletin as HTML for mail: one column, styles inline, nothing fetched from anywhere.
 
-Mail clients drop style sheets, scripts and foreign images, so there are none. The picture, if there is one, comes along in the mail
-and is named by its content id.
+Mail clients drop style sheets, scripts and foreign images, so there are none. The picture, if there is one, comes along in
+the mail and is named by its content id.
 """
 
 from __future__ import annotations

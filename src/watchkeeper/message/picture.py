@@ -1,4 +1,4 @@
-"""The last hour of a figure as a small PNG, drawn and packed here: mail clients show no SVG, and a drawing library costs the hub 30 MiB.
+"""The last hour of a figure as a small PNG: mail clients show no SVG, and a drawing library would cost the hub 30 MiB.
 
 A palette image of one byte a pixel: paper, grid, area, and the line in eight steps of cover so that it is smooth. What the
 axes mean stands in words below it (`caption`), so there is no font.
@@ -6,6 +6,7 @@ axes mean stands in words below it (`caption`), so there is no font.
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 import zlib
@@ -86,7 +87,7 @@ def _columns(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
         value = low + (high - low) * min(1.0, max(0.0, share))
         heights.append(HEIGHT - _PAD - (value - least) * scale)
     half = _THICK / 2
-    return [(min(a, b) - half, max(a, b) + half) for a, b in zip(heights, heights[1:], strict=False)]
+    return [(min(a, b) - half, max(a, b) + half) for a, b in itertools.pairwise(heights)]
 
 
 def _png(rows: Sequence[bytes]) -> bytes:

@@ -1,7 +1,7 @@
 """A bulletin as plain text: whole, for mail; short, for chat, push and SMS.
 
-The short form keeps what one must know to act when it has to be cut: the subject stands elsewhere, then what, where and since when,
-and the link to acknowledge, which is never cut in two.
+The short form keeps what one must know to act when it has to be cut: the subject stands elsewhere, then what, where and since
+when, and the link to acknowledge, which is never cut in two.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _MASK = (1 << 64) - 1
 def body(bulletin: Bulletin, receiver: str, zone: tzinfo) -> dict[str, Any]:
     """The body of a webhook, version 4; `receiver` is whom it is for."""
     labels = [labels_of(one.alert, bulletin) for one in bulletin.alerts]
-    notes = [annotations(one) for one in bulletin.alerts]
+    notes = [notes_of(one) for one in bulletin.alerts]
     key = ", ".join(f'{name}="{value}"' for name, value in sorted(bulletin.group.items()))
     return {
         "version": "4",
@@ -54,7 +54,7 @@ def labels_of(alert: Alert, bulletin: Bulletin) -> dict[str, str]:
     return alert.labels | ({"drill": "true"} if bulletin.drill else {})
 
 
-def annotations(told: BulletinAlert) -> dict[str, str]:
+def notes_of(told: BulletinAlert) -> dict[str, str]:
     """An alert's own annotations, and what the bulletin knows of it."""
     known = {
         "summary": told.summary,

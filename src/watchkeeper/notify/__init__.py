@@ -1,7 +1,7 @@
 """Tell a person, or another program. The door of the channels: one leaf a file, one line here for each.
 
-A leaf hands one message over and says what became of it; `lane.py` is the frame that claims, bounds, repeats and writes down, one task a
-channel, `deciding.py` what to do next, `outbox.py` where all messages come in.
+A leaf hands one message over and says what became of it; `lane.py` is the frame that claims, bounds, repeats and writes down,
+one task a channel, `deciding.py` what to do next, `outbox.py` where all messages come in.
 """
 
 from watchkeeper.notify.alertmanager import Alertmanager

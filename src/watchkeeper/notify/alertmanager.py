@@ -10,7 +10,7 @@ import base64
 
 import msgspec
 
-from watchkeeper.message.version4 import annotations, evidence, instant, labels_of
+from watchkeeper.message.version4 import evidence, instant, labels_of, notes_of
 from watchkeeper.outward import Outward, check_address, clean_headers, look, post, time_zone
 from watchkeeper.quantities import Duration, Secret
 from watchkeeper.telling import AlertState, Bulletin
@@ -19,9 +19,9 @@ from watchkeeper.telling import AlertState, Bulletin
 class Alertmanager(Outward, frozen=True, kw_only=True, tag_field="kind", tag="alertmanager"):
     """``kind = "alertmanager"``: an Alertmanager at `url` (``http://127.0.0.1:9093``), told through its API, version 2.
 
-    `hold` is how long an alert fires there if nothing more is heard of it: longer than `repeat_interval`. It is sent `token` as
-    bearer, or `username` and `password`, and `headers` (plain text or secrets). `ca` is a file of authorities to trust beside the
-    system's.
+    `hold` is how long an alert fires there if nothing more is heard of it: longer than `repeat_interval`. It is sent `token`
+    as bearer, or `username` and `password`, and `headers` (plain text or secrets). `ca` is a file of authorities to trust
+    beside the system's.
     """
 
     url: str
@@ -45,7 +45,8 @@ class Alertmanager(Outward, frozen=True, kw_only=True, tag_field="kind", tag="al
 
     async def send(self, bulletin: Bulletin, key: str) -> str:
         """Hand its alerts over; the receipt is the status."""
-        return await post(self._address("/api/v2/alerts"), msgspec.json.encode(self.alerts(bulletin)), self._headers(), key, self.ca)
+        body = msgspec.json.encode(self.alerts(bulletin))
+        return await post(self._address("/api/v2/alerts"), body, self._headers(), key, self.ca)
 
     async def look(self) -> None:
         """Ask whether it is ready."""
@@ -58,7 +59,7 @@ class Alertmanager(Outward, frozen=True, kw_only=True, tag_field="kind", tag="al
         return [
             {
                 "labels": labels_of(one.alert, bulletin),
-                "annotations": {name: text for name, text in (around | annotations(one)).items() if name and text},
+                "annotations": {name: text for name, text in (around | notes_of(one)).items() if name and text},
                 "startsAt": instant(one.alert.active_at or bulletin.at),
                 "endsAt": instant((one.alert.resolved_at or bulletin.at) if one.alert.state is AlertState.RESOLVED else held),
                 "generatorURL": bulletin.links.get("page", ""),

@@ -1,7 +1,8 @@
 """By everything that Apprise speaks: Telegram, ntfy, Discord, Teams, Matrix, Pushover, SMS gateways and a hundred more.
 
-Apprise waits while it sends, and its plugins are many people's, so each message is handed over by a process of its own (`apprise_worker`),
-killed when its time is up. The address, which is full of secrets, goes to it by stdin: it never stands in a list of processes.
+Apprise waits while it sends, and its plugins are many people's, so each message is handed over by a process of its own
+(`apprise_worker`), killed when its time is up. The address, which is full of secrets, goes to it by stdin: it never stands in
+a list of processes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,18 @@ WORKER = Path(__file__).with_name("apprise_worker.py")
 ANSWER_BYTES = 64 * 1024
 LENGTHS = (3500, 1500, 450, 140)
 """Short forms for services that take no more; the worker chooses the longest that fits."""
-PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "SYSTEMROOT", "TMPDIR")
+PASSED: tuple[str, ...] = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "SYSTEMROOT",
+    "TMPDIR",
+)
 PASSED += ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 """What the worker inherits: not the secrets that lie in our environment."""
 
@@ -34,8 +46,8 @@ PASSED += ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
 class Said(msgspec.Struct, frozen=True):
     """What the worker says of how it went. `why` is empty on success.
 
-    `usable`: the address could be read. `host`, `port`: whom it spoke to last, where that was HTTP. `connected`: there was a connection.
-    `status`: the answer's, 0 for none.
+    `usable`: the address could be read. `host`, `port`: whom it spoke to last, where that was HTTP. `connected`: there was a
+    connection. `status`: the answer's, 0 for none.
     """
 
     why: str = ""

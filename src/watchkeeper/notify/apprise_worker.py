@@ -1,8 +1,8 @@
 """The process that hands one message over by Apprise: an order on stdin, what became of it on stdout, then it ends.
 
-Run by path, with nothing of ours imported, so that it starts quickly and holds none of the hub's state. It watches the HTTP of whatever
-plugin sends: the idempotency key goes along, no redirect is followed, and the last answer tells whether another try is
-sane. Nothing that it says holds the address.
+Run by path, with nothing of ours imported, so that it starts quickly and holds none of the hub's state. It watches the HTTP
+of whatever plugin sends: the idempotency key goes along, no redirect is followed, and the last answer tells whether another
+try is sane. Nothing that it says holds the address.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What to do next with what waits for one channel: send, wait, ask another channel as well, or give up; with the reason.
 
-Pure: rows of the journal, how the channel stands (`Standing`) and `now` (ms) in, one `Step` out; the lane does it. Two ways lead back
-from an outage. By the clock: pauses that double, half by chance. By sight: each second the receiver is looked at, and once it is
-there again everything that waits is due. A look that was never seen to fail proves nothing of a message that may have been
-taken, nor of a receiver that refuses what it is sent: then the clock alone counts, so that nobody gets copies each second.
+Pure: rows of the journal, how the channel stands (`Standing`) and `now` (ms) in, one `Step` out; the lane does it. Two ways
+lead back from an outage. By the clock: pauses that double, half by chance. By sight: each second the receiver is looked at,
+and once it is there again everything that waits is due. A look that was never seen to fail proves nothing of a message that
+may have been taken, nor of a receiver that refuses what it is sent: then the clock alone counts, so that nobody gets copies
+each second.
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ class Standing(msgspec.Struct, frozen=True):
     """How a channel stands, as its lane remembers it. Times in ms.
 
     `failures` in a row. `closed_until`: the circuit is open, nothing is sent before. `asked_until`: the receiver asked for a
-    pause. `recovered_at`: when it was found to be back, `proved` if it had been seen to be away before. `seen_away`: a look has
-    failed since the last attempt. `blind`: looks go well while attempts fail, so they are not trusted. `used` are the attempts of
-    the last minute, newest first.
+    pause. `recovered_at`: when it was found to be back, `proved` if it had been seen to be away before. `seen_away`: a look
+    has failed since the last attempt. `blind`: looks go well while attempts fail, so they are not trusted. `used` are the
+    attempts of the last minute, newest first.
     """
 
     failures: int = 0

@@ -1,9 +1,9 @@
 """One channel's lane: the task that carries what waits for one channel, one message at a time.
 
-The journal says what waits, `deciding` what to do, the leaf hands over; here it is done and written down: claimed before it is sent,
-settled after. Each channel has a lane of its own, and each attempt and look an end, so no receiver holds up another channel. What
-goes out of here in words (`why`, receipts, logs) has no secret in it. Where the journal cannot be written (a full disk) a row that it
-has is sent all the same: told twice is better than not told, and the disk may be what it tells of.
+The journal says what waits, `deciding` what to do, the leaf hands over; here it is done and written down: claimed before it
+is sent, settled after. Each channel has a lane of its own, and each attempt and look an end, so no receiver holds up another
+channel. What goes out of here in words (`why`, receipts, logs) has no secret in it. Where the journal cannot be written (a
+full disk) a row that it has is sent all the same: told twice is better than not told, and the disk may be what it tells of.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Tally(msgspec.Struct):
 
 
 class Ties(msgspec.Struct, frozen=True):
-    """What a lane may ask of its outbox. `happened` tells an event; `handed` rings another lane; `ended` tells of each settled row."""
+    """What a lane asks of its outbox. `happened` tells an event, `handed` rings another lane, `ended` tells of a row."""
 
     happened: Callable[[EventKind, str, Severity], None]
     handed: Callable[[str], None]
@@ -172,7 +172,7 @@ class Lane:
             there = True
         except (Failed, ConfigError, OSError, TimeoutError):
             pass
-        except Exception:  # the leaf's own bug must not end the hub: nothing was seen
+        except Exception:  # noqa: BLE001  # the leaf's own bug must not end the hub: nothing was seen
             logger.error("the look of channel %s broke:\n%s", self.name, self._traceback())  # noqa: TRY400  # without secrets
         if attempts == self._attempts:  # else it saw what was before the last attempt
             before, self.standing = self.standing, deciding.after_look(self.standing, self._now(), there=there)
@@ -219,7 +219,7 @@ class Lane:
             raise NotTaken(str(fault)) from None
         except Failed:
             raise
-        except Exception:  # the leaf's own bug must not end the hub: it is a failed attempt, told with its traceback
+        except Exception:  # noqa: BLE001  # the leaf's own bug must not end the hub: a failed attempt, told with its traceback
             logger.error("the channel %s broke:\n%s", self.name, self._traceback())  # noqa: TRY400  # without secrets
             raise Failed("the channel itself broke; see the hub's log") from None
 

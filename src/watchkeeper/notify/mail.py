@@ -1,8 +1,8 @@
 """By e-mail: SMTP with STARTTLS or TLS, plain text and HTML in one mail, a small chart in it, one thread an incident.
 
-The Message-ID is made of the notification's id, so a copy is known as one. All mails of an incident refer to one root, so that "resolved"
-lands beside its "firing". Without encryption nothing is sent but to this machine itself, unless `security = "none"` says so, and
-a password never.
+The Message-ID is made of the notification's id, so a copy is known as one. All mails of an incident refer to one root, so
+that "resolved" lands beside its "firing". Without encryption nothing is sent but to this machine itself, unless `security =
+"none"` says so, and a password never.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _ADDRESS = re.compile(r"[^\s@<>,;\"\x00-\x1f]+@[A-Za-z0-9.\[\]:-]+")
 class Email(Outward, frozen=True, kw_only=True, tag_field="kind", tag="email"):
     """``kind = "email"``: SMTP to `host`, at `port` or the usual one of its `security`: ``starttls``, ``tls`` or ``none``.
 
-    `sender` and `to` are addresses, also ``Name <a@example.org>``. Certificates are checked against the system's authorities and
-    those in the file `ca`; with `verify` false any is taken. `username` and `password` sign in.
+    `sender` and `to` are addresses, also ``Name <a@example.org>``. Certificates are checked against the system's authorities
+    and those in the file `ca`; with `verify` false any is taken. `username` and `password` sign in.
     """
 
     timeout: Duration = Duration(30)
@@ -86,7 +86,7 @@ class Email(Outward, frozen=True, kw_only=True, tag_field="kind", tag="email"):
             except (aiosmtplib.SMTPException, OSError) as fault:
                 raise Failed(f"the connection broke: {fault}") from None
             # It is delivered: whatever comes now must not make it look otherwise, so the farewell is not waited for.
-            if client.transport is not None:
+            if isinstance(client.transport, asyncio.WriteTransport):
                 client.transport.write(b"QUIT\r\n")
             lost = "".join(f"; not taken for {address}: {answer.code} {answer.message}" for address, answer in refused.items())
             return f"250 {said}{lost}"
@@ -139,7 +139,7 @@ class Email(Outward, frozen=True, kw_only=True, tag_field="kind", tag="email"):
         return aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port or PORTS[self.security],
-            username=self.username or None if not greet_only else None,
+            username=None if greet_only else self.username or None,
             password=password,
             local_hostname=name if "." in name else parseaddr(self.sender)[1].rpartition("@")[2],
             timeout=float(self.timeout),

@@ -1,8 +1,8 @@
 """The outbox: everything that is to be told goes through here, once for each channel, and leaves by that channel's lane.
 
-Whoever has something to tell calls `tell`, or `write` within a transaction of its own and `told` after it, so that an incident and
-its messages are one fact: after that the message goes out, whatever dies. It begins at a `Bulletin` and names of channels; who is told
-of what is decided elsewhere.
+Whoever has something to tell calls `tell`, or `write` within a transaction of its own and `told` after it, so that an
+incident and its messages are one fact: after that the message goes out, whatever dies. It begins at a `Bulletin` and names of
+channels; who is told of what is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Outbox:
         return rows
 
     def told(self, rows: Sequence[Notification]) -> None:
-        """These rows are durable: their lanes may begin. On the event loop. Forgetting it costs half a minute, not the message."""
+        """These rows are durable: their lanes begin. On the event loop. Forgetting it costs half a minute, not the message."""
         for row in rows:
             if row.state == "failed":
                 text = f"{row.channel} was not told “{subject(row.bulletin)}”: {row.why}"

@@ -28,8 +28,8 @@ _SHORT = frozenset({"Where", "Since", "Value", "Slope"})
 class Slack(Outward, frozen=True, kw_only=True, tag_field="kind", tag="slack"):
     """``kind = "slack"``: an incoming webhook of Slack or of what takes its form.
 
-    `url` is its address, a secret. `channel`, `username` and `icon` (``:rotating_light:``) are sent along where they are set; Slack
-    itself goes by the webhook's own. `ca` is a file of authorities to trust beside the system's.
+    `url` is its address, a secret. `channel`, `username` and `icon` (``:rotating_light:``) are sent along where they are set;
+    Slack itself goes by the webhook's own. `ca` is a file of authorities to trust beside the system's.
     """
 
     url: Secret

@@ -1,8 +1,8 @@
-"""To any program, in the body that Alertmanager's webhooks have (version 4), signed so that the program can tell that it is from us.
+"""To any program, in the body that Alertmanager's webhooks have (version 4), signed so that it can tell that it is from us.
 
 Signatures are those of Standard Webhooks (https://www.standardwebhooks.com): ``webhook-id`` is the notification's id,
-``webhook-timestamp`` Unix seconds, ``webhook-signature`` is ``v1,`` and the base64 of HMAC-SHA256 over ``id.timestamp.body``. Libraries
-that check them exist for most languages.
+``webhook-timestamp`` Unix seconds, ``webhook-signature`` is ``v1,`` and the base64 of HMAC-SHA256 over ``id.timestamp.body``.
+Libraries that check them exist for most languages.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ PREFIX = "whsec_"
 class Webhook(Outward, frozen=True, kw_only=True, tag_field="kind", tag="webhook"):
     """``kind = "webhook"``: a POST to `url` in the form of Alertmanager's webhooks, with `headers` (plain text or secrets).
 
-    With a `secret` each is signed. `receiver` is what the body calls the receiver. `ca` is a file of authorities to trust beside the
-    system's.
+    With a `secret` each is signed. `receiver` is what the body calls the receiver. `ca` is a file of authorities to trust
+    beside the system's.
     """
 
     url: str | Secret
