@@ -27,19 +27,11 @@ WORKER = Path(__file__).with_name("apprise_worker.py")
 ANSWER_BYTES = 64 * 1024
 LENGTHS = (3500, 1500, 450, 140)
 """Short forms for services that take no more; the worker chooses the longest that fits."""
-PASSED: tuple[str, ...] = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "SYSTEMROOT",
-    "TMPDIR",
+PASSED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
-PASSED += ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 """What the worker inherits: not the secrets that lie in our environment."""
 
 
