@@ -204,7 +204,7 @@ class MailServer(Receiver):
             tls_context=None if self.implicit else self.tls,
             authenticator=self._authenticate,
             auth_required=bool(self.password),
-            auth_require_tls=False,
+            auth_require_tls=bool(self.password),
             loop=asyncio.get_running_loop(),
             enable_SMTPUTF8=True,
         )

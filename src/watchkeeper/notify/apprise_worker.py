@@ -65,8 +65,7 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     plugin = apprise.Apprise.instantiate(order["url"], asset=asset, suppress_exceptions=True)
     if plugin is None:
         return {"why": "Apprise cannot read the address: is it spelled as its documentation says?", "usable": False}
-    room = max(1, plugin.body_maxlen - len(order["title"]) - 2)
-    form = next((form for form in order["forms"] if len(form) <= room), order["forms"][-1][:room])
+    form = fitting(order["forms"], plugin.body_maxlen - len(order["title"]) - 2)
     box = apprise.Apprise(asset=asset)
     box.add(plugin)
     if box.notify(body=form, title=order["title"], notify_type=order["kind"], body_format="text"):
@@ -74,6 +73,11 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     status = seen.get("status", 0)
     told = f"HTTP {status} from {seen['host']}" if status else seen.get("fault", "")
     return seen | {"why": ": ".join(filter(None, (told, words.said))) or "Apprise could not send it"}
+
+
+def fitting(forms: list[str], most: int) -> str:
+    """The first of the forms, longest first, that a service takes; the last, cut, where it takes none."""
+    return next((form for form in forms if len(form) <= most), forms[-1][: max(1, most)])
 
 
 def watch(requests: Any, key: str, seen: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ class Email(Outward, frozen=True, kw_only=True, tag_field="kind", tag="email"):
         """Refuse what could never work."""
         super().__post_init__()
         for name, written in (("sender", self.sender), *(("to", one) for one in self.to)):
-            if not _ADDRESS.fullmatch(parseaddr(written)[1]):
+            if not written.isprintable() or not _ADDRESS.fullmatch(parseaddr(written)[1]):
                 raise ValueError(f"{name}: expected an address such as a@example.org, got {written!r}")
         if bool(self.username) != (self.password is not None):
             raise ValueError("username and password go together")
