@@ -155,12 +155,10 @@ def _one(bulletin: Bulletin, told: BulletinAlert, zone: tzinfo) -> list[Fact]:
 
 
 def _several(bulletin: Bulletin, zone: tzinfo) -> list[Fact]:
-    lines = []
-    for told, summary in zip(bulletin.alerts, summaries(bulletin), strict=False):
-        value = _value(told)
-        lines.append(f"{summary}{f' ({value})' if value else ''}")
-    if len(bulletin.alerts) > MOST_ALERTS:
-        lines.append(f"and {len(bulletin.alerts) - MOST_ALERTS} more")
+    lines = summaries(bulletin)
+    for number, told in enumerate(bulletin.alerts[:MOST_ALERTS]):
+        if value := _value(told):
+            lines[number] += f" ({value})"
     pairs = [("Where", where(bulletin)), ("Since", since(bulletin.alerts, bulletin.at, zone, over=is_resolved(bulletin)))]
     what = Fact("What", tuple(lines) or (clean(bulletin.title),))
     return [what, *(Fact(label, (line,)) for label, line in pairs if line)]

@@ -72,9 +72,7 @@ def _columns(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
     """Where the line begins and ends in each column of pixels, from the top."""
     points = [(at, value / 4) for at, value in points]  # the widest of floats, too, have a difference then
     least, most = min(value for _, value in points), max(value for _, value in points)
-    if most - least <= abs(most) * 1e-9:
-        least, most = least - 1, most + 1  # a flat line stands in the middle
-    scale = (HEIGHT - 2 * _PAD) / (most - least)
+    flat = most - least <= abs(most) * 1e-9
     width = points[-1][0] - points[0][0]
     heights: list[float] = []
     place = 0
@@ -85,7 +83,8 @@ def _columns(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
         (before, low), (after, high) = points[place], points[place + 1]
         share = (at - before) / (after - before) if after > before else 1.0
         value = low + (high - low) * min(1.0, max(0.0, share))
-        heights.append(HEIGHT - _PAD - (value - least) * scale)
+        level = 0.5 if flat else min(1.0, max(0.0, (value - least) / (most - least)))
+        heights.append(HEIGHT - _PAD - level * (HEIGHT - 2 * _PAD))
     half = _THICK / 2
     return [(min(a, b) - half, max(a, b) + half) for a, b in itertools.pairwise(heights)]
 

@@ -14,6 +14,8 @@ from typing import Any
 from watchkeeper.message.facts import facts, is_resolved, subject
 from watchkeeper.telling import Alert, AlertState, Bulletin, BulletinAlert
 
+MOST_ALERTS = 500
+"""Alerts in one body; how many more there are stands in ``truncatedAlerts``."""
 NEVER = "0001-01-01T00:00:00Z"
 """How Go writes a time that is not set."""
 _MASK = (1 << 64) - 1
@@ -21,13 +23,14 @@ _MASK = (1 << 64) - 1
 
 def body(bulletin: Bulletin, receiver: str, zone: tzinfo) -> dict[str, Any]:
     """The body of a webhook, version 4; `receiver` is whom it is for."""
-    labels = [labels_of(one.alert, bulletin) for one in bulletin.alerts]
-    notes = [notes_of(one) for one in bulletin.alerts]
+    shown = bulletin.alerts[:MOST_ALERTS]
+    labels = [labels_of(one.alert, bulletin) for one in shown]
+    notes = [notes_of(one) for one in shown]
     key = ", ".join(f'{name}="{value}"' for name, value in sorted(bulletin.group.items()))
     return {
         "version": "4",
         "groupKey": f"{{}}:{{{key}}}",
-        "truncatedAlerts": 0,
+        "truncatedAlerts": len(bulletin.alerts) - len(shown),
         "status": "resolved" if is_resolved(bulletin) else "firing",
         "receiver": receiver,
         "groupLabels": bulletin.group,
@@ -44,7 +47,7 @@ def body(bulletin: Bulletin, receiver: str, zone: tzinfo) -> dict[str, Any]:
                 "generatorURL": bulletin.links.get("page", ""),
                 "fingerprint": fingerprint(told),
             }
-            for one, told, note in zip(bulletin.alerts, labels, notes, strict=True)
+            for one, told, note in zip(shown, labels, notes, strict=True)
         ],
     }
 

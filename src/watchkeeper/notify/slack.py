@@ -19,7 +19,7 @@ from watchkeeper.telling import Bulletin
 COLOURS = {"critical": "#b3261e", "warning": "#a15c00", "info": "#1f5fa8"}
 RESOLVED = "#1b6e3c"
 MOST_TEXT = 2500
-"""Slack shows 3,000 signs of an attachment, and escaping makes some of them longer."""
+"""Slack shows 3,000 signs at once before it folds them away, and escaping makes some of them longer."""
 MOST_LOG = 1500
 _MENTION = re.compile(r"@(?=(channel|here|all|everyone)\b)")
 _SHORT = frozenset({"Where", "Since", "Value", "Slope"})
@@ -53,19 +53,19 @@ class Slack(Outward, frozen=True, kw_only=True, tag_field="kind", tag="slack"):
         title = subject(bulletin)
         log = "\n".join(line for fact in told if fact.kind == "log" for line in fact.lines)
         words = escape("\n".join(line for fact in told if fact.label in {"What", ""} for line in fact.lines)[:MOST_TEXT])
+        links = " · ".join(f"<{escape(fact.lines[0])}|{escape(fact.label)}>" for fact in told if fact.kind == "link")
         if log:
             words += f"\n```{escape(log[-MOST_LOG:])}```"
         attachment = {
             "fallback": text.short(bulletin, zone, 500),
             "color": RESOLVED if is_resolved(bulletin) else COLOURS[bulletin.severity],
             "title": escape(title),
-            "text": words,
+            "text": f"{words}\n{links}" if links else words,
             "fields": [
                 {"title": fact.label, "value": escape("\n".join(fact.lines)), "short": fact.label in _SHORT}
                 for fact in told
                 if fact.kind == "line" and fact.label not in {"What", ""}
             ],
-            "footer": " · ".join(f"<{fact.lines[0]}|{fact.label}>" for fact in told if fact.kind == "link"),
             "ts": bulletin.at // 1000,
             "mrkdwn_in": ["text"],
         }
