@@ -63,9 +63,7 @@ class Expected(Part, frozen=True, kw_only=True):
             try:
                 next(CronSim(self.cron, datetime.now(UTC).astimezone(zone)))
             except CronSimError as fault:
-                raise ValueError(
-                    f"cron: {self.cron!r} is no cron expression ({fault}), such as 30 3 * * mon-fri"
-                ) from None
+                raise ValueError(f"cron: {self.cron!r} is no cron expression ({fault}), such as 30 3 * * mon-fri") from None
             except StopIteration:
                 raise ValueError(f"cron: {self.cron!r} never comes true") from None
 
