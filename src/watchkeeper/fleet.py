@@ -173,7 +173,11 @@ class Fleet:
     def happen(self, kind: EventKind, text: str, machine: str = "", severity: Severity = "info") -> None:
         """Add an event of the hub's own to the next batch."""
         at = milliseconds(self._clock.wall())
-        self._events.append(Event(new_id(at), at, kind, text, machine, severity=severity))
+        self.tell(Event(new_id(at), at, kind, text, machine, severity=severity))
+
+    def tell(self, event: Event) -> None:
+        """The same with an event that is made already."""
+        self._events.append(event)
 
     # -- for the hub's next commit ----------------------------------------------------------------
 

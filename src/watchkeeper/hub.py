@@ -19,11 +19,12 @@ import msgspec
 
 from watchkeeper import figures as own
 from watchkeeper.clock import Clock, SystemClock, milliseconds
-from watchkeeper.config import Document, Part
+from watchkeeper.config import Document
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings, open_journal
-from watchkeeper.model import Action, EventKind, Family, LogLines, Outcome, ServerStatus
+from watchkeeper.model import Action, Event, EventKind, Family, LogLines, Outcome, ServerStatus
+from watchkeeper.office import Office, OfficeSettings, open_office, read_tables
 from watchkeeper.query import QuerySettings
 from watchkeeper.remote.receiver import Receiver
 from watchkeeper.remote.sender import Sender
@@ -58,7 +59,7 @@ UNPACKED_BYTES = 32 << 20
 """What a body of remote write may unpack to: four times what senders put together."""
 
 
-class HubSettings(Part, frozen=True, kw_only=True):
+class HubSettings(OfficeSettings, frozen=True, kw_only=True):
     """All tables that the hub owns."""
 
     web: WebSettings = WebSettings()
@@ -80,6 +81,7 @@ def read_settings(document: Document) -> HubSettings:
         store=store,
         journal=document.part("journal", JournalSettings),
         remote_write=targets(document, kept_here=not store.url),
+        **read_tables(document),
     )
 
 
@@ -114,6 +116,7 @@ class Hub:
         self._reading = asyncio.Lock()
         self._receipts: list[asyncio.Future[None]] = []
         self.senders: tuple[Sender, ...] = ()
+        self.office: Office  # set before anybody is let in
 
     # -- the desk: what the web asks ------------------------------------------------------------
 
@@ -135,11 +138,16 @@ class Hub:
     def figures(self) -> Sequence[Figure]:
         """The hub's own figures."""
         ours = own.hub_figures(self.fleet, self.store.statistics(), self.changes.listeners)
-        return [*ours, *own.remote_figures(self.receiver, self.senders)]
+        office = [Figure(*one) for one in self.office.figures()]
+        return [*ours, *own.remote_figures(self.receiver, self.senders), *office]
 
     def ready(self) -> str:
         """Empty when frames and events can be made durable; else why not."""
         return self._trouble
+
+    async def acknowledge(self, incident: str, by: str) -> None:
+        """An incident is in somebody's hands."""
+        await self.office.acknowledged(incident, by)
 
     async def order(self, action: Action) -> Outcome:
         """Deliver an order and wait for its outcome; see `Desk.order`."""
@@ -199,6 +207,11 @@ class Hub:
         self._rung.set()
         self.changes.frame(machine)
 
+    def tell(self, event: Event) -> None:
+        """Keep an event of the hub's own, and soon."""
+        self.fleet.tell(event)
+        self.ring("")
+
     async def commit_forever(self) -> None:
         """Make durable what comes in, once a second or sooner when it is much or news."""
         while True:
@@ -238,6 +251,7 @@ class Hub:
             logger.warning("keeping figures and events again")
             self._trouble = ""
         _answer(receipts, None)
+        self.office.dead_man.beat()  # the Watchdog: what comes in is kept
         for link, upto in links:
             await link.acknowledge(upto)
         for event in fresh:
@@ -309,6 +323,7 @@ async def serve(
         host, port = split_address(listen or settings.web.listen)
         bound = stack.enter_context(bind(host, port, next_free=next_free))
         url = f"http://{address(bound)}"
+        hub.office = await open_office(settings, data, settings.web.url or url, journal, clock, hub.tell, hub.ready)
         server = WebServer(build(hub, settings.web, bound, query=settings.query), changes, bound)
         fleet.happen(EventKind.HUB_STARTED, f"The hub has started at {url}")
         for repair in store.repairs:
@@ -320,6 +335,7 @@ async def serve(
                 group.create_task(hub.commit_forever(), name="commits"),
                 group.create_task(hub.observe_itself(), name="own figures"),
                 group.create_task(hub.look_after(settings.journal), name="journal upkeep"),
+                group.create_task(hub.office.run(), name="office"),
                 *(group.create_task(sender.run(), name=f"remote write to {sender.target.called}") for sender in hub.senders),
             ]
             web = group.create_task(server.run_on_bound(), name="web")

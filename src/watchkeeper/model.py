@@ -163,6 +163,12 @@ class EventKind(enum.StrEnum):
     HUB_STOPPED = "hub_stopped"
     STORE_REPAIRED = "store_repaired"
     STORE_FULL = "store_full"
+    CHANNEL_FAILING = "channel_failing"
+    CHANNEL_RECOVERED = "channel_recovered"
+    NOTIFICATION_FAILED = "notification_failed"
+    HEARTBEAT_UP = "heartbeat_up"
+    HEARTBEAT_LATE = "heartbeat_late"
+    HEARTBEAT_DOWN = "heartbeat_down"
 
 
 _order = itertools.count()

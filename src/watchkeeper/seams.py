@@ -123,6 +123,13 @@ class Channel(Protocol):
         """
         ...
 
+    async def look(self) -> None:
+        """See cheaply whether the receiver is there, with nothing handed over; raises `Failed` as long as it is not.
+
+        The frame asks each second while something waits, so that it goes out as soon as the receiver is back.
+        """
+        ...
+
 
 class Store(Protocol):
     """Where figures are kept: frames in, aligned columns out.

@@ -24,6 +24,9 @@ TABLES = {
     "store": "hub",
     "journal": "hub",
     "remote_write": "hub",
+    "channel": "hub",
+    "heartbeat": "hub",
+    "expected": "hub",
 }
 """Each top-level table and the program that owns it; a test holds this against the owners."""
 

@@ -122,6 +122,51 @@ machines = Table(
     Column("period", Float, nullable=False),
 )
 
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("unsure", Boolean, nullable=False),
+    Column("bulletin", Text, nullable=False),
+    Index("notifications_by_channel", "channel", "state", "at", "id"),
+    Index("notifications_by_incident", "incident", "at", "id"),
+    Index("notifications_by_time", "at", "id"),
+    Index("notifications_after", "after"),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("failed", Boolean, nullable=False),
+    Column("exit_status", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("lasted", BigInteger, nullable=False),
+    Column("pings", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("heartbeats_by_id", "id", unique=True),
+)
+
 MIGRATIONS = (
     """
     CREATE TABLE events (
@@ -154,6 +199,23 @@ MIGRATIONS = (
     """
     CREATE TABLE machines (
         name TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, seen_at BIGINT NOT NULL, period FLOAT NOT NULL)
+    """,
+    """
+    CREATE TABLE notifications (
+        id TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL,
+        incident TEXT NOT NULL, thread TEXT NOT NULL, state TEXT NOT NULL, due_at BIGINT NOT NULL,
+        attempts INTEGER NOT NULL, claimed_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, why TEXT NOT NULL,
+        receipt TEXT NOT NULL, "after" TEXT NOT NULL, unsure BOOLEAN NOT NULL, bulletin TEXT NOT NULL);
+    CREATE INDEX notifications_by_channel ON notifications (channel, state, at, id);
+    CREATE INDEX notifications_by_incident ON notifications (incident, at, id);
+    CREATE INDEX notifications_by_time ON notifications (at, id);
+    CREATE INDEX notifications_after ON notifications ("after");
+    CREATE TABLE heartbeats (
+        name TEXT NOT NULL PRIMARY KEY, id TEXT NOT NULL, expected TEXT NOT NULL, created_at BIGINT NOT NULL,
+        last_at BIGINT NOT NULL, failed BOOLEAN NOT NULL, exit_status INTEGER NOT NULL, started_at BIGINT NOT NULL,
+        lasted BIGINT NOT NULL, pings BIGINT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL,
+        state_at BIGINT NOT NULL, reason TEXT NOT NULL);
+    CREATE UNIQUE INDEX heartbeats_by_id ON heartbeats (id)
     """,
 )
 

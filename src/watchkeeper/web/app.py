@@ -29,7 +29,18 @@ from watchkeeper.web.link import link
 from watchkeeper.web.listen import address
 from watchkeeper.web.live import live
 from watchkeeper.web.page import Asset, assets, page_routes
-from watchkeeper.web.routes import history, machines, questions, scraped, session, system, writing
+from watchkeeper.web.routes import (
+    acknowledging,
+    heartbeats,
+    history,
+    machines,
+    messages,
+    questions,
+    scraped,
+    session,
+    system,
+    writing,
+)
 from watchkeeper.web.settings import WebSettings
 from watchkeeper.web.workshop import Workshop
 
@@ -58,6 +69,9 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             *questions.ROUTES,
             *scraped.ROUTES,
             *writing.ROUTES,
+            *messages.ROUTES,
+            *heartbeats.ROUTES,
+            *acknowledging.ROUTES,
             live,
             link,
             *page_routes(files),

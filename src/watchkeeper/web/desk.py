@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from watchkeeper.clock import Clock
 from watchkeeper.journal import Journal
 from watchkeeper.model import Action, Family, Labels, LogLines, Machine, Outcome, ServerStatus
+from watchkeeper.office import Office
 from watchkeeper.seams import Store
 from watchkeeper.web.changes import Changes
 
@@ -66,6 +67,8 @@ class Desk(Protocol):
 
     journal: Journal
     changes: Changes
+    office: Office
+    """What goes out to people, and the heartbeats that come in."""
 
     def machines(self) -> list[Presence]:
         """Every machine the hub knows, connected or not, in any order."""
@@ -85,6 +88,10 @@ class Desk(Protocol):
 
     def ready(self) -> str:
         """Empty when the hub can do its work; else why not, in a sentence."""
+        ...
+
+    async def acknowledge(self, incident: str, by: str) -> None:
+        """An incident is in `by`'s hands; doing it again is harmless. Raises `Refused` (``unknown-incident``)."""
         ...
 
     async def order(self, action: Action) -> Outcome:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from watchkeeper.model import Event, Health, Machine, Outcome, ServerStatus, Verb
+from watchkeeper.journal.heartbeats import HeartbeatState
+from watchkeeper.model import Event, Health, Machine, Outcome, ServerStatus, Severity, Verb
+from watchkeeper.telling import NotificationState
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -252,3 +254,72 @@ class SignInLink(msgspec.Struct, frozen=True):
 
     url: str
     expires_at: int
+
+
+class ChannelView(msgspec.Struct, frozen=True):
+    """A way to tell people, and how it stands. `failures` in a row; `why` the last of them. GET /api/channels."""
+
+    name: str
+    kind: str
+    fallback: str
+    queue: int
+    oldest_at: int
+    last_success_at: int
+    failures: int
+    why: str
+
+
+class NotificationView(msgspec.Struct, frozen=True):
+    """A message for one channel and how far it has come. `after` is what it replaces (fall-back). GET /api/notifications."""
+
+    id: str
+    at: int
+    channel: str
+    state: NotificationState
+    subject: str
+    severity: Severity
+    incident: str
+    attempts: int
+    ended_at: int
+    why: str
+    receipt: str
+    after: str
+
+
+class NotificationsView(msgspec.Struct, frozen=True):
+    """Notifications, newest first, paged as events are. GET /api/notifications."""
+
+    notifications: tuple[NotificationView, ...]
+    next: str = ""
+
+
+class HeartbeatView(msgspec.Struct, frozen=True):
+    """A heartbeat that is expected, and how it stands. GET /api/heartbeats.
+
+    `url` is where it is sent, empty for those who may only look. `until` is when its state changes if nothing comes (0: never);
+    `lasted` how long its last run took (ms). `configured`: it stands in the configuration.
+    """
+
+    name: str
+    expected: str
+    state: HeartbeatState
+    since: int
+    reason: str
+    until: int
+    last_at: int
+    lasted: int
+    exit_status: int
+    body: str
+    configured: bool
+    url: str = ""
+
+
+class HeartbeatAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A heartbeat to expect: every `period` (``1d``) or by `cron` in `zone`, with `grace`. POST /api/heartbeats."""
+
+    name: str
+    period: str = ""
+    cron: str = ""
+    zone: str = "UTC"
+    grace: str = "5m"
+    longest: str = ""
