@@ -163,6 +163,13 @@ class EventKind(enum.StrEnum):
     HUB_STOPPED = "hub_stopped"
     STORE_REPAIRED = "store_repaired"
     STORE_FULL = "store_full"
+    MACHINE_REBOOTED = "machine_rebooted"
+    ALERT_FIRED = "alert_fired"
+    ALERT_RESOLVED = "alert_resolved"
+    ALERT_UNKNOWN = "alert_unknown"
+    ALERT_MISSED = "alert_missed"
+    INCIDENT_CHANGED = "incident_changed"
+    MARK = "mark"
 
 
 _order = itertools.count()
