@@ -1,8 +1,8 @@
 """From rules to a program for one layout: which registers meet is settled once, by labels; figures come later.
 
-A rule can be compiled when its answer for one source depends on that source's newest figures alone. What needs a range,
-another machine, or a match that only figures can decide is `NotHere`, and the whole engine (`query`) answers it instead.
-What a program answers and what the engine answers are the same; a test holds them against each other.
+`locality` has said of each rule that its answer for a source depends on that source's newest figures alone; a match that only
+figures can decide is `NotHere` all the same, and the whole engine (`query`) answers such a rule. What a program answers and
+what the engine answers are the same; a test holds them against each other.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from watchkeeper.alert.locality import OF_SOURCE, NotHere
 from watchkeeper.alert.program import REDUCTIONS, UNARY, Out, Program, Step
-from watchkeeper.alert.shape import NAME, bare, metric, selectors
+from watchkeeper.alert.shape import NAME, metric
 from watchkeeper.model import Labels, Matcher, Series
 from watchkeeper.query.matching import key_of
 from watchkeeper.query.parsing import type_of
@@ -23,14 +24,8 @@ from watchkeeper.query.table import fullest
 from watchkeeper.query.tree import Aggregate, Binary, Call, Negative, Node, Number, Parens, Selector
 from watchkeeper.store.finding import condition
 
-OF_SOURCE = frozenset({"machine", "instance"})
-"""Labels that all series of one source share: each has the source's own name there."""
 PLACEHOLDER = "\0"
 """Stands for the source's name, so that machines of one layout share a program."""
-
-
-class NotHere(Exception):  # not an error: the engine answers such a rule
-    """This cannot be said from one source's newest figures; `args[0]` says why."""
 
 
 class Wanted(NamedTuple):
@@ -57,17 +52,6 @@ class _Op(msgspec.Struct):
     level: int
 
 
-def is_local(tree: Node) -> str:
-    """Empty when the answer for a source can come from it alone, whatever its layout; else the reason why not."""
-    try:
-        _look(tree)
-    except NotHere as why:
-        return str(why)
-    if type_of(tree) != "vector" or not selectors(tree):
-        return "it is about no series"
-    return ""
-
-
 def compile_rules(wanted: Sequence[Wanted], columns: Sequence[Series | None], name: str) -> tuple[Program, dict[int, str]]:
     """A program over a layout, and the rules that cannot be answered by it, with why.
 
@@ -89,42 +73,6 @@ def compile_rules(wanted: Sequence[Wanted], columns: Sequence[Series | None], na
         outs += [Out(one.rule, one.kind, row.series.labels, row.register) for row in found]
     outs = [out for out in outs if out.rule not in left_out]
     return compiler.program(outs), left_out
-
-
-def _look(tree: Node) -> None:
-    """Raise NotHere for whatever no layout makes right."""
-    match bare(tree):
-        case Number():
-            return
-        case Selector(window=window, offset=offset, at=at) as selector:
-            if window or offset or at is not None:
-                raise NotHere("it looks back")
-            if not metric(selector):
-                raise NotHere("it names no metric")
-        case Negative(inner=inner):
-            _look(inner)
-        case Call(function=function, arguments=arguments):
-            if function not in UNARY and function not in {"time", "clamp_min", "clamp_max", "round", "vector"}:
-                raise NotHere(f"{function}() needs more than the newest figures")
-            for one in arguments:
-                _look(one)
-        case Aggregate(op=op, inner=inner, labels=labels, without=without, parameter=parameter):
-            if op not in REDUCTIONS or parameter is not None:
-                raise NotHere(f"{op} needs all series at once")
-            if (not OF_SOURCE & set(labels)) if not without else OF_SOURCE <= set(labels):
-                raise NotHere("it adds up over machines")
-            _look(inner)
-        case Binary(matching=matching, left=left, right=right) as binary:
-            both = type_of(left) != "scalar" and type_of(right) != "scalar"
-            apart = OF_SOURCE & set(matching.labels) if matching.on else OF_SOURCE - set(matching.labels)
-            if both and (not apart or NAME in matching.labels):
-                raise NotHere("it matches series of different machines")
-            if binary.op == "atan2" and both:
-                raise NotHere("atan2 is rare enough for the engine")
-            _look(left)
-            _look(right)
-        case other:
-            raise NotHere(f"{type(other).__name__.lower()} needs more than the newest figures")
 
 
 class _Compiler:
@@ -264,7 +212,9 @@ class _Compiler:
                 found.append(row)
         return found
 
-    def _either(self, left: list[Row], right: list[Row], there: dict[Labels, int], key: Callable[[Series], Labels]) -> list[Row]:
+    def _either(
+        self, left: list[Row], right: list[Row], there: dict[Labels, int], key: Callable[[Series], Labels]
+    ) -> list[Row]:
         found = {row.series: row.register for row in left}
         for row in right:
             other = there.get(key(row.series))

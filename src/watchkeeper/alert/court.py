@@ -4,8 +4,8 @@
     answer         → docket → changes                                          rules that look back, as the engine answers
     tick           → docket → changes                                          what is due by time alone
 
-A rule is answered from one source when nothing else can have a say in it (`compiling`), else it is one of `questions`. Figures that
-come in late go through a docket of their own: they are noted as missed and page nobody.
+A rule is answered from one source when nothing else can have a say in it (`compiling`), else it is one of `questions`.
+Figures that come in late go through a docket of their own: they are noted as missed and page nobody.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from watchkeeper.alert.compiling import OF_SOURCE, Wanted, compile_rules, is_local
+from watchkeeper.alert.compiling import Wanted, compile_rules
 from watchkeeper.alert.docket import Change, Docket, Entry, Words
 from watchkeeper.alert.judge import Sight
+from watchkeeper.alert.locality import OF_SOURCE, is_local
 from watchkeeper.alert.program import Floats, Program, Registers
 from watchkeeper.alert.rules import Rule
 from watchkeeper.alert.shape import figure, selectors
@@ -105,7 +106,9 @@ class Court:
 
     # -- what comes in ----------------------------------------------------------------------------------
 
-    def frame(self, name: str, stream: str, layout: Dictionary, at: int, figures: Floats, *, late: bool = False) -> list[Change]:
+    def frame(
+        self, name: str, stream: str, layout: Dictionary, at: int, figures: Floats, *, late: bool = False
+    ) -> list[Change]:
         """One frame of a source; `at` is the hub's clock. Late ones are noted (`take_missed`) and change nothing else."""
         source = self._sources.get(name)
         if source is None:
@@ -129,7 +132,10 @@ class Court:
         return self._judge(source, now, self.docket)
 
     def answer(self, rule: Rule, rows: Sequence[tuple[Labels, float]], clear: Mapping[Labels, Sight], at: int) -> list[Change]:
-        """What the engine has found for a rule; `clear` says of those that do not hold whether they are over (if not left out)."""
+        """What the engine has found for a rule.
+
+        `clear` says of those that do not hold whether they are over (if not left out).
+        """
         changes: list[Change] = []
         held = set()
         for labels, value in rows:

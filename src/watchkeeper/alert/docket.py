@@ -1,4 +1,4 @@
-"""The docket: every alert that is pending, firing or unknown, with its timers. Takes what was seen, gives back what has changed.
+"""The docket: every alert that is pending, firing or unknown, with its timers: what was seen goes in, what has changed comes out.
 
 `court` brings it what programs and questions have shown; `judge` decides each case; whoever keeps the journal takes the
 changes. No clock and no file: `now` comes in. Times are milliseconds.
@@ -76,7 +76,7 @@ class Docket:
         """Those whose figures come from one source."""
         return self._sources.get(source, {})
 
-    def see(self, rule: Rule, labels: Labels, source: str, sight: Sight, value: float, now: int) -> Change | None:  # noqa: PLR0917
+    def see(self, rule: Rule, labels: Labels, source: str, sight: Sight, value: float, now: int) -> Change | None:
         """One look at one alert; returns what has changed by it. `value` is kept where the condition holds."""
         key = (rule.key, labels)
         entry = self._entries.get(key)

@@ -1,7 +1,8 @@
 """Go's text/template as rule files use it: parsed once, run with given functions, within bounds.
 
-What is there: pipelines, fields, variables, `if`, `with`, `range`, `else`, brackets, comments, trimmed spaces, literals. What is
-not (`define`, `block`, methods) is refused when the template is parsed. Text in, text out; `templates` gives it its words.
+What is there: pipelines, fields, variables, `if`, `with`, `range`, `else`, brackets, comments, trimmed spaces, literals.
+What is not (`define`, `block`, methods) is refused when the template is parsed. Text in, text out; `templates` gives it its
+words.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import msgspec
 MOST_STEPS = 20_000
 MOST_TEXT = 32_768
 
-_ACTION = re.compile(r"\{\{(?:(-)(?=\s))?\s*(/\*.*?\*/|(?:`[^`]*`|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[^`\"'])*?)\s*?(?:(?<=\s)(-))?\}\}", re.DOTALL)
+_ACTION = re.compile(
+    r"\{\{(?:(-)(?=\s))?\s*(/\*.*?\*/|(?:`[^`]*`|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[^`\"'])*?)\s*?(?:(?<=\s)(-))?\}\}",
+    re.DOTALL,
+)
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)
   | (?P<char>'(?:[^'\\\n]|\\.)+')
@@ -74,7 +78,9 @@ class Template:
         """Every function that it names."""
         return set(_words(self._nodes))
 
-    def run(self, dot: Any, variables: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]], show: Callable[[Any], str]) -> str:
+    def run(
+        self, dot: Any, variables: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]], show: Callable[[Any], str]
+    ) -> str:
         """Expand; `show` turns a value to text. Raises TemplateFault."""
         run = _Run(functions, show, dict(variables))
         try:
@@ -208,7 +214,7 @@ def _commands(tokens: list[tuple[str, str, bool]], place: int) -> tuple[tuple[tu
     return (*commands, tuple(terms)), place
 
 
-def _term(kind: str, text: str) -> _Term:
+def _term(kind: str, text: str) -> _Term:  # noqa: PLR0911  # a table of kinds
     match kind:
         case "string" if text[0] == "`":
             return _Term("literal", text[1:-1])
@@ -235,7 +241,9 @@ def _term(kind: str, text: str) -> _Term:
 class _Run:
     """One expansion."""
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]], show: Callable[[Any], str], variables: dict[str, Any]) -> None:
+    def __init__(
+        self, functions: Mapping[str, Callable[..., Any]], show: Callable[[Any], str], variables: dict[str, Any]
+    ) -> None:
         self._functions = functions
         self._show = show
         self._scopes: list[dict[str, Any]] = [variables]
@@ -315,7 +323,10 @@ class _Run:
     def _call(self, name: str, terms: tuple[_Term, ...], dot: Any, last: tuple[Any, ...]) -> Any:
         if name in {"and", "or"}:
             value: Any = None
-            for work in (*((lambda term=term: self._value(term, dot)) for term in terms), *((lambda: last[0],) if last else ())):
+            for work in (
+                *((lambda term=term: self._value(term, dot)) for term in terms),
+                *((lambda: last[0],) if last else ()),
+            ):
                 value = work()
                 if truth(value) is (name == "or"):
                     break

@@ -1,4 +1,4 @@
-"""The judge: what becomes of one alert after one look at its condition. Pure: `now` comes in, a verdict with its reason goes out.
+"""The judge: what becomes of one alert after one look at its condition. Pure: `now` goes in, a verdict with a reason comes out.
 
     inactive ──holds──▸ pending ──`for` is over──▸ firing ──over──▸ resolved
                            │                        │  ▲
@@ -56,7 +56,7 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-def judge(case: Case | None, sight: Sight, terms: Terms, now: int) -> Verdict:
+def judge(case: Case | None, sight: Sight, terms: Terms, now: int) -> Verdict:  # noqa: PLR0911  # a table of sights
     """One more look, at `now`. A resolved case is returned once, for whoever tells it, and forgotten then."""
     if case is None or case.state is AlertState.RESOLVED:
         return _fresh(terms, now) if sight is Sight.HOLDS else Verdict(None)

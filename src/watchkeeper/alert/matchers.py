@@ -23,7 +23,9 @@ def parse_matcher(written: str) -> Matcher:
     """One matcher; raises Refused (``bad-matcher``) with what was expected."""
     found = _FORM.fullmatch(written)
     if found is None:
-        raise Refused(f'expected a matcher such as severity="critical" or machine=~"db-.*", got {written[:80]!r}', code="bad-matcher")
+        raise Refused(
+            f'expected a matcher such as severity="critical" or machine=~"db-.*", got {written[:80]!r}', code="bad-matcher"
+        )
     quoted, plain = found[3], found[4]
     value = re.sub(r"\\[\\\"n]", lambda one: _ESCAPES[one[0]], quoted) if quoted is not None else plain
     matcher = Matcher(found[1], found[2], value)  # type: ignore[arg-type]  # one of the four, by the pattern

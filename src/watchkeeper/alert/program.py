@@ -81,7 +81,7 @@ class Program:
         return Registers(values, present)
 
 
-def _work(step: Step, values: Floats, present: Bools) -> None:
+def _work(step: Step, values: Floats, present: Bools) -> None:  # noqa: C901  # a table of operations
     op, low, high, left, right, starts = step
     if op in REDUCTIONS:
         values[low:high], present[low:high] = REDUCTIONS[op](values[left], present[left], starts)
@@ -152,5 +152,5 @@ REDUCTIONS = {
     "max": _extreme(np.maximum, -np.inf),
 }
 """Aggregations that programs have."""
-UNARY = {name: work for name, work in MATHS.items()}
+UNARY = dict(MATHS)
 """Functions of one figure that programs have."""

@@ -112,7 +112,9 @@ def _changed(document: Document, rule: RuleSettings, number: int, tune: TuneSett
             hint = nearest(name, sorted(rule.parameters)) if rule.parameters else "; it has none"
             raise document.fault(("tune", number, "set"), f"{tune.rule} has no parameter {name!r}{hint}")
         if kind_of(known) != kind_of(value) and not (kind_of(known) == "size" and kind_of(value) == "number"):
-            raise document.fault(("tune", number, "set"), f"{name}: expected a {kind_of(known)} such as {known!r}, got {value!r}")
+            raise document.fault(
+                ("tune", number, "set"), f"{name}: expected a {kind_of(known)} such as {known!r}, got {value!r}"
+            )
     if tune.set:
         changes["parameters"] = rule.parameters | tune.set
     for name in ("for_", "keep_firing_for", "severity"):

@@ -1,7 +1,8 @@
 """Prometheus' own rule files, read as they are: YAML with groups of alerting and recording rules.
 
-Strict as Prometheus is: an unknown key is a fault, told with file and line. Only plain YAML is read (no tags of any language), and
-only so much of it. What Prometheus has and we have no use for (`limit`, `query_offset`, …) is taken and left alone.
+Strict as Prometheus is: an unknown key is a fault, told with file and line. Only plain YAML is read (no tags of any
+language), and only so much of it. What Prometheus has and we have no use for (`limit`, `query_offset`, …) is taken and left
+alone.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ import msgspec
 
 from watchkeeper.alert.gotemplate import TemplateFault
 from watchkeeper.alert.judge import Terms
+from watchkeeper.alert.matchers import matches
 from watchkeeper.alert.settings import Figure, RuleSettings
 from watchkeeper.alert.shape import metrics, reach
 from watchkeeper.alert.templates import template
 from watchkeeper.errors import Refused
-from watchkeeper.alert.matchers import matches
 from watchkeeper.model import Matcher, Severity
 from watchkeeper.quantities import Duration, Size
 from watchkeeper.query import parse, pretty, type_of
@@ -45,8 +45,8 @@ class Rule(msgspec.Struct, frozen=True):
     """One rule, ready to be judged by. `key` is its name in the journal and in the API, stable while name and severity are.
 
     `text` and `clear_text` are its expressions with their parameters put in; `tree` and `clear` the same, parsed. Times are ms;
-    `interval` is how often it is judged if it looks back. `where` is file and line. `needs` says what it waits for as long as no
-    series of it has been seen. It holds for labels that match `only` and none of `but`.
+    `interval` is how often it is judged if it looks back. `where` is file and line. `needs` says what it waits for as long
+    as no series of it has been seen. It holds for labels that match `only` and none of `but`.
     """
 
     key: str
@@ -176,7 +176,10 @@ def kind_of(value: Figure) -> str:
 
 
 def severity_of(written: str) -> Severity:
-    """How grave a rule is whose label says so in whatever words: `page` is critical, `none` is info, what we do not know warns."""
+    """How grave a rule is whose label says so in whatever words.
+
+    `page` is critical, `none` is info, what we do not know warns.
+    """
     word = written.lower()
     return "critical" if word in _GRAVE else "info" if word in _SLIGHT else "warning"
 

@@ -42,7 +42,7 @@ class AlertSettings(Part, frozen=True, kw_only=True):
 
 
 class RuleSettings(Part, frozen=True, kw_only=True, rename={"for_": "for"}):
-    """``[[rule]]``: one rule, in Prometheus' words: `alert` (or `record`), `expr`, `for`, `keep_firing_for`, `labels`, `annotations`.
+    """``[[rule]]``: one rule in Prometheus' words: `alert` (or `record`), `expr`, `for`, `keep_firing_for`, `labels`, …
 
     `severity` is short for that label. `clear` is a second condition that must hold before the alert ends (hysteresis).
     `parameters` are figures that `expr` and `clear` name as ``${name}``. `why` says what the rule is for, `first` what to do
@@ -96,10 +96,11 @@ class TuneSettings(Part, frozen=True, kw_only=True, rename={"for_": "for"}):
 class RouteSettings(Part, frozen=True, kw_only=True):
     """``[route]``: who is told of what, and when: Alertmanager's routing tree with its defaults.
 
-    `channels` are names of channels (none: all of them); alerts less grave than `least` are shown and not sent. `group_by` are the
-    labels by which alerts share a message, ``incident`` the incident they belong to. A new group waits `group_wait` for company, a
-    changed one `group_interval`, one that goes on is told again after `repeat_interval`, its end is told if `resolved`. What nobody
-    has acknowledged goes to the next of `escalate` after each `escalate_after`. `mute` are names of `[[maintenance]]` windows.
+    `channels` are names of channels (none: all of them); alerts less grave than `least` are shown and not sent. `group_by`
+    are the labels by which alerts share a message, ``incident`` the incident they belong to. A new group waits `group_wait`
+    for company, a changed one `group_interval`, one that goes on is told again after `repeat_interval`, its end is told if
+    `resolved`. What nobody has acknowledged goes to the next of `escalate` after each `escalate_after`. `mute` are names of
+    `[[maintenance]]` windows.
     """
 
     channels: tuple[str, ...] = ()
@@ -120,7 +121,7 @@ class RouteSettings(Part, frozen=True, kw_only=True):
 
 
 class BranchSettings(Part, frozen=True, kw_only=True, rename={"continue_": "continue"}):
-    """``[[route.routes]]``: a branch for the alerts that all `matchers` hold for; the first that fits, and more after `continue`.
+    """``[[route.routes]]``: a branch for alerts that all `matchers` hold for; the first that fits, and more after `continue`.
 
     What it does not say is as in ``[route]``. `matchers` are Alertmanager's: ``severity="critical"``, ``machine=~"db-.*"``.
     """
@@ -187,8 +188,9 @@ class MaintenanceSettings(Part, frozen=True, kw_only=True):
 class WitnessSettings(Part, frozen=True, kw_only=True):
     """``[witness]``: whom the hub asks whether its own link is up, before it takes others for silent.
 
-    `targets` are ``HOST:PORT`` (who accepts or refuses a connection is there) or ``gateway``, this machine's way out. Each is asked
-    every `period`, and is gone after `misses` in a row without an answer within `timeout`; when all are, the hub is blind.
+    `targets` are ``HOST:PORT`` (who accepts or refuses a connection is there) or ``gateway``, this machine's way out. Each
+    is asked every `period`, and is gone after `misses` in a row without an answer within `timeout`; when all are, the hub is
+    blind.
     """
 
     targets: tuple[str, ...] = ("gateway",)

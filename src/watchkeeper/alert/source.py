@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from watchkeeper.alert.compiling import OF_SOURCE, PLACEHOLDER
+from watchkeeper.alert.compiling import PLACEHOLDER
+from watchkeeper.alert.locality import OF_SOURCE
 from watchkeeper.alert.program import Bools, Floats, Program, Registers
 from watchkeeper.alert.rules import Rule
 from watchkeeper.model import Dictionary, Labels, Series
@@ -23,7 +24,8 @@ LOOKBACK = 300_000
 class Held(NamedTuple):
     """A program at work on a source: which rule and which labels each of its conditions is for, in the program's order.
 
-    `enabled`: bool[conditions], whether the rule is meant for this source; `others`: registers of what clears it and of its figure.
+    `enabled`: bool[conditions], whether the rule is meant for this source; `others`: registers of what clears it and of its
+    figure.
     """
 
     version: int

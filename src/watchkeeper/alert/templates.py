@@ -192,8 +192,7 @@ def sprintf(form: str, *values: Any) -> str:
     return text + (f"%!(EXTRA {', '.join(f'{_go_type(one)}={show(one)}' for one in left)})" if left else "")
 
 
-def _verb(flags: str, verb: str, value: Any) -> str:
-    real = isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool))
+def _verb(flags: str, verb: str, value: Any) -> str:  # noqa: PLR0911  # a table of verbs
     match verb:
         case "v" | "s" if verb == "v" or isinstance(value, str):
             plain = re.sub(r"[+#0]|\.\d+$", "", flags) if verb == "v" else flags
@@ -209,7 +208,6 @@ def _verb(flags: str, verb: str, value: Any) -> str:
             return _finite("%" + flags + verb, value)
         case "t" if isinstance(value, bool):
             return show(value)
-    del real
     return f"%!{verb}({_go_type(value)}={show(value)})"
 
 
@@ -218,7 +216,9 @@ def _finite(form: str, value: float) -> str:
 
 
 def _go_type(value: Any) -> str:
-    return {bool: "bool", int: "int", float: "float64", str: "string", type(None): "<nil>"}.get(type(value), type(value).__name__)
+    return {bool: "bool", int: "int", float: "float64", str: "string", type(None): "<nil>"}.get(
+        type(value), type(value).__name__
+    )
 
 
 def _g(value: float) -> str:
@@ -322,8 +322,8 @@ _PLAIN: dict[str, Callable[..., Any]] = {
     "reReplaceAll": _replaced,
     "safeHtml": lambda text: text,
     "stripPort": lambda text: text.rpartition(":")[0] if re.search(r"(^[^:]*|\]):\d+$", text) else text,
-    "stripDomain": lambda text: _host(text),
-    "parseDuration": lambda text: _seconds(text),
+    "stripDomain": lambda text: _host(text),  # noqa: PLW0108  # it stands below
+    "parseDuration": lambda text: _seconds(text),  # noqa: PLW0108  # it stands below
     "first": _first,
     "value": lambda sample: sample["Value"],
     "label": lambda name, sample: sample["Labels"].get(name, ""),

@@ -1,4 +1,7 @@
-"""Maintenance windows: whether one is open at an instant, in its own time zone. Pure; days are the zone's, also when clocks change."""
+"""Maintenance windows: whether one is open at an instant, in its own time zone.
+
+Pure; days are the zone's, also when clocks change.
+"""
 
 from __future__ import annotations
 
