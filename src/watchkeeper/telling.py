@@ -28,8 +28,8 @@ class Alert(msgspec.Struct, frozen=True):
     """One rule that holds for one set of labels, from its first instant to its end; `id` lasts as long.
 
     `labels` hold ``alertname`` and ``severity``; `reason` says why it is in this state. `suppressed` is empty, or why nobody
-    is told at present (``inhibited by HostSilent``, ``silenced by …``). `incident` is the id of the one it belongs to; `rule` is
-    the rule's key, its name first (``DiskLow/warning``).
+    is told at present (``inhibited by HostSilent``, ``silenced by …``). `incident` is the id of the one it belongs to;
+    `rule` is the rule's key, its name first (``DiskLow/warning``).
     """
 
     id: str
@@ -51,6 +51,20 @@ class Alert(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The rule's name, ``alertname``."""
         return self.labels.get("alertname", "")
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same labels, whenever and wherever it fires: FNV-1a over them, as Prometheus has it."""
+        found = 0xCBF29CE484222325
+        for name, value in sorted(self.labels.items()):
+            for byte in b"\xff".join((name.encode(), value.encode(), b"")):
+                found = ((found ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+        return f"{found:016x}"
+
+    @property
+    def is_told_firing(self) -> bool:
+        """Whether it counts as firing for whoever is told: one that had fired and of which nobody can tell at present does."""
+        return self.state is AlertState.FIRING or (self.state is AlertState.UNKNOWN and self.fired_at > 0)
 
     @property
     def is_drill(self) -> bool:
@@ -139,7 +153,8 @@ class BulletinAlert(msgspec.Struct, frozen=True):
 class Bulletin(msgspec.Struct, frozen=True):
     """Everything that one message tells, before any channel gives it its form.
 
-    `id` is the same when the same is to be told again after a crash: what was written down once is not written twice. `thread` is the same for all messages of one incident (e-mail and chat thread by it). `links` are absolute addresses by
+    `id` is the same when the same is to be told again after a crash: what was written down once is not written twice.
+    `thread` is the same for all messages of one incident (e-mail and chat thread by it). `links` are absolute addresses by
     purpose (``page``, ``acknowledge``, ``silence``); `trend` is the last hour of the figure: pairs of ms and value.
     """
 

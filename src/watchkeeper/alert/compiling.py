@@ -52,12 +52,15 @@ class _Op(msgspec.Struct):
     level: int
 
 
-def compile_rules(wanted: Sequence[Wanted], columns: Sequence[Series | None], name: str) -> tuple[Program, dict[int, str]]:
+def compile_rules(
+    wanted: Sequence[Wanted], columns: Sequence[Series | None], name: str, *, alone: bool = False
+) -> tuple[Program, dict[int, str]]:
     """A program over a layout, and the rules that cannot be answered by it, with why.
 
-    `columns` have `PLACEHOLDER` where the source's `name` stands; None: not to be read.
+    `columns` have `PLACEHOLDER` where the source's `name` stands; None: not to be read. `alone`: no other source tells these
+    metrics, so that its series may speak of any machine (the hub's own figures).
     """
-    compiler = _Compiler(columns, name)
+    compiler = _Compiler(columns, name, alone=alone)
     outs: list[Out] = []
     left_out: dict[int, str] = {}
     for one in wanted:
@@ -78,8 +81,9 @@ def compile_rules(wanted: Sequence[Wanted], columns: Sequence[Series | None], na
 class _Compiler:
     """Registers and steps, as they are asked for."""
 
-    def __init__(self, columns: Sequence[Series | None], name: str) -> None:
+    def __init__(self, columns: Sequence[Series | None], name: str, *, alone: bool) -> None:
         self._name = name
+        self._alone = alone
         self._columns = columns
         self._by_name: dict[str, list[int]] = {}
         for place, series in enumerate(columns):
@@ -137,7 +141,7 @@ class _Compiler:
         for place in self._by_name.get(metric(node), ()):
             series = self._columns[place]
             assert series is not None
-            if series.label("machine") != PLACEHOLDER or series.label("instance") != PLACEHOLDER:
+            if not self._alone and (series.label("machine") != PLACEHOLDER or series.label("instance") != PLACEHOLDER):
                 raise NotHere(f"{series.name} comes with another machine's name")
             if all(holds(series.label(label)) for label, holds in conditions):
                 found.append(Row(series, self._column(place)))
@@ -145,7 +149,7 @@ class _Compiler:
 
     def _condition(self, matcher: Matcher) -> Callable[[str], bool]:
         holds = condition(matcher)
-        if matcher.label not in OF_SOURCE:
+        if matcher.label not in OF_SOURCE or self._alone:
             return holds
         answer = holds(self._name)
         return lambda _: answer

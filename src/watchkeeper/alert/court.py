@@ -203,10 +203,10 @@ class Court:
     def _program(self, source: Source) -> Held:
         while source.held is None or source.held.version != self._version:
             columns = source.columns(self._read)
-            key = (columns, tuple(condition(one)(source.name) for one in self._about_machine))
+            key = (source.name == self._own, columns, tuple(condition(one)(source.name) for one in self._about_machine))
             if key not in self._programs:
                 wanted = [one for number, rule in enumerate(self._local) for one in _wanted(number, rule)]
-                program, left_out = compile_rules(wanted, columns, source.name)
+                program, left_out = compile_rules(wanted, columns, source.name, alone=source.name == self._own)
                 if len(self._programs) >= PROGRAMS:
                     self._programs.clear()
                 self._programs[key] = (program, frozenset(self._local[number].key for number in left_out))
@@ -278,7 +278,7 @@ class Court:
         machine = change.alert.labels.get("machine", "")
         why = self.silent.get(machine) or self.blind.get(machine, "")
         alert = msgspec.structs.replace(change.alert, reason=why)
-        return Change(alert, msgspec.structs.replace(change.told, reason=why))
+        return change._replace(alert=alert, told=msgspec.structs.replace(change.told, reason=why))
 
     def _note_missed(self, changes: Sequence[Change]) -> None:
         for change in changes:

@@ -1,4 +1,4 @@
-"""The docket: every alert that is pending, firing or unknown, with its timers: what was seen goes in, what has changed comes out.
+"""The docket: every alert that is pending, firing or unknown, and its timers. What was seen goes in, changes come out.
 
 `court` brings it what programs and questions have shown; `judge` decides each case; whoever keeps the journal takes the
 changes. No clock and no file: `now` comes in. Times are milliseconds.
@@ -33,10 +33,12 @@ class Words(NamedTuple):
 
 
 class Change(NamedTuple):
-    """An alert that is not what it was. `told`: what its history says of it."""
+    """An alert that is not what it was. `told`: what its history says of it; `series` and `case` as the journal keeps them."""
 
     alert: Alert
     told: AlertChange
+    series: Labels
+    case: Case | None
 
 
 class Entry:
@@ -186,7 +188,7 @@ class Docket:
             step: Step = "inactive"
             self._forget(key)
             alert = msgspec.structs.replace(alert, changed_at=now, reason=reason, resolved_at=now)
-            return Change(alert, AlertChange(alert.id, now, step, reason, _told(entry.value)))
+            return Change(alert, AlertChange(alert.id, now, step, reason, _told(entry.value)), entry.labels, None)
         if alert is None:
             alert = self._fresh(entry, after, now)
         resolved = after.state is AlertState.RESOLVED
@@ -206,7 +208,7 @@ class Docket:
             self._forget(key)
         else:
             self._arm(key, entry)
-        return Change(alert, AlertChange(alert.id, now, step, reason, alert.value))
+        return Change(alert, AlertChange(alert.id, now, step, reason, alert.value), entry.labels, after)
 
     def _arm(self, key: Key, entry: Entry) -> None:
         if entry.case is not None and (at := due(entry.case, entry.rule.terms)):

@@ -76,8 +76,8 @@ def _rule(node: yaml.Node, file: str, group: str, interval: float, shared: yaml.
             inner = _mapping(fields[key], file, None)
             raw[key] = {label: _text(value, file) for label, value in inner.items()}
     if shared is not None:
-        common = {label: _text(value, file) for label, value in _mapping(shared, file, None).items()}
-        raw["labels"] = common | raw.get("labels", {})
+        whole = {label: _text(value, file) for label, value in _mapping(shared, file, None).items()}
+        raw["labels"] = whole | raw.get("labels", {})
     try:
         settings = msgspec.convert(raw, RuleSettings, dec_hook=decode_hook)
         return make(settings, interval=interval, where=_where(file, node), file=file, group=group)

@@ -185,6 +185,16 @@ class MaintenanceSettings(Part, frozen=True, kw_only=True):
         window(self)
 
 
+class TopologySettings(Part, frozen=True, kw_only=True):
+    """``[topology]``: what needs what, so that alerts of one cause become one incident.
+
+    `requires` names for a server, as ``machine/server``, the servers that it cannot do without, each as ``machine/server``
+    or as a server's name alone, wherever it runs.
+    """
+
+    requires: dict[str, tuple[str, ...]] = {}
+
+
 class WitnessSettings(Part, frozen=True, kw_only=True):
     """``[witness]``: whom the hub asks whether its own link is up, before it takes others for silent.
 

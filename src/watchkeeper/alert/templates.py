@@ -225,13 +225,13 @@ def _g(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else go_float(value)
 
 
-def _scaled(value: float, prefixes: Sequence[str], base: float) -> str:
+def _scaled(value: float, prefixes: Sequence[str], step: float) -> str:
     prefix = ""
     for one in prefixes:
-        if abs(value) < base:
+        if abs(value) < step:
             break
         prefix = one
-        value /= base
+        value /= step
     return _g(value) + prefix
 
 

@@ -24,6 +24,14 @@ TABLES = {
     "store": "hub",
     "journal": "hub",
     "remote_write": "hub",
+    "alert": "hub",
+    "rule": "hub",
+    "tune": "hub",
+    "route": "hub",
+    "inhibit": "hub",
+    "maintenance": "hub",
+    "topology": "hub",
+    "witness": "hub",
 }
 """Each top-level table and the program that owns it; a test holds this against the owners."""
 
