@@ -27,6 +27,7 @@ from watchkeeper.instructed import TABLES, HubSettings, read_settings
 from watchkeeper.journal import Journal, JournalSettings, open_journal
 from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.messages import Sources
+from watchkeeper.judging.showing import AlertDesk
 from watchkeeper.model import Action, EventKind, Family, LogLines, Outcome, ServerStatus
 from watchkeeper.remote.receiver import Receiver
 from watchkeeper.remote.sender import Sender
@@ -237,6 +238,12 @@ class Hub:
                 async with asyncio.timeout(OWN_SECONDS):
                     await self._stirred.wait()
             self._stirred.clear()
+
+    @property
+    def alerting(self) -> AlertDesk:
+        """The judge's part of the desk."""
+        assert self.bench is not None, "the web is opened after the judge was taken"
+        return AlertDesk(self.bench)
 
     def take_judge(self, bench: Bench) -> None:
         """Let a judge hear of everything from now on."""

@@ -89,6 +89,11 @@ class Court:
         """The rules that the engine must answer, recording rules among them."""
         return [rule for rule in self._by_key.values() if rule.key not in self._here]
 
+    @property
+    def asked_keys(self) -> frozenset[str]:
+        """The keys of `questions`."""
+        return frozenset(self._by_key.keys() - self._here)
+
     def is_known(self, metric: str) -> bool:
         """Whether anybody has been heard to tell this metric."""
         return metric in self._origins

@@ -101,6 +101,12 @@ class Teller:
             if alert.fingerprint in members:
                 members[alert.fingerprint] = alert
 
+    @property
+    def longest(self) -> int:
+        """The longest time until what is over has been told, ms."""
+        routes = (self._routing.root, *self._routing.branches)
+        return max(one.group_wait + one.group_interval for one in routes)
+
     def members(self) -> list[Alert]:
         """Every alert of every group."""
         return [alert for members in self._members.values() for alert in members.values()]

@@ -21,7 +21,8 @@ from watchkeeper.config import Document, nearest, parse
 from watchkeeper.errors import ConfigError
 from watchkeeper.model import Matcher
 
-RUNBOOKS = "https://watchkeeper.dev/runbooks/"
+RUNBOOKS = "/runbooks/"
+"""Where the hub shows what to do when a stock rule fires."""
 MOST = 20_000
 """Rules of one hub."""
 
@@ -128,10 +129,10 @@ def _stock_rule(
 ) -> Rule:
     group, number, source = origin
     where = source.fault(("rule", number), "").where.partition(" ")[0]
-    runbook = rule.runbook or (f"{RUNBOOKS}{rule.alert}" if rule.alert else "")
+    runbook = f"{RUNBOOKS}{rule.alert}" if rule.alert else ""
     try:
         return make(
-            msgspec.structs.replace(rule, runbook=runbook),
+            msgspec.structs.replace(rule, runbook=rule.runbook or runbook),
             interval=interval,
             where=where,
             file=where.partition(":")[0],

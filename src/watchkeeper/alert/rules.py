@@ -212,7 +212,8 @@ def _check_template(part: str, written: str) -> None:
 def _annotations(settings: RuleSettings) -> dict[str, str]:
     found = dict(settings.annotations)
     if settings.runbook:
-        found.setdefault("runbook_url", settings.runbook)
+        here = "{{ externalURL }}" if settings.runbook.startswith("/") else ""
+        found.setdefault("runbook_url", here + settings.runbook)
     return found
 
 

@@ -34,7 +34,7 @@ from watchkeeper.judging.blindness import Witnesses
 from watchkeeper.judging.hearing import Hearing
 from watchkeeper.judging.keeping import Keeping
 from watchkeeper.judging.messages import Messages, Sources
-from watchkeeper.model import Dictionary, Frame
+from watchkeeper.model import Dictionary, Event, Frame
 from watchkeeper.query import Limits, parse
 from watchkeeper.seams import Store
 from watchkeeper.telling import Alert, Bulletin
@@ -72,22 +72,22 @@ class Bench:
         """Put the parts together; nothing runs before `restore` and `run`."""
         self._clock = clock
         self._fleet = fleet
-        self._changes = changes
-        self._store: Store = sources.store
-        self._journal: Journal = sources.journal
+        self.changes = changes
+        self.store: Store = sources.store
+        self.journal: Journal = sources.journal
         self._tell = tell
         self._data = data
-        self._started_at = milliseconds(clock.wall())
-        self._limits = limits or Limits()
+        self.started_at = milliseconds(clock.wall())
+        self.limits = limits or Limits()
         self.alerting = alerting
         self.court = Court(alerting.rules, Words(alerting.settings.external_labels, url, self._answer), own_source)
         self.book = Book(alerting.topology)
         self.teller = Teller(alerting.routing)
         self.suppression = Suppression(alerting.inhibitions, alerting.maintenance)
-        self.keeping = Keeping(self.court, self.book, self.teller, self._journal, fleet.note)
+        self.keeping = Keeping(self.court, self.book, self.teller, self.journal, fleet.note)
         self.hearing = Hearing(self.court, clock, milliseconds(alerting.settings.late), self._found)
         self.hearing.told = fleet.note
-        self.asking = Asking(self.court, self._store, clock, self._limits, self._found)
+        self.asking = Asking(self.court, self.store, clock, self.limits, self._found)
         self.witnesses = Witnesses(alerting.witness, self.ring)
         self.messages = Messages(self.court, sources, clock, url)
         self._own = own_source
@@ -101,8 +101,8 @@ class Bench:
     async def restore(self) -> None:
         """Take up what an earlier hub had left; before anything comes in. Raises Failed."""
         now = self.now()
-        self.suppression.silences = {one.id: one for one in await self._journal.silences.all()}
-        for event in await self._journal.events.page(Sought(kinds=tuple(own.TOLD)), 1000):
+        self.suppression.silences = {one.id: one for one in await self.journal.silences.all()}
+        for event in await self.journal.events.page(Sought(kinds=tuple(own.TOLD)), 1000):
             self.hearing.happened.take(event)
         self._pending += await self.keeping.restore(now)
         self.ring()
@@ -127,6 +127,10 @@ class Bench:
         """Something has come up: take a turn now."""
         self._rung.set()
 
+    def note(self, event: Event) -> None:
+        """Something has happened that is not the judge's doing."""
+        self._fleet.note(event)
+
     def now(self) -> int:
         """The hub's wall clock, ms."""
         return milliseconds(self._clock.wall())
@@ -135,7 +139,7 @@ class Bench:
         """The judge's own figures."""
         states = Counter(alert.state.value for alert in self.keeping.live.values())
         return [
-            *own.machine_figures(self._fleet, self._started_at, self.now(), self.hearing.lateness, self.hearing.skews),
+            *own.machine_figures(self._fleet, self.started_at, self.now(), self.hearing.lateness, self.hearing.skews),
             self.hearing.happened.figure(),
             *own.court_figures(
                 {state: states.get(state, 0) for state in ("pending", "firing", "unknown")},
@@ -177,7 +181,7 @@ class Bench:
                 self._pending[:0] = batch
                 raise
             for alert in written:
-                self._changes.alert(alert)
+                self.changes.alert(alert)
             await self._deliver()
         await self._deliver()
 
@@ -200,7 +204,7 @@ class Bench:
             return
         reasons = self.suppression.reasons(members, now)
         for alert in await self.keeping.suppress(reasons):
-            self._changes.alert(alert)
+            self.changes.alert(alert)
         if not is_due:
             return
         acknowledged = frozenset(one.id for one in self.book.incidents.values() if one.state == "acknowledged")
@@ -244,7 +248,7 @@ class Bench:
         blind: dict[str, str] = {}
         for known in self._fleet.known():
             name = known.machine.name
-            quiet = now - max(known.seen_at, self._started_at)
+            quiet = now - max(known.seen_at, self.started_at)
             if quiet > 1000 * max(SILENT_SECONDS, 3 * known.period):
                 silent[name] = f"{name} is silent"
             if self.witnesses.blind and name not in self.hearing.near:
@@ -262,7 +266,7 @@ class Bench:
         """What a template asks; raises Refused."""
         try:
             rows = answered(
-                parse(question), self._store, self.now(), Limits(samples=200_000, figures=20_000, series=1_000, seconds=0.5)
+                parse(question), self.store, self.now(), Limits(samples=200_000, figures=20_000, series=1_000, seconds=0.5)
             )
         except Failed as fault:
             raise Refused(fault.why) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from watchkeeper.model import Event, Health, Machine, Outcome, ServerStatus, Verb
+from watchkeeper.telling import Alert
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -198,6 +199,12 @@ class ActionNews(msgspec.Struct, frozen=True, tag_field="type", tag="action"):
     action: ActionView
 
 
+class AlertNews(msgspec.Struct, frozen=True, tag_field="type", tag="alert"):
+    """Hub to browser on /live, at once: an alert has changed."""
+
+    alert: Alert
+
+
 class LogNews(msgspec.Struct, frozen=True, tag_field="type", tag="logs"):
     """Hub to browser on /live: more lines of the followed server."""
 
@@ -214,7 +221,7 @@ class Farewell(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
 
 
 FromBrowser = Subscribe | LogsFollow
-ToBrowser = Tick | News | ActionNews | LogNews | Farewell
+ToBrowser = Tick | News | ActionNews | AlertNews | LogNews | Farewell
 
 
 class EventsView(msgspec.Struct, frozen=True):
