@@ -248,7 +248,7 @@ class Hub:
     def take_judge(self, bench: Bench) -> None:
         """Let a judge hear of everything from now on."""
         self.bench = bench
-        self.receiver.learnt = bench.foreign
+        self.receiver.learnt = bench.learn
         bench.hearing.stirred = self._stirred.set
 
     async def look_after(self, settings: JournalSettings) -> None:

@@ -219,13 +219,14 @@ class _Compiler:
     def _either(
         self, left: list[Row], right: list[Row], there: dict[Labels, int], key: Callable[[Series], Labels]
     ) -> list[Row]:
-        found = {row.series: row.register for row in left}
+        # No two of one set of labels are there at once: the right one is left out where the left one is.
+        found = {row.series.labels: row.register for row in left}
         for row in right:
             other = there.get(key(row.series))
             register = row.register if other is None else self._op("unless", (row.register,), other)
-            known = found.get(row.series)
-            found[row.series] = register if known is None else self._op("pick", (known,), register)
-        return [Row(series, register) for series, register in found.items()]
+            known = found.get(row.series.labels)
+            found[row.series.labels] = register if known is None else self._op("pick", (known,), register)
+        return [Row(Series("", labels), register) for labels, register in found.items()]
 
     def _any(self, registers: list[int]) -> int:
         found = registers[0]

@@ -22,7 +22,7 @@ from watchkeeper.alert.templates import template
 from watchkeeper.errors import Refused
 from watchkeeper.model import Matcher, Severity
 from watchkeeper.quantities import Duration, Size
-from watchkeeper.query import parse, pretty, type_of
+from watchkeeper.query import parse, type_of
 from watchkeeper.query.lexing import LABEL
 from watchkeeper.query.tree import Node
 
@@ -215,8 +215,3 @@ def _annotations(settings: RuleSettings) -> dict[str, str]:
         here = "{{ externalURL }}" if settings.runbook.startswith("/") else ""
         found.setdefault("runbook_url", here + settings.runbook)
     return found
-
-
-def shown(text: str) -> str:
-    """An expression in order, as people read it."""
-    return pretty(text)

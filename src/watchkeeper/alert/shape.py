@@ -5,7 +5,7 @@ Pure walks over `query.tree`; the compiler, the court and the bulletins ask.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from watchkeeper.query.signatures import COMPARISONS
@@ -56,6 +56,26 @@ def metric(selector: Selector) -> str:
 def metrics(tree: Node) -> frozenset[str]:
     """The metrics that it reads; the empty name stands for selectors that name none exactly."""
     return frozenset(map(metric, selectors(tree)))
+
+
+def can_answer(tree: Node, is_known: Callable[[str], bool]) -> bool:
+    """Whether an expression can give anything at all, going by which metrics anybody tells."""
+    match tree:
+        case Selector():
+            name = metric(tree)
+            return not name or is_known(name)
+        case Call(function="absent" | "absent_over_time" | "vector"):
+            return True
+        case Binary(op="or", left=left, right=right):
+            return can_answer(left, is_known) or can_answer(right, is_known)
+        case Binary(op="unless", left=left):
+            return can_answer(left, is_known)
+    return all(can_answer(child, is_known) for child in children(tree))
+
+
+def missing(tree: Node, is_known: Callable[[str], bool]) -> list[str]:
+    """The metrics that it names and nobody tells."""
+    return sorted(name for name in metrics(tree) if name and not is_known(name))
 
 
 def reach(tree: Node) -> int:

@@ -22,7 +22,7 @@ from watchkeeper.alert.court import OTHERS, Court
 from watchkeeper.alert.docket import Change
 from watchkeeper.alert.judge import Sight
 from watchkeeper.alert.rules import Rule
-from watchkeeper.alert.shape import figure
+from watchkeeper.alert.shape import can_answer, figure
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Frame, Labels, Series, dictionary
@@ -93,7 +93,7 @@ class Asking:
             if following <= now:  # what was missed is not made up for
                 following = now + rule.interval - (now - due) % rule.interval
             heapq.heappush(self._due, (following, key))
-            if self._court_knows(rule):
+            if can_answer(rule.tree, self._court.is_known):
                 await self._ask(rule, now)
 
     def _plan(self, now: int) -> None:
@@ -104,10 +104,6 @@ class Asking:
                 offset = zlib.crc32(rule.key.encode()) % rule.interval
                 first = now - now % rule.interval + offset
                 heapq.heappush(self._due, (first if first > now else first + rule.interval, rule.key))
-
-    def _court_knows(self, rule: Rule) -> bool:
-        """Whether there can be an answer: somebody tells at least one of its metrics, or it names none."""
-        return not rule.reads or "" in rule.reads or any(self._court.is_known(name) for name in rule.reads)
 
     async def _ask(self, rule: Rule, now: int) -> None:
         health = self.health.setdefault(rule.key, RuleHealth())

@@ -31,6 +31,7 @@ from watchkeeper.journal.events import Sought
 from watchkeeper.judging import own
 from watchkeeper.judging.asking import Asking, answered
 from watchkeeper.judging.blindness import Witnesses
+from watchkeeper.judging.foreign import Foreign, Posted
 from watchkeeper.judging.hearing import Hearing
 from watchkeeper.judging.keeping import Keeping
 from watchkeeper.judging.messages import Messages, Sources
@@ -84,7 +85,8 @@ class Bench:
         self.book = Book(alerting.topology)
         self.teller = Teller(alerting.routing)
         self.suppression = Suppression(alerting.inhibitions, alerting.maintenance)
-        self.keeping = Keeping(self.court, self.book, self.teller, self.journal, fleet.note)
+        self.foreign = Foreign()
+        self.keeping = Keeping(self.court, self.foreign, self.book, self.teller, self.journal, fleet.note)
         self.hearing = Hearing(self.court, clock, milliseconds(alerting.settings.late), self._found)
         self.hearing.told = fleet.note
         self.asking = Asking(self.court, self.store, clock, self.limits, self._found)
@@ -119,7 +121,11 @@ class Bench:
         figures = np.frombuffer(frame.values, "<f8")
         self._found(self.court.frame(self._own, frame.stream, layout, frame.at, figures))
 
-    def foreign(self, names: Iterable[str]) -> None:
+    def take_posted(self, posted: Sequence[Posted]) -> None:
+        """Alerts that others have judged; raises Refused."""
+        self._found(self.foreign.take(posted, self.now()))
+
+    def learn(self, names: Iterable[str]) -> None:
         """Metrics that others have written to us: rules about them are answered over all of the store."""
         self.court.learn(names, OTHERS)
 
@@ -172,7 +178,7 @@ class Bench:
         """Write what has changed, group it, tell what is due. Raises Failed, and then nothing is lost."""
         now = self.now()
         self._look(now)
-        self._found(self.court.tick(now))
+        self._found([*self.court.tick(now), *self.foreign.tick(now)])
         self.keeping.note_missed(self.court.take_missed(), now)
         while batch := self._batch():
             try:
@@ -236,7 +242,7 @@ class Bench:
 
     def _pause(self) -> float:
         now = self.now()
-        due = [at for at in (self.court.docket.due, self.teller.due) if at]
+        due = [at for at in (self.court.docket.due, self.foreign.due, self.teller.due) if at]
         return min(PAUSE, max(0.001, (min(due) - now) / 1000)) if due else PAUSE
 
     def _look(self, now: int) -> None:

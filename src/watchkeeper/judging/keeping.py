@@ -17,6 +17,7 @@ from watchkeeper.alert.incidents import Book
 from watchkeeper.alert.judge import Case
 from watchkeeper.journal import Journal
 from watchkeeper.journal.alerts import KeptAlert
+from watchkeeper.judging.foreign import PREFIX, Foreign
 from watchkeeper.model import Event, EventKind, Severity, new_id
 from watchkeeper.telling import Alert, AlertState, Incident
 
@@ -29,9 +30,18 @@ QUIET = frozenset({"Watchdog"})
 class Keeping:
     """The court's rows. `live` are the alerts that go on, by id, as they were last written."""
 
-    def __init__(self, court: Court, book: Book, teller: Teller, journal: Journal, note: Callable[[Event], None]) -> None:
+    def __init__(  # what is written down comes from many
+        self,
+        court: Court,
+        foreign: Foreign,
+        book: Book,
+        teller: Teller,
+        journal: Journal,
+        note: Callable[[Event], None],
+    ) -> None:
         """`note` takes events for the journal's next batch."""
         self._court = court
+        self._foreign = foreign
         self._book = book
         self._teller = teller
         self._journal = journal
@@ -47,7 +57,9 @@ class Keeping:
             self.live[alert.id] = alert
             case = Case(alert.state, alert.active_at, one.held_at, alert.fired_at, one.over_at, one.was)
             rule = self._court.rule(alert.rule)
-            if rule is None:
+            if alert.rule.startswith(PREFIX):
+                self._foreign.restore(one)
+            elif rule is None:
                 orphans.append(self._orphan(one, now))
             else:
                 self._court.docket.restore(rule, one.series, self._court.home(rule, one.series), case, alert)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from watchkeeper.alert.rules import Rule, shown
+from watchkeeper.alert.rules import Rule
+from watchkeeper.alert.shape import can_answer, missing
 from watchkeeper.alert.suppressing import silences_of
 from watchkeeper.errors import Refused
 from watchkeeper.judging.asking import RuleHealth
 from watchkeeper.judging.bench import Bench
+from watchkeeper.judging.foreign import Posted
 from watchkeeper.judging.looking_back import asked_rule, back_test, check
 from watchkeeper.judging.people import People
 from watchkeeper.quantities import Duration
@@ -60,6 +62,10 @@ class AlertDesk(People):
         counts = Counter(alert.rule for alert in self._bench.keeping.live.values())
         return [self._rule_view(rule, counts) for rule in self._bench.court.rules]
 
+    def take_posted(self, posted: Sequence[tuple[dict[str, str], dict[str, str], int, int]]) -> None:
+        """Alerts that others have judged: labels, annotations, start and end (ms, 0: none given)."""
+        self._bench.take_posted([Posted(*one) for one in posted])
+
     def silenced_by(self, alert: Alert) -> list[str]:
         """The ids of the silences that hold for an alert."""
         return silences_of(alert, self._bench.suppression.silences.values(), self._bench.now())
@@ -91,16 +97,15 @@ class AlertDesk(People):
         court = self._bench.court
         health = self._bench.asking.health.get(rule.key, RuleHealth())
         is_asked = rule.key in court.asked_keys
-        known = not rule.reads or "" in rule.reads or any(court.is_known(name) for name in rule.reads)
         dormant = ""
-        if not known:
-            names = ", ".join(sorted(rule.reads))
+        if not can_answer(rule.tree, court.is_known):
+            names = ", ".join(missing(rule.tree, court.is_known))
             dormant = f"it needs {rule.needs}" if rule.needs else f"no series named {names} has been seen since the hub's start"
         return RuleView(
             rule.key,
             rule.name,
             rule.kind,
-            shown(rule.text),
+            rule.text,
             rule.group,
             rule.severity,
             rule.stock,

@@ -127,6 +127,10 @@ class AlertDesk(Protocol):
         """End one now."""
         ...
 
+    def take_posted(self, posted: Sequence[tuple[dict[str, str], dict[str, str], int, int]]) -> None:
+        """Alerts that others have judged: labels, annotations, start and end of each (ms, 0: none given)."""
+        ...
+
     async def mark(self, text: str, machine: str, server: str, by: str, peer: str) -> Event:
         """Something was changed."""
         ...

@@ -41,6 +41,16 @@ class AmMatcher(msgspec.Struct):
     isEqual: bool = True  # noqa: N815  # as the API spells it
 
 
+class AmAlert(msgspec.Struct):
+    """An alert that is posted."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    startsAt: str = ""  # noqa: N815  # as the API spells it
+    endsAt: str = ""  # noqa: N815  # as the API spells it
+    generatorURL: str = ""  # noqa: N815  # as the API spells it
+
+
 class AmSilence(msgspec.Struct):
     """A silence that is posted."""
 
@@ -90,6 +100,16 @@ def alerts(
         for one in _alerts(hall, filter or (), receiver)
         if _is_wanted(one["status"], active=active, silenced=silenced, inhibited=inhibited)
     ]
+
+
+@post("/api/v2/alerts", operation_id="amAddAlerts", status_code=200, exception_handlers=FAULTS)
+async def add_alerts(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> None:
+    """Take alerts that others have judged, a Prometheus say; posted again before they end, they go on."""
+    try:
+        asked = msgspec.json.decode(await request.body(), type=list[AmAlert])
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise Refused(f"bad alerts: {fault}", code="bad-alert") from None
+    hall.desk.alerting.take_posted([(one.labels, one.annotations, _posted(one.startsAt), _posted(one.endsAt)) for one in asked])
 
 
 @get("/api/v2/alerts/groups", operation_id="amGroups", exception_handlers=FAULTS, sync_to_thread=False)
@@ -248,6 +268,11 @@ def _instant(written: str) -> int:
     return found
 
 
+def _posted(written: str) -> int:
+    """0 where none is given; Go's zero time is none."""
+    return 0 if not written or written.startswith("0001-01-01") else _instant(written)
+
+
 def _told(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -256,4 +281,4 @@ def _error(status: int, why: str) -> Response[str]:
     return Response(msgspec.json.encode(why).decode(), status_code=status, media_type=MediaType.JSON)
 
 
-ROUTES = [alerts, groups, silences, add_silence, silence_, expire_silence, status, receivers]
+ROUTES = [alerts, add_alerts, groups, silences, add_silence, silence_, expire_silence, status, receivers]
