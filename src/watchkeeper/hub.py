@@ -18,28 +18,33 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper import figures as own
+from watchkeeper.alert.reading import Alerting, read_alerting
 from watchkeeper.clock import Clock, SystemClock, milliseconds
 from watchkeeper.config import Document
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.fleet import Fleet
+from watchkeeper.instructed import TABLES, HubSettings, read_settings
 from watchkeeper.journal import Journal, JournalSettings, open_journal
+from watchkeeper.judging.bench import Bench
+from watchkeeper.judging.messages import Sources
+from watchkeeper.judging.showing import AlertDesk
 from watchkeeper.model import Action, Event, EventKind, Family, LogLines, Outcome, ServerStatus
-from watchkeeper.office import Office, OfficeSettings, open_office, read_tables
-from watchkeeper.query import QuerySettings
+from watchkeeper.office import Office, open_office
 from watchkeeper.remote.receiver import Receiver
 from watchkeeper.remote.sender import Sender
-from watchkeeper.remote.settings import Target
 from watchkeeper.remote.writing import read_request
-from watchkeeper.store import FrameStore, StoreSettings, VictoriaMetrics, open_store
+from watchkeeper.store import FrameStore, VictoriaMetrics, open_store
 from watchkeeper.store.snappy import unpack
+from watchkeeper.telling import Bulletin
 from watchkeeper.web.access import local_token, sign_in_url
 from watchkeeper.web.app import build
 from watchkeeper.web.changes import Changes
 from watchkeeper.web.desk import Figure, LinkSocket, Presence
 from watchkeeper.web.listen import address, bind, split_address
 from watchkeeper.web.serve import WebServer
-from watchkeeper.web.settings import WebSettings
 from watchkeeper.wire.downlink import Downlink
+
+__all__ = ["TABLES", "Hub", "HubSettings", "read_settings", "run", "serve"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,46 +59,12 @@ ORDER_SECONDS = 90.0
 """An order without an outcome for so long is written down as unknown; a later outcome changes nothing."""
 
 OWN_SECONDS = 5.0
+"""How often the hub reads its own figures; sooner when something has happened that rules may ask about,"""
+OWN_LEAST_SECONDS = 0.05
+"""but no sooner than this."""
 
 UNPACKED_BYTES = 32 << 20
 """What a body of remote write may unpack to: four times what senders put together."""
-
-
-class HubSettings(OfficeSettings, frozen=True, kw_only=True):
-    """All tables that the hub owns."""
-
-    web: WebSettings = WebSettings()
-    query: QuerySettings = QuerySettings()
-    store: StoreSettings = StoreSettings()
-    journal: JournalSettings = JournalSettings()
-    remote_write: tuple[Target, ...] = ()
-
-
-TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
-
-
-def read_settings(document: Document) -> HubSettings:
-    """The hub's part of a configuration; raises ConfigError."""
-    store = document.part("store", StoreSettings)
-    return HubSettings(
-        web=document.part("web", WebSettings),
-        query=document.part("query", QuerySettings),
-        store=store,
-        journal=document.part("journal", JournalSettings),
-        remote_write=targets(document, kept_here=not store.url),
-        **read_tables(document),
-    )
-
-
-def targets(document: Document, *, kept_here: bool) -> tuple[Target, ...]:
-    """Whom samples are handed on to; raises ConfigError for two of one name, or where there is no log to read them from."""
-    found: tuple[Target, ...] = document.decode(document.tables.get("remote_write", ()), tuple[Target, ...], ("remote_write",))
-    if found and not kept_here:
-        raise document.fault(("remote_write",), "figures are kept elsewhere ([store] url): let that store hand them on")
-    names = [target.called for target in found]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
-        raise document.fault(("remote_write",), f"two targets are called {twice!r}; give them names")
-    return found
 
 
 class Hub:
@@ -117,6 +88,8 @@ class Hub:
         self._receipts: list[asyncio.Future[None]] = []
         self.senders: tuple[Sender, ...] = ()
         self.office: Office  # set before anybody is let in
+        self.bench: Bench | None = None
+        self._stirred = asyncio.Event()
 
     # -- the desk: what the web asks ------------------------------------------------------------
 
@@ -138,16 +111,22 @@ class Hub:
     def figures(self) -> Sequence[Figure]:
         """The hub's own figures."""
         ours = own.hub_figures(self.fleet, self.store.statistics(), self.changes.listeners)
+        judged = self.bench.figures() if self.bench else ()
         office = [Figure(*one) for one in self.office.figures()]
-        return [*ours, *own.remote_figures(self.receiver, self.senders), *office]
+        return [*ours, *judged, *own.remote_figures(self.receiver, self.senders), *office]
 
     def ready(self) -> str:
         """Empty when frames and events can be made durable; else why not."""
         return self._trouble
 
-    async def acknowledge(self, incident: str, by: str) -> None:
-        """An incident is in somebody's hands."""
-        await self.office.acknowledged(incident, by)
+    async def acknowledge(self, incident: str, by: str, peer: str) -> None:
+        """An incident is in somebody's hands; who says it again changes nothing."""
+        if (await self.alerting.incident(incident)).state == "open":
+            await self.alerting.acknowledge(incident, by, peer)
+
+    async def tell_people(self, bulletin: Bulletin, channels: tuple[str, ...]) -> None:
+        """Put a message into the outbox; a route that names no channel means all of them."""
+        await self.office.outbox.tell(bulletin, channels or tuple(self.office.channels))
 
     async def order(self, action: Action) -> Outcome:
         """Deliver an order and wait for its outcome; see `Desk.order`."""
@@ -174,6 +153,10 @@ class Hub:
                 yield part
         finally:
             await parts.aclose()
+
+    def last_lines(self, machine: str, server: str, lines: int) -> AsyncGenerator[LogLines, None]:
+        """The end of a server's output, for a message about it."""
+        return self.logs(machine, server, lines, follow=False)
 
     async def link(self, socket: LinkSocket) -> None:
         """Serve one agent's connection until it ends."""
@@ -209,7 +192,7 @@ class Hub:
 
     def tell(self, event: Event) -> None:
         """Keep an event of the hub's own, and soon."""
-        self.fleet.tell(event)
+        self.fleet.note(event)
         self.ring("")
 
     async def commit_forever(self) -> None:
@@ -251,7 +234,6 @@ class Hub:
             logger.warning("keeping figures and events again")
             self._trouble = ""
         _answer(receipts, None)
-        self.office.dead_man.beat()  # the Watchdog: what comes in is kept
         for link, upto in links:
             await link.acknowledge(upto)
         for event in fresh:
@@ -266,7 +248,25 @@ class Hub:
                 self.store.define(own.MACHINE, own.STREAM, layout)
                 self.store.take(own.MACHINE, frame)
                 self._rung.set()
-            await asyncio.sleep(OWN_SECONDS)
+            if self.bench:
+                self.bench.frame(layout, frame)
+            await asyncio.sleep(OWN_LEAST_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(OWN_SECONDS):
+                    await self._stirred.wait()
+            self._stirred.clear()
+
+    @property
+    def alerting(self) -> AlertDesk:
+        """The judge's part of the desk."""
+        assert self.bench is not None, "the web is opened after the judge was taken"
+        return AlertDesk(self.bench)
+
+    def take_judge(self, bench: Bench) -> None:
+        """Let a judge hear of everything from now on."""
+        self.bench = bench
+        self.receiver.learnt = bench.learn
+        bench.hearing.stirred = self._stirred.set
 
     async def look_after(self, settings: JournalSettings) -> None:
         """Forget old events, remember who is there: once a minute."""
@@ -297,7 +297,13 @@ class Hub:
 
 
 async def serve(
-    settings: HubSettings, data: Path, listen: str | None, *, next_free: bool, announce: Callable[[str, str], None]
+    settings: HubSettings,
+    alerting: Alerting,
+    data: Path,
+    listen: str | None,
+    *,
+    next_free: bool,
+    announce: Callable[[str, str], None],
 ) -> None:
     """Run the hub until SIGTERM or SIGINT. `announce(url, sign_in_link)` is called once it is ready to be asked.
 
@@ -324,6 +330,12 @@ async def serve(
         bound = stack.enter_context(bind(host, port, next_free=next_free))
         url = f"http://{address(bound)}"
         hub.office = await open_office(settings, data, settings.web.url or url, journal, clock, hub.tell, hub.ready)
+        sources = Sources(store, journal, hub.last_lines, fleet.statuses)
+        outside, limits = settings.web.url or url, settings.query.limits()
+        bench = Bench(alerting, sources, fleet, changes, clock, hub.tell_people, url=outside, data=data, limits=limits)
+        bench.beat, bench.settle = hub.office.dead_man.beat, hub.office.outbox.acknowledged
+        hub.take_judge(bench)
+        await bench.restore()
         server = WebServer(build(hub, settings.web, bound, query=settings.query), changes, bound)
         fleet.happen(EventKind.HUB_STARTED, f"The hub has started at {url}")
         for repair in store.repairs:
@@ -334,6 +346,7 @@ async def serve(
                 group.create_task(store.run(), name="store upkeep"),
                 group.create_task(hub.commit_forever(), name="commits"),
                 group.create_task(hub.observe_itself(), name="own figures"),
+                group.create_task(bench.run(), name="bench"),
                 group.create_task(hub.look_after(settings.journal), name="journal upkeep"),
                 group.create_task(hub.office.run(), name="office"),
                 *(group.create_task(sender.run(), name=f"remote write to {sender.target.called}") for sender in hub.senders),
@@ -351,6 +364,7 @@ async def serve(
             for task in tasks:
                 task.cancel()
         await hub.commit()
+        await bench.turn()
         await journal.machines.remember(fleet.known())
         _remove_signpost(data)
 
@@ -370,7 +384,7 @@ def run(document: Document, data: Path, listen: str | None, *, next_free: bool, 
     settings = read_settings(document)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, data, listen, next_free=next_free, announce=announce))
+        runner.run(serve(settings, read_alerting(document), data, listen, next_free=next_free, announce=announce))
 
 
 def _write_signpost(data: Path, url: str) -> None:

@@ -169,6 +169,13 @@ class EventKind(enum.StrEnum):
     HEARTBEAT_UP = "heartbeat_up"
     HEARTBEAT_LATE = "heartbeat_late"
     HEARTBEAT_DOWN = "heartbeat_down"
+    MACHINE_REBOOTED = "machine_rebooted"
+    ALERT_FIRED = "alert_fired"
+    ALERT_RESOLVED = "alert_resolved"
+    ALERT_UNKNOWN = "alert_unknown"
+    ALERT_MISSED = "alert_missed"
+    INCIDENT_CHANGED = "incident_changed"
+    MARK = "mark"
 
 
 _order = itertools.count()

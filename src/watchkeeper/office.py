@@ -14,7 +14,6 @@ from typing import Any
 
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.config import Document, Part
-from watchkeeper.errors import Refused
 from watchkeeper.heartbeat.incoming import Heartbeats
 from watchkeeper.heartbeat.outgoing import DeadMan
 from watchkeeper.heartbeat.settings import Expected, HeartbeatSettings
@@ -74,7 +73,6 @@ class Office:
         """`tell` takes an event of the hub's own; `trouble` says why nothing can be kept at present."""
         self.links = links
         self.channels = settings.channel
-        self._journal = journal
         self._clock = clock
         self._tell = tell
         self.outbox = Outbox(settings.channel, journal, clock, links, self._happened)
@@ -87,15 +85,6 @@ class Office:
             group.create_task(self.outbox.run(), name="outbox")
             group.create_task(self.heartbeats.run(), name="expected heartbeats")
             group.create_task(self.dead_man.run(), name="dead man's switch")
-
-    async def acknowledged(self, incident: str, by: str) -> None:
-        """An incident is in somebody's hands: what would remind of it is not told any more.
-
-        Raises `Refused` (``unknown-incident``) where nothing was ever told of it.
-        """
-        if await self._journal.notifications.newest_of(incident) is None:
-            raise Refused(f"there is no incident {incident!r}", code="unknown-incident")
-        await self.outbox.acknowledged(incident, by)
 
     def figures(self) -> list[tuple[Family, list[tuple[Labels, float]]]]:
         """All figures of telling and of heartbeats."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
+from watchkeeper.failing import FAMILIES, figures, is_failing
 from watchkeeper.model import Family, Series, ServerStatus
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
-SERVER_FAMILIES = (
-    Family("watchkeeper_server_up", "gauge", "Whether the server is up (1) or down (0); no value: not known."),
-    Family("watchkeeper_server_restarts_total", "counter", "Unexpected ends of the server since the agent's start."),
-)
+SERVER_FAMILIES = FAMILIES
 LINK_FAMILIES = (
     Family("watchkeeper_agent_link_up", "gauge", "Whether the agent is connected to its hub."),
     Family("watchkeeper_agent_connections_total", "counter", "Connections to the hub since the agent's start."),
@@ -29,6 +26,8 @@ class ServerFigures:
         self.series: tuple[Series, ...] = ()
         self._statuses = statuses
         self._names: list[str] = []
+        self._before: dict[str, ServerStatus] = {}
+        self._failing: dict[str, bool] = {}
 
     def read(self) -> list[float]:
         """See `seams.Reader`."""
@@ -39,7 +38,9 @@ class ServerFigures:
             self.series = tuple(Series(family.name, (("server", name),)) for name in names for family in SERVER_FAMILIES)
         values: list[float] = []
         for status in statuses:
-            values += ({"up": 1.0, "down": 0.0}.get(status.health, math.nan), float(status.restarts))
+            failing = is_failing(self._before.get(status.name), self._failing.get(status.name, False), status)
+            self._before[status.name], self._failing[status.name] = status, failing
+            values += figures(status, failing=failing)
         return values
 
     def close(self) -> None:

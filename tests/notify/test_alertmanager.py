@@ -134,4 +134,3 @@ def test_mistakes_are_told_where_they_stand(written: str, said: str) -> None:
         parse({"w.toml": f'[channel.up]\nkind = "alertmanager"\n{written}\n'}).named("channel", Leaf)
     assert told.value.where.startswith("w.toml:")
     assert "pass" not in told.value.problem.replace("password", "")
-

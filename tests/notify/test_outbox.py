@@ -148,8 +148,10 @@ async def test_order_within_an_incident_holds_through_an_outage(tmp_path: Path) 
             rows = await office.settled()
             assert {row.state for row in rows} == {"delivered"}
             assert len(receiver.keys) == len(set(receiver.keys)) == 10
-            told = [(one.told["alerts"][0]["labels"], one.told["status"], one.told["alerts"][0]["annotations"]["value"])
-                    for one in receiver.taken]
+            told = [
+                (one.told["alerts"][0]["labels"], one.told["status"], one.told["alerts"][0]["annotations"]["value"])
+                for one in receiver.taken
+            ]
             for number in range(5):
                 assert [status for _, status, value in told if value == str(number)] == ["firing", "resolved"]
         assert office.kinds() == ["channel_failing", "channel_recovered"]

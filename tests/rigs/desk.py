@@ -16,9 +16,15 @@ import httpx
 import msgspec
 import numpy as np
 
+from watchkeeper.alert.reading import read_alerting
 from watchkeeper.clock import SystemClock
+from watchkeeper.config import parse
 from watchkeeper.errors import Refused
+from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, open_journal
+from watchkeeper.judging.bench import Bench
+from watchkeeper.judging.messages import Sources
+from watchkeeper.judging.showing import AlertDesk
 from watchkeeper.model import (
     Action,
     Block,
@@ -36,6 +42,7 @@ from watchkeeper.model import (
 )
 from watchkeeper.query import QuerySettings
 from watchkeeper.seams import Admit
+from watchkeeper.telling import Bulletin
 from watchkeeper.web.access import local_token
 from watchkeeper.web.app import build
 from watchkeeper.web.changes import Changes
@@ -133,6 +140,9 @@ class StandInDesk:
         self.log_readers = 0
         self.heard: list[bytes] = []
         self.written: asyncio.Queue[str] = asyncio.Queue()
+        self.rules = ""
+        self.told: list[tuple[Bulletin, tuple[str, ...]]] = []
+        self._alerting: AlertDesk | None = None
         self.servers = {
             "web": ServerStatus("web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1),
             "jobs": ServerStatus("jobs", "process", ServerState.STOPPED, "down", 1),
@@ -155,6 +165,26 @@ class StandInDesk:
         """Have a server's agent say something new of it, and tell all who listen."""
         self.servers[name] = msgspec.structs.replace(self.servers[name], **changes)
         self.changes.status("alpha")
+
+    @property
+    def bench(self) -> Bench:
+        """The judge behind the desk."""
+        return self.alerting._bench
+
+    @property
+    def alerting(self) -> AlertDesk:
+        """A real judge over this store and journal, by the rules of the test; it takes turns when the test says so."""
+        if self._alerting is None:
+            alerting = read_alerting(parse({"rules.toml": f"[alert]\nstock = false\n[witness]\ntargets = []\n{self.rules}"}))
+            sources = Sources(self.store, self.journal, lambda *_: self.logs("alpha", "web", 3, follow=False), self.statuses)
+            fleet = Fleet(self.store, self.clock, (), lambda _: None)
+            url, here = "http://watch.example", Path()
+            bench = Bench(alerting, sources, fleet, self.changes, self.clock, self._tell, url=url, data=here)
+            self._alerting = AlertDesk(bench)
+        return self._alerting
+
+    async def _tell(self, bulletin: Bulletin, channels: tuple[str, ...]) -> None:
+        self.told.append((bulletin, channels))
 
     def families(self) -> dict[str, Family]:
         """One family."""

@@ -191,9 +191,7 @@ class MailServer(Receiver):
     async def up(self) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._protocol, "127.0.0.1", self.port, ssl=self.tls if self.implicit else None
-        )
+        self._server = await loop.create_server(self._protocol, "127.0.0.1", self.port, ssl=self.tls if self.implicit else None)
         self.port = self._server.sockets[0].getsockname()[1]
         self.up_at = time.time()
 

@@ -1,8 +1,8 @@
-// Written by frontend/generate_types.py from watchkeeper/web/shapes.py: change that, then run it again.
+// Written by frontend/generate_types.py from watchkeeper/web/shapes.py and alert_shapes.py: change that, then run it again.
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
-export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full";
+export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark";
 
 /** Something that happened once, at an instant. `id` is unique, so telling it twice is harmless. `text` is one sentence for a person; `facts` are the same things for a program (`{"exit_code": "-9", "pid": "4711"}`). */
 export interface Event {
@@ -69,6 +69,27 @@ export interface ServerStatus {
 }
 
 export type Verb = "restart" | "start" | "stop";
+
+/** Where an alert stands. UNKNOWN: nobody can tell at present, which neither resolves nor fires it. */
+export type AlertState = "pending" | "firing" | "unknown" | "resolved";
+
+/** One rule that holds for one set of labels, from its first instant to its end; `id` lasts as long. `labels` hold `alertname` and `severity`; `reason` says why it is in this state. `suppressed` is empty, or why nobody is told at present (`inhibited by HostSilent`, `silenced by …`). `incident` is the id of the one it belongs to; `rule` is the rule's key, its name first (`DiskLow/warning`). */
+export interface Alert {
+  id: string;
+  rule: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  state: AlertState;
+  severity: "critical" | "info" | "warning";
+  value: number;
+  active_at: number;
+  fired_at: number;
+  resolved_at: number;
+  changed_at: number;
+  reason: string;
+  suppressed: string;
+  incident: string;
+}
 
 /** Who is signed in. GET /api/session. */
 export interface Person {
@@ -239,6 +260,12 @@ export interface ActionNews {
   action: ActionView;
 }
 
+/** Hub to browser on /live, at once: an alert has changed. */
+export interface AlertNews {
+  type: "alert";
+  alert: Alert;
+}
+
 /** Hub to browser on /live: more lines of the followed server. */
 export interface LogNews {
   type: "logs";
@@ -256,7 +283,7 @@ export interface Farewell {
 
 export type FromBrowser = Subscribe | LogsFollow;
 
-export type ToBrowser = Tick | News | ActionNews | LogNews | Farewell;
+export type ToBrowser = Tick | News | ActionNews | AlertNews | LogNews | Farewell;
 
 /** Events, newest first. `next` is the cursor of the page after (`before=`), empty on the last. GET /api/events. */
 export interface EventsView {
@@ -288,4 +315,191 @@ export interface VersionView {
 export interface SignInLink {
   url: string;
   expires_at: number;
+}
+
+/** One condition on a label; `__name__` is the metric's name. Regular expressions are anchored, as in Prometheus. */
+export interface Matcher {
+  label: string;
+  op: "!=" | "!~" | "=" | "=~";
+  value: string;
+}
+
+export type Severity = "critical" | "info" | "warning";
+
+/** One step of an alert, as its history has it. `state` `inactive`: it was pending and did not last. */
+export interface AlertChange {
+  alert: string;
+  at: number;
+  state: "firing" | "inactive" | "pending" | "recovering" | "resolved" | "unknown";
+  reason: string;
+  value: number;
+}
+
+/** What a person has to say about an incident. */
+export interface Comment {
+  at: number;
+  by: string;
+  text: string;
+}
+
+/** Alerts that belong together, from the first that fires to the end of the last. `key` is the group that they share. `alerts` are ids, the oldest first; `title` is one line for a person. */
+export interface Incident {
+  id: string;
+  key: string;
+  title: string;
+  severity: "critical" | "info" | "warning";
+  state: "acknowledged" | "open" | "resolved";
+  opened_at: number;
+  alerts: string[];
+  machine: string;
+  server: string;
+  acknowledged_by: string;
+  acknowledged_at: number;
+  assigned_to: string;
+  resolved_at: number;
+  drill: boolean;
+}
+
+/** Alerts; with `next`, the cursor of the page after, as events have it. GET /api/alerts, GET /api/alerts/history. */
+export interface AlertsView {
+  alerts: Alert[];
+  next: string;
+}
+
+/** A rule and how it stands. GET /api/rules. `dormant` is empty, or says what it waits for: no series of what it reads has been seen. `judged` says how: `on arrival` or `every 15s`. `fault` is why its last evaluation failed, `at` when that was (ms, 0: none yet), `seconds` what it took. */
+export interface RuleView {
+  key: string;
+  name: string;
+  kind: "alert" | "record";
+  expr: string;
+  group: string;
+  severity: "critical" | "info" | "warning";
+  stock: boolean;
+  where: string;
+  judged: string;
+  for_seconds: number;
+  keep_firing_for_seconds: number;
+  clear: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  parameters: Record<string, number | string>;
+  why: string;
+  first: string;
+  runbook: string;
+  dormant: string;
+  fault: string;
+  at: number;
+  seconds: number;
+  alerts: number;
+}
+
+/** One alert with its steps, its incident and its rule. GET /api/alerts/{id}. */
+export interface AlertDetail {
+  alert: Alert;
+  history: AlertChange[];
+  incident: Incident | null;
+  rule: RuleView | null;
+}
+
+/** Something on an incident's timeline. `kind`: alert, event, action, comment or people; `what` is more exact. */
+export interface TimelineEntry {
+  at: number;
+  kind: "action" | "alert" | "comment" | "event" | "people";
+  what: string;
+  text: string;
+  machine: string;
+  server: string;
+  alert: string;
+}
+
+/** Incidents, newest first, paged as events are. GET /api/incidents. */
+export interface IncidentsView {
+  incidents: Incident[];
+  next: string;
+}
+
+/** One incident: its alerts, what people said, and everything in one order. GET /api/incidents/{id}. */
+export interface IncidentDetail {
+  incident: Incident;
+  alerts: Alert[];
+  comments: Comment[];
+  timeline: TimelineEntry[];
+}
+
+/** Who is to look after an incident (empty: nobody). POST /api/incidents/{id}/assign. */
+export interface AssignAsk {
+  to: string;
+}
+
+/** What there is to say about an incident. POST /api/incidents/{id}/comments. */
+export interface CommentAsk {
+  text: string;
+}
+
+/** A silence. `state` is pending, active or expired; `alerts` how many it keeps quiet now. GET /api/silences. */
+export interface SilenceView {
+  id: string;
+  matchers: Matcher[];
+  starts_at: number;
+  ends_at: number;
+  author: string;
+  comment: string;
+  state: string;
+  alerts: number;
+}
+
+/** Tell nobody of alerts whose labels match all `matchers` (`machine="db-1"`), for so many seconds. POST /api/silences. `starts_at` 0: from now on. */
+export interface SilenceAsk {
+  matchers: string[];
+  seconds: number;
+  comment?: string;
+  starts_at?: number;
+}
+
+/** Something was changed: a deployment, a migration. POST /api/marks. */
+export interface MarkAsk {
+  text: string;
+  machine?: string;
+  server?: string;
+}
+
+/** A rule to be replayed over stored history: a known one by `rule` (its name or key), or one that is written here. `expr`, `for_seconds`, `keep_firing_for_seconds` and `clear` are as in a rule; `since_seconds` is how far back. POST /api/rules/test. */
+export interface RuleAsk {
+  rule?: string;
+  expr?: string;
+  for_seconds?: number;
+  keep_firing_for_seconds?: number;
+  clear?: string;
+  severity?: "critical" | "info" | "warning";
+  since_seconds?: number;
+}
+
+/** When a rule would have fired: from `since` to `until` (ms; `ongoing`: it still did at the end). */
+export interface Firing {
+  labels: Record<string, string>;
+  since: number;
+  until: number;
+  ongoing: boolean;
+  value: number;
+}
+
+/** What a rule would have done. `messages`: those that the root route would have sent. `step_seconds` is how finely it looked; `firings` are the first thousand, `fired` all of them. */
+export interface BackTest {
+  rule: string;
+  expr: string;
+  start: number;
+  end: number;
+  step_seconds: number;
+  series: number;
+  fired: number;
+  firing_seconds: number;
+  messages: number;
+  firings: Firing[];
+}
+
+/** What is wrong with a rule, or looks wrong. POST /api/rules/check. */
+export interface RuleFinding {
+  rule: string;
+  where: string;
+  problem: string;
 }

@@ -27,6 +27,14 @@ TABLES = {
     "channel": "hub",
     "heartbeat": "hub",
     "expected": "hub",
+    "alert": "hub",
+    "rule": "hub",
+    "tune": "hub",
+    "route": "hub",
+    "inhibit": "hub",
+    "maintenance": "hub",
+    "topology": "hub",
+    "witness": "hub",
 }
 """Each top-level table and the program that owns it; a test holds this against the owners."""
 

@@ -59,6 +59,8 @@ class Receiver:
         self._groups = Groups()
         self._swept = 0
         self.tally = Received()
+        self.learnt: Callable[[set[str]], None] = lambda _: None
+        """Called with the metrics of series that were not known before."""
 
     @property
     def series(self) -> int:
@@ -136,6 +138,7 @@ class Receiver:
                 source = source_of(one)
                 self._known[same] = Known(one, source, self._floors[source].pop(one.text(), 0))
             self._known[labels] = self._known[same]
+        self.learnt({one.name for one in named.values()})
 
     def _sorted(self, request: Written, known: list[Known], now: int) -> dict[Group, Cells]:
         """Samples by group and instant; what is not after its series' newest is left out and counted."""

@@ -31,6 +31,8 @@ from watchkeeper.web.live import live
 from watchkeeper.web.page import Asset, assets, page_routes
 from watchkeeper.web.routes import (
     acknowledging,
+    alertmanager,
+    alerts,
     heartbeats,
     history,
     machines,
@@ -72,6 +74,8 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             *messages.ROUTES,
             *heartbeats.ROUTES,
             *acknowledging.ROUTES,
+            *alerts.ROUTES,
+            *alertmanager.ROUTES,
             live,
             link,
             *page_routes(files),

@@ -10,7 +10,7 @@ import msgspec
 
 from watchkeeper.journal.heartbeats import HeartbeatState
 from watchkeeper.model import Event, Health, Machine, Outcome, ServerStatus, Severity, Verb
-from watchkeeper.telling import NotificationState
+from watchkeeper.telling import Alert, NotificationState
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -200,6 +200,12 @@ class ActionNews(msgspec.Struct, frozen=True, tag_field="type", tag="action"):
     action: ActionView
 
 
+class AlertNews(msgspec.Struct, frozen=True, tag_field="type", tag="alert"):
+    """Hub to browser on /live, at once: an alert has changed."""
+
+    alert: Alert
+
+
 class LogNews(msgspec.Struct, frozen=True, tag_field="type", tag="logs"):
     """Hub to browser on /live: more lines of the followed server."""
 
@@ -216,7 +222,7 @@ class Farewell(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
 
 
 FromBrowser = Subscribe | LogsFollow
-ToBrowser = Tick | News | ActionNews | LogNews | Farewell
+ToBrowser = Tick | News | ActionNews | AlertNews | LogNews | Farewell
 
 
 class EventsView(msgspec.Struct, frozen=True):

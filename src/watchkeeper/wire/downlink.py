@@ -76,6 +76,8 @@ class Downlink:
         self._leaving = ""
         self.machine = ""
         self.peer = socket.peer
+        self.skew = 0
+        """How far the agent's clock is ahead of ours, in ms."""
 
     @property
     def taken(self) -> int:
@@ -122,7 +124,8 @@ class Downlink:
     async def _take(self, message: bytes) -> None:
         packet = self._session.receive(message)
         match packet:
-            case Hello(machine=machine):
+            case Hello(machine=machine, now=now):
+                self.skew = now - milliseconds(self._clock.wall()) if now else 0
                 self._intake.greet(self, machine)
                 self.machine = machine.name
                 await self._socket.send(self._session.welcome(milliseconds(self._clock.wall())))

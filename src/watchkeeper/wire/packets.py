@@ -28,10 +28,11 @@ class Packet(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=T
 
 
 class Hello(Packet, frozen=True, tag="hello"):
-    """Agent: who I am. The first packet on a connection."""
+    """Agent: who I am. The first packet on a connection; `now` is its wall clock in ms (0: it does not tell)."""
 
     version: int
     machine: Machine
+    now: int = 0
 
 
 class Welcome(Packet, frozen=True, tag="welcome"):

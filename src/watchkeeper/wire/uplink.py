@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
-from watchkeeper.clock import Clock
+from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import ConfigError, Failed, Refused
 from watchkeeper.model import Action, Event, Frame, LogLines, Machine, Outcome, ServerStatus
 from watchkeeper.wire import packets
@@ -118,7 +118,7 @@ class Uplink:
         self._under_way = 0
         ended: Failed | Refused | None = None
         try:
-            await socket.send(session.hello())
+            await socket.send(session.hello(milliseconds(self._clock.wall())))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(socket, session), name="link sender")
                 group.create_task(self._keep_alive(socket, session), name="link pings")

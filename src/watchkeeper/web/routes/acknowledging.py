@@ -17,7 +17,6 @@ from litestar.params import FromPath
 
 from watchkeeper.errors import Refused
 from watchkeeper.journal.access import Bearer
-from watchkeeper.journal.audit import Entry
 from watchkeeper.message.facts import clean, moment, subject, where
 from watchkeeper.outward import time_zone
 from watchkeeper.web.hall import Hall, peer
@@ -69,10 +68,9 @@ async def acknowledge(request: Request[Any, Any, Any], hall: NamedDependency[Hal
         signed_in = _signed_in(request)
         said = clean(str((await request.form()).get("by", "")), 60)
         by = signed_in.name if signed_in else f"{said or 'somebody'} (by the link sent to {claim.channel})"
-        await hall.desk.acknowledge(claim.incident, by)
+        await hall.desk.acknowledge(claim.incident, by, peer(request))
     except Refused as fault:
         return _page("That was not possible", f"<p>{escape(fault.why)}.</p>", STATUS.get(fault.code, 400))
-    await hall.desk.journal.audit.add(Entry(hall.now(), by, peer(request), "acknowledge", claim.incident))
     return _page("Acknowledged", f"<p>The incident is in the hands of {escape(by)}. Reminders of it have ended.</p>")
 
 
