@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from cloudnet.codes import Close, Code
 from cloudnet.errors import Refused
-from cloudnet.packets import KEYS, Close, Code, Limits, Login, Presence
+from cloudnet.packets import KEYS, Limits, Login, Presence
 from cloudnet.session import Line, Session, State
 
 Changed = Callable[[bytes, str], None]

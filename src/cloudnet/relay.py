@@ -17,6 +17,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from cloudnet.asking import Asking
+from cloudnet.codec import from_client
+from cloudnet.codes import Close, Code
 from cloudnet.directory import Directory
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
@@ -24,21 +26,7 @@ from cloudnet.keeping import Keeping
 from cloudnet.keys import written
 from cloudnet.limits import Bucket
 from cloudnet.mailbox import Mailbox
-from cloudnet.packets import (
-    ID_BYTES,
-    KEY_BYTES,
-    Ack,
-    Close,
-    Code,
-    Deliver,
-    Leave,
-    Limits,
-    Login,
-    Profile,
-    Send,
-    Welcome,
-    from_client,
-)
+from cloudnet.packets import ID_BYTES, KEY_BYTES, Ack, Deliver, Leave, Limits, Login, Profile, Send, Welcome
 from cloudnet.presence import TAKEN_OVER, Attendance
 from cloudnet.session import DRAIN_SECONDS, KEEP_SECONDS, Flight, Greeting, Line, Origin, Session
 

@@ -27,6 +27,7 @@ from picows import WSUpgradeRequest
 from cloudnet import asking, observe
 from cloudnet.accept import Answer, Street, forwarded, http, listen, room_for
 from cloudnet.backbone import Backbone
+from cloudnet.codes import Close, Code
 from cloudnet.connection import Connection, Pen
 from cloudnet.directory import Directory
 from cloudnet.errors import ConfigError, Failed
@@ -38,7 +39,7 @@ from cloudnet.mailbox import Mailbox
 from cloudnet.mailfile import database, readable
 from cloudnet.mesh import Mesh
 from cloudnet.network import Network
-from cloudnet.packets import Close, Code, Moving, Servers
+from cloudnet.packets import Moving, Servers
 from cloudnet.places import FORGOTTEN
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay

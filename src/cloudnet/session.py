@@ -14,6 +14,8 @@ from collections import deque
 from enum import StrEnum
 from typing import Protocol
 
+from cloudnet.codec import messages
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.keys import Identity, login_text, verify, welcome_text
@@ -24,14 +26,12 @@ from cloudnet.packets import (
     VERSION,
     Accepted,
     Challenge,
-    Code,
     Deliver,
     FromServer,
     Limits,
     Login,
     Rejected,
     Resume,
-    messages,
 )
 
 GREETING_SECONDS = 5.0

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from cloudnet.client import connect
+from cloudnet.codes import Close, Code
 from cloudnet.keys import Identity
-from cloudnet.packets import Close, Code
 from rigs.cloud import Cable, cloud, unharmed
 from rigs.stranger import ACCEPTED, ACK, BYE, DELIVER, PING, PONG, REFUSAL, REJECTED, SEND, close_code, frame, raw, stranger
 

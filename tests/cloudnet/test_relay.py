@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from cloudnet.asking import PAGES, PROFILES
+from cloudnet.codec import encode
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, profile_text
 from cloudnet.packets import (
     KEYS,
     Accepted,
     Ack,
-    Code,
     Deliver,
     Done,
     Find,
@@ -29,7 +30,6 @@ from cloudnet.packets import (
     Send,
     Unregister,
     Watch,
-    encode,
 )
 from cloudnet.relay import BURST_SECONDS
 from cloudnet.session import Flight

@@ -9,24 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudnet.codec import from_server
+from cloudnet.codes import Code
 from cloudnet.courier import Courier
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.keys import Identity, login_text, verify, welcome_text
-from cloudnet.packets import (
-    MESSAGE_BYTES,
-    NONCE_BYTES,
-    VERSION,
-    Accepted,
-    Code,
-    Deliver,
-    Limits,
-    Login,
-    Pong,
-    Rejected,
-    Resume,
-    from_server,
-)
+from cloudnet.packets import MESSAGE_BYTES, NONCE_BYTES, VERSION, Accepted, Deliver, Limits, Login, Pong, Rejected, Resume
 from cloudnet.session import (
     DRAIN_SECONDS,
     GREETING_SECONDS,

@@ -7,11 +7,12 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from cloudnet.codec import from_server
 from cloudnet.directory import Directory
 from cloudnet.figures import Figures
 from cloudnet.keys import Identity
 from cloudnet.mailbox import Mailbox
-from cloudnet.packets import FromServer, Limits, Login, from_server
+from cloudnet.packets import FromServer, Limits, Login
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
 from cloudnet.session import Flight, Greeting, Line
