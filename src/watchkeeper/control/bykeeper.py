@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 1.0
 """The pause before a keeper that could not be started, or does not know a living server, is asked again."""
+SYNC_SECONDS = 0.2
+"""Records are synced so long after they were written: not while a successor is being started."""
 LOOK_SECONDS = 10.0
 """A keeper that says nothing for so long after a question is ended and replaced."""
 
@@ -158,17 +160,17 @@ class ByKeeper:
 
     def _running(self, page: Page, order: str) -> None:
         identity = _identity(page)
-        if process := self._processes.get(order):
-            if process.pid != identity.pid:
-                process.identity = identity
-                self._told.moved(process.server, process)
-            process.identity = identity
+        process, waiting = self._processes.get(order), self._open.get(order)
+        if process is None and waiting:
+            process = self._processes[order] = KeptProcess(self, waiting[0].server, order, identity)
+        if process is None:
             return
-        if waiting := self._open.get(order):
-            process = KeptProcess(self, waiting[0].server, order, identity)
-            self._processes[order] = process
-            if not waiting[1].done():
-                waiting[1].set_result(process)
+        moved = process.pid != identity.pid
+        process.identity = identity
+        if moved:
+            self._told.moved(process.server, process)
+        if waiting and not waiting[1].done():
+            waiting[1].set_result(process)
 
     def _failed(self, page: Page, order: str) -> None:
         if waiting := self._open.get(order):
@@ -190,9 +192,9 @@ class ByKeeper:
 
     async def _greet(self, have: Sequence[str]) -> list[Page]:
         """Call the keeper, or start one; introduce ourselves; what it has in its care. Raises Failed."""
-        renewed = False
+        renewed = 0
         for _ in range(10):
-            line = await keeperline.call(self._runfile.folder)
+            line = await keeperline.call(self._runfile.folder, renewed)
             if line is None:
                 await keeperline.start(self._runfile.folder)
                 continue
@@ -204,7 +206,7 @@ class ByKeeper:
                 continue
             if build != keeperline.build() and not renewed:
                 # Another program, older or newer: the process stays, and with it all its children.
-                renewed = True
+                renewed = line.peer
                 logger.info("the keeper becomes the program of this version")
                 line.send({"op": "renew", "argv": [*keeperline.command(), keeperline.build()]})
                 with contextlib.suppress(TimeoutError):
@@ -301,6 +303,7 @@ class ByKeeper:
         """Bring the keeper's records to the disk, beside everything else: the keeper itself never waits for a disk."""
         while True:
             await self._written.wait()
+            await asyncio.sleep(SYNC_SECONDS)
             self._written.clear()
             servers, self._unsynced = self._unsynced, set()
             await asyncio.to_thread(self._runfile.sync, servers)

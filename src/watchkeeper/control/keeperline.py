@@ -20,9 +20,11 @@ from pathlib import Path
 
 from watchkeeper import keeper
 from watchkeeper.errors import Failed
+from watchkeeper.keeper.living import started
 from watchkeeper.keeper.page import LONGEST, Page, read, write
 
 READY_SECONDS = 20.0
+CALL_SECONDS = 0.01
 LOG_BYTES = 64 << 10
 """The keeper's own log holds tracebacks alone; beyond so many bytes it begins anew."""
 HOME = Path(keeper.__file__).parent
@@ -65,14 +67,18 @@ class Line:
                 os.close(handle)
 
 
-async def call(folder: Path) -> Line | None:
-    """A line to the keeper of a run folder; None where there is none."""
+async def call(folder: Path, awaited: int = 0) -> Line | None:
+    """A line to the keeper of a run folder; None where there is none. The process `awaited` is about to listen, if it lives."""
     # The address of a unix socket holds 107 bytes, the path of a folder can be longer: /proc knows a short one.
     here = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
-        return Line(*await asyncio.open_unix_connection(f"/proc/self/fd/{here}/keeper.socket", limit=LONGEST))
-    except (FileNotFoundError, ConnectionError):
-        return None
+        while True:
+            try:
+                return Line(*await asyncio.open_unix_connection(f"/proc/self/fd/{here}/keeper.socket", limit=LONGEST))
+            except (FileNotFoundError, ConnectionError):
+                if not awaited or not started(awaited):
+                    return None
+            await asyncio.sleep(CALL_SECONDS)
     finally:
         os.close(here)
 

@@ -185,11 +185,11 @@ class KeptServer:
         if self.life is not before or isinstance(given, lifecycle.Exited):
             # Written before anything is done: whoever takes up here does it again under the same order, or knows of it.
             self.save()
-        if isinstance(given, lifecycle.Exited):
+        if isinstance(given, lifecycle.Exited) and do is not Do.SPAWN:
             self._parent.heard(self.name, order)
         match do:
             case Do.SPAWN:
-                self._watch = group.create_task(self._run(self._order), name=f"run {self.name}")
+                self._watch = group.create_task(self._run(self._order, order), name=f"run {self.name}")
             case Do.TERMINATE if self.process:
                 self.process.terminate()
             case Do.KILL if self.process:
@@ -198,14 +198,17 @@ class KeptServer:
         if self.life is not before:
             self._changed(self.name)
 
-    async def _run(self, order: str) -> None:
-        """Have it started, and wait for its end."""
+    async def _run(self, order: str, before: str) -> None:
+        """Have it started, and wait for its end; `before` is the start whose end led here, if one did."""
         try:
             self._output_from = self.log.end
             process = await self._parent.spawn(prepare(self.name, order, self.settings, self.log.path))
         except Failed as fault:
             self.give(lifecycle.SpawnFailed(fault.why))
             return
+        finally:
+            if before:
+                self._parent.heard(self.name, before)  # behind the start: nothing may stand before that
         self.process = process
         self.started_at = milliseconds(self._clock.wall())
         self.give(lifecycle.Spawned())
