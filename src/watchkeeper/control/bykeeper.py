@@ -227,7 +227,7 @@ class ByKeeper:
                 while page := await line.next():
                     match one(page, "op"):
                         case "hello":
-                            build = one(page, "build")
+                            build, pages = one(page, "build"), []  # what came before is among what comes now
                         case "shown":
                             return pages, build
                         case "running" | "ended" | "failed":

@@ -7,6 +7,7 @@ the zombie's own stat, as long as its new parent has not waited for it, and from
 from __future__ import annotations
 
 import os
+import select
 
 from watchkeeper.keeper import living
 
@@ -41,6 +42,13 @@ def of_pidfd(handle: int) -> int | None:
     if not asked[0] & _INFO_EXIT:
         return None
     return int.from_bytes(asked[_CODE_AT : _CODE_AT + 4], "little", signed=True)
+
+
+def wait(handle: int, most: int) -> bool:
+    """Wait until the process of a pidfd has ended, at most so many milliseconds."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(most))
 
 
 def opened(pid: int, start: int) -> int | None:

@@ -13,7 +13,7 @@ import time
 from watchkeeper.keeper import cgroup, ending, launch, living
 from watchkeeper.keeper.page import Page, one, read
 from watchkeeper.keeper.record import Records
-from watchkeeper.keeper.ward import SIGKILL, Ward, end_strays, of_page
+from watchkeeper.keeper.ward import SIGKILL, Ward, end_strays, end_unborn, of_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,13 +84,15 @@ class Keeping:
         ward.child = len(found) > 19 and int(found[1]) == os.getpid() and int(found[19]) == ward.start
         if ward.child:
             return  # we have only become a newer program: still its parent
-        if living.is_same(ward.pid, ward.start, ward.executable, ward.order) and self._hold(ward):
-            if not ward.began and living.mark(ward.pid).get(living.ORDER) != ward.order:
-                # Forked, not executed: its keeper's own image, which ends by itself as soon as it sees that.
-                ward.signal(SIGKILL, whole=False)
-            return
-        zombie = len(found) > 49 and found[0] == b"Z" and int(found[19]) == ward.start
-        self._end(ward, int(found[49]) if zombie else None, AWAY if ward.began else "its keeper was killed before it ran")
+        same = living.is_same(ward.pid, ward.start, ward.executable, ward.order)
+        if not ward.began and not (same and living.mark(ward.pid).get(living.ORDER) == ward.order):
+            # Forked, not executed: what is left of it ends, and its order may be given again.
+            end_unborn(ward)
+            del self.wards[ward.server]
+            self._forget(ward)
+        elif not (same and self._hold(ward)):
+            zombie = len(found) > 49 and found[0] == b"Z" and int(found[19]) == ward.start
+            self._end(ward, int(found[49]) if zombie else None, AWAY)
 
     def _hold(self, ward: Ward) -> bool:
         handle = ending.opened(ward.pid, ward.start)

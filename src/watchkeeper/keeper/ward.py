@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIGKILL = 9
+_GONE_MS = 2000
 _PROCESS_GROUP = 4
 """PIDFD_SIGNAL_PROCESS_GROUP, from Linux 6.9 on: to the whole group of the very process."""
 
@@ -147,3 +148,17 @@ def end_strays(order: str, pids: list[int]) -> int:
         finally:
             os.close(handle)
     return ended
+
+
+def end_unborn(ward: Ward) -> None:
+    """End a child that an earlier keeper has forked and that is no server yet, and wait until it is gone."""
+    handle = ending.opened(ward.pid, ward.start)
+    if handle is None:
+        return
+    try:
+        pidfd_send_signal(handle, SIGKILL)
+        ending.wait(handle, _GONE_MS)
+    except OSError:
+        return
+    finally:
+        os.close(handle)
