@@ -232,8 +232,9 @@ class Desk:
 
     def _hello(self, page: Page) -> None:
         for line in page.get("have", []):
-            server, order, pid, start, executable = line.split(" ", 4)
-            self.keeping.adopt(server, order, int(pid), int(start), executable)
+            known = line.split(" ", 4)
+            if len(known) == 5 and known[2].isdigit() and known[3].isdigit():
+                self.keeping.adopt(known[0], known[1], int(known[2]), int(known[3]), known[4])
         speaks = min(PROTOCOL, number(page, "speaks", PROTOCOL))
         self.tell({"op": "hello", "speaks": speaks, "pid": os.getpid(), "build": self._build})
         self.keeping.show()
