@@ -30,9 +30,9 @@ def parse(text: str, path: str) -> dict[str, str]:
             raise Failed(f"{path}:{line}: expected NAME=VALUE", retry=False)
         start = text.index("=", at) + 1
         value, at = _value(text, start, f"{path}:{line}")
-        line += text.count("\n", start, at)
         if "\0" in value:
             raise Failed(f"{path}:{line}: a zero byte cannot be in a variable", retry=False)
+        line += text.count("\n", start, at)
         found[name] = value
     return found
 

@@ -57,6 +57,7 @@ class KeptServer:
         self.started_at = 0
         self.last_exit = ""
         self.removed = False
+        self.found = False
         self.resumed = False
         self.done = False
         self._parent = parent
@@ -80,8 +81,8 @@ class KeptServer:
         self._rung.set()
 
     def status(self) -> ServerStatus:
-        """How it stands; health is for whoever asks probes."""
-        life = self.life
+        """How it stands; health is for whoever asks probes. Before `adopt` or `resume` nobody knows yet."""
+        life = self.life if self.found else Life(state=ServerState.WAITING, reason="the agent looks for what runs")
         due = life.due - self._clock.monotonic() if life.state is ServerState.BACKOFF else 0.0
         return ServerStatus(
             name=self.name,
@@ -118,7 +119,7 @@ class KeptServer:
         step = history.resumed(before, boot_id(), now, runs=True)
         spawned_at = now - max(0, milliseconds(self._clock.wall()) - found.started_at) / 1000
         self.life = step.life if step else history.running_since(before, spawned_at)
-        self.resumed = True
+        self.found = self.resumed = True
         text = f"{self.name} was running already (pid {found.process.pid}) and is kept"
         if found.made != made(self.settings) if found.made else found.command != self.settings.command:
             text += "; it runs with older settings until it is restarted"
@@ -127,8 +128,9 @@ class KeptServer:
         if step and step.do is Do.TERMINATE:
             found.process.terminate()
 
-    def resume(self, before: History | None, ended: Found | None = None) -> None:
+    def resume(self, before: History | None = None, ended: Found | None = None) -> None:
         """Go on where an earlier agent was, without a process; `ended`: what became of it meanwhile. Before `live`."""
+        self.found = True
         self.last_exit = before.last_exit if before else ""
         step = history.resumed(before, boot_id(), self._clock.monotonic(), runs=ended is not None)
         if before is None or step is None:

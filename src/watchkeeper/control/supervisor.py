@@ -64,6 +64,7 @@ class Supervisor:
         self._runfile = RunFile(folder / "run")
         self._parent = parent(self._runfile, clock, Told(self._warned, self._moved, self._replaced))
         self._warnings: dict[str, str] = {}
+        self._taken_over = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._kept = {name: self._keep(name, server) for name, server in servers.items()}
@@ -71,6 +72,7 @@ class Supervisor:
     async def run(self) -> None:
         """Keep everything until cancelled; the servers' processes then go on without us (`stop_all` ends them first)."""
         self._take_over(await self._found())
+        self._taken_over.set()
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._parent.run(), name="parent")
@@ -93,6 +95,8 @@ class Supervisor:
         if server is None:
             hint = nearest(action.server, sorted(self._kept))
             return self._outcome(action, ok=False, text=f"there is no server {action.server!r} on this machine{hint}")
+        if not await self._knows(START_SECONDS):
+            return self._outcome(action, ok=False, text=f"{action.server}: the agent does not know yet what runs on this machine")
         match action.verb:
             case "start":
                 return await self._start(action, server)
@@ -151,6 +155,7 @@ class Supervisor:
 
     async def stop_all(self) -> None:
         """Stop every server, those first that others do not need; each has its own grace. The next agent begins anew."""
+        await self._knows(STOP_MARGIN_SECONDS)
         for kept in self._kept.values():
             kept.done = True
             kept.save()
@@ -174,6 +179,7 @@ class Supervisor:
     def _add(self, name: str, settings: ServerSettings) -> None:
         self._kept[name] = self._keep(name, settings)
         if self._group is not None:
+            self._kept[name].resume()
             self._tasks[name] = self._group.create_task(self._kept[name].live(), name=f"keep {name}")
             if settings.autostart:
                 self._kept[name].give(lifecycle.Start("it is newly configured"))
@@ -189,6 +195,15 @@ class Supervisor:
                     self._tell(EventKind.KEEPER_LOST, f"no server can be started: {fault.why}; it is tried again", "critical")
                 told = fault.why
                 await asyncio.sleep(PARENT_SECONDS)
+
+    async def _knows(self, seconds: float) -> bool:
+        """Whether it is known what runs, within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._taken_over.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _take_over(self, found: list[Found]) -> None:
         """Go on where an earlier agent was; what runs and is not configured any more is stopped."""
