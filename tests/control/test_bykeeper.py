@@ -180,7 +180,10 @@ async def test_a_killed_keeper_is_replaced_and_costs_nothing(tmp_path: Path) -> 
         assert keepers(tmp_path) != [keeper]
         assert is_alive(process.pid)
         assert not process.is_over  # type: ignore[attr-defined]  # of the keeper's own kind
-        assert [words.split(";")[0] for words in one.replaced] == ["the keeper was lost", "a new keeper has 1 servers in its care"]
+        assert [words.split(";")[0] for words in one.replaced] == [
+            "the keeper was lost",
+            "a new keeper has 1 servers in its care",
+        ]
         process.terminate()
         ending = await finish(process)
         assert ending.how == "killed by SIGTERM"
@@ -248,7 +251,10 @@ async def test_a_stranger_with_its_pid_is_left_alone(tmp_path: Path) -> None:
     await soon(lambda: not is_alive(process.pid), "the server's end")
     stranger = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
     record = (tmp_path / "run" / "web.run").read_text()
-    for wrong in (f"pid {stranger.pid}\n", f"pid {stranger.pid}\nstart {identify(stranger.pid).start_ticks}\nexecutable /bin/other\n"):
+    for wrong in (
+        f"pid {stranger.pid}\n",
+        f"pid {stranger.pid}\nstart {identify(stranger.pid).start_ticks}\nexecutable /bin/other\n",
+    ):
         (tmp_path / "run" / "web.run").write_text(record + wrong)
         async with home(tmp_path) as two:
             (found,) = two.found

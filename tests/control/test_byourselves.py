@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rigs.programs import is_alive, until
 from rigs.keeping import finish, home
+from rigs.programs import is_alive, until
 from watchkeeper.control import byourselves
 from watchkeeper.control.byourselves import OwnProcess, adopt, start
 from watchkeeper.control.identity import Identity

@@ -1,4 +1,4 @@
-"""The agent is killed, at any moment, and with it the keeper: servers run on, untouched and once, and all is known afterwards."""
+"""The agent is killed, at any moment, and with it the keeper: servers run on, untouched and once, and all is known later."""
 
 from __future__ import annotations
 
@@ -183,7 +183,9 @@ log = {{ size = "64KiB", keep = 100 }}
         pytest.param(60, True, id="60 kills of both", marks=[pytest.mark.long, pytest.mark.timeout(600)]),
     ],
 )
-def test_killed_at_random_moments(kills: int, keeper_too: bool, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_at_random_moments(
+    kills: int, keeper_too: bool, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """During starts, stops, crashes and rotations: no server is touched or there twice, no line is lost, orders still hold.
 
     With the keeper killed too, before or after, the same is true.

@@ -90,7 +90,11 @@ async def test_no_signal_is_ignored_or_blocked(kind: str, tmp_path: Path) -> Non
         process = await one.spawn(SLEEP)
         await soon(lambda: "sleep" in os.readlink(f"/proc/{process.pid}/exe"), "its own program")
         status = Path(f"/proc/{process.pid}/status").read_text()
-        masks = {line.split(":")[0]: int(line.split()[1], 16) for line in status.splitlines() if line[:6] in {"SigBlk", "SigIgn", "SigCgt"}}
+        masks = {
+            line.split(":")[0]: int(line.split()[1], 16)
+            for line in status.splitlines()
+            if line[:6] in {"SigBlk", "SigIgn", "SigCgt"}
+        }
         assert masks == {"SigBlk": 0, "SigIgn": 0, "SigCgt": 0}
         process.kill()
         await finish(process)

@@ -179,7 +179,7 @@ def test_an_agent_that_reads_nothing_is_given_up(start: Start) -> None:
 
 
 def test_asked_to_leave_it_waits_for_its_servers(start: Start, tmp_path: Path) -> None:
-    """SIGTERM, as at the machine's end: first the servers, then the keeper; without servers at once. HUP and INT are nothing."""
+    """SIGTERM, as at the machine's end: first the servers, then the keeper; without any at once. HUP and INT are nothing."""
     caller = start()
     spawn(caller, "o1", "sleep", "1000")
     pid = int(one(caller.hear("running"), "pid"))
@@ -224,13 +224,29 @@ def test_it_costs_nothing_while_nothing_happens_and_little_memory(start: Start, 
 
 def test_it_loads_little(start: Start) -> None:
     """The standard library's small change alone: what costs memory is named here, and is not there."""
-    code = f"import sys; sys.path.insert(0, {str(keeperline.HOME.parents[1])!r}); import watchkeeper.keeper.desk; print(*sys.modules)"
+    home = str(keeperline.HOME.parents[1])
+    code = f"import sys; sys.path.insert(0, {home!r}); import watchkeeper.keeper.desk; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    heavy = {"asyncio", "json", "re", "enum", "typing", "collections", "subprocess", "socket", "signal", "pathlib", "logging", "ctypes", "msgspec"}
+    heavy = {
+        "asyncio",
+        "json",
+        "re",
+        "enum",
+        "typing",
+        "collections",
+        "subprocess",
+        "socket",
+        "signal",
+        "pathlib",
+        "logging",
+        "ctypes",
+        "msgspec",
+    }
     assert not loaded & heavy
     assert {name for name in loaded if name.startswith("watchkeeper")} == {"watchkeeper", "watchkeeper.keeper"} | {
-        f"watchkeeper.keeper.{name}" for name in "cgroup desk ending keeping launch living page record ward".split()
+        f"watchkeeper.keeper.{name}"
+        for name in ["cgroup", "desk", "ending", "keeping", "launch", "living", "page", "record", "ward"]
     }
 
 

@@ -17,8 +17,12 @@ from watchkeeper.keeper import launch
 from watchkeeper.keeper.page import Page
 
 NEED_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
-SHOW = ("/bin/sh", "-c", "cat /proc/$$/status /proc/$$/limits; echo nice $(cut -d' ' -f19 /proc/$$/stat); "
-        "echo oom $(cat /proc/$$/oom_score_adj); echo folder $(pwd); echo home $HOME $USER $LOGNAME")  # fmt: skip
+SHOW = (
+    "/bin/sh",
+    "-c",
+    """cat /proc/$$/status /proc/$$/limits; echo nice $(cut -d' ' -f19 /proc/$$/stat)
+    echo oom $(cat /proc/$$/oom_score_adj); echo folder $(pwd); echo home $HOME $USER $LOGNAME""",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +144,10 @@ async def test_what_cannot_be_had_is_named(options: dict[str, str | tuple[str, .
     ("wanted", "told"),
     [
         ({"user": ["root"]}, "only root may become another user or group, and this is user 65534"),
-        ({"user": ["65534"], "group": ["65534"], "groups": ["4"]}, "only root may become another user or group, and this is user 65534"),
+        (
+            {"user": ["65534"], "group": ["65534"], "groups": ["4"]},
+            "only root may become another user or group, and this is user 65534",
+        ),
         ({"user": ["65534"], "group": ["65534"]}, ""),
     ],
 )
@@ -191,4 +198,3 @@ def ionice_of(pid: int) -> tuple[int, int]:
     number = {"x86_64": 252, "aarch64": 31, "riscv64": 31}[os.uname().machine]
     found = ctypes.CDLL(None).syscall(number, 1, pid)
     return found >> 13, found & 0x1FFF
-

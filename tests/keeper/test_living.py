@@ -19,7 +19,9 @@ BOOT = "c6ded931-7b23-4afa-b5b0-0174a7b5b75f"
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     """A process with our mark."""
     mark = {living.KEEP: "k1", living.SERVER: "web", living.ORDER: "o1"}
-    with subprocess.Popen(["/bin/sh", "-c", "read x; exec sleep 1000"], stdin=subprocess.PIPE, env={**os.environ, **mark}) as one:
+    with subprocess.Popen(
+        ["/bin/sh", "-c", "read x; exec sleep 1000"], stdin=subprocess.PIPE, env={**os.environ, **mark}
+    ) as one:
         yield one
         one.kill()
 

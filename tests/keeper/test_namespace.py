@@ -1,4 +1,4 @@
-"""A pid that is really given out again: in a namespace of its own, a server's number comes back as a stranger, who is left alone."""
+"""A pid that is really given out again: in a namespace, a server's number comes back as a stranger, who is left alone."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Home:
 
     def said(self, server: str = "web") -> str:
         """What it has written, once it has."""
-        return until(lambda: (self.folder / f"{server}.log").read_text(), "the program's first word")
+        return until((self.folder / f"{server}.log").read_text, "the program's first word")
 
     def close(self) -> None:
         """Die as an agent does: the servers go on."""

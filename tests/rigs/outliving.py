@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -77,7 +78,11 @@ def main(folder: str, config: str) -> None:
         supervisor.close()
 
     supervisor = Supervisor(
-        parse({"config": config}).named("server", ServerSettings), Path(folder), SystemClock(), emit=emit, changed=lambda _: None
+        parse({"config": config}).named("server", ServerSettings),
+        Path(folder),
+        SystemClock(),
+        emit=emit,
+        changed=lambda _: None,
     )
     asyncio.run(serve())
 
@@ -141,10 +146,8 @@ class AgentProcess:
         self._listener.join()
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass
 
     def end(self) -> None:
         """Let it end in good order, its servers with it."""

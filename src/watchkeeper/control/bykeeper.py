@@ -88,6 +88,7 @@ class ByKeeper:
         self._open: dict[str, tuple[Spawn, asyncio.Future[Process]]] = {}
         self._processes: dict[str, KeptProcess] = {}
         self._unsent: list[dict[str, str | int | Sequence[str]]] = []
+        self._unheld: dict[str, KeptProcess] = {}
         self._unsynced: set[str] = set()
         self._written = asyncio.Event()
         self._heard_at = 0.0
@@ -198,8 +199,7 @@ class ByKeeper:
             if line is None:
                 await keeperline.start(self._runfile.folder)
                 continue
-            hello = {"op": "hello", "speaks": PROTOCOL, "have": have}
-            line.send(hello)
+            line.send({"op": "hello", "speaks": PROTOCOL, "have": have})
             pages, build = await self._shown(line)
             if pages is None:
                 line.close()  # it was about to end as we called
@@ -221,7 +221,8 @@ class ByKeeper:
 
     @staticmethod
     async def _shown(line: Line) -> tuple[list[Page] | None, str]:
-        pages, build = [], ""
+        pages: list[Page] = []
+        build = ""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
                 while page := await line.next():
@@ -264,26 +265,30 @@ class ByKeeper:
         known = {one(page, "order") for page in pages}
         for page in pages:
             self._take(page)
-        assert self._line is not None
         for spawn, _ in list(self._open.values()):
             if spawn.order not in known:
-                self._line.send(_spawn_page(spawn))
+                self._send(_spawn_page(spawn))
         unsent, self._unsent = self._unsent, []
-        for page_out in unsent:
-            self._line.send(page_out)
+        for words in unsent:
+            self._send(words)
         for process in alive:
             if process.order not in known:
-                self._unknown(process)
+                self._unheld[process.order] = process
+        self._look_for_unheld()
         self._told.replaced(f"a new keeper has {sum(not process.is_over for process in alive)} servers in its care", True)
 
-    def _unknown(self, process: KeptProcess) -> None:
-        if not same(process.identity, process.order):
-            process.end(unknown("the keeper was killed, and the kernel tells only a process's parent"))
+    def _look_for_unheld(self) -> None:
+        """End those that no keeper knows and that are not there; one that lives all the same is looked for again."""
+        for order, process in list(self._unheld.items()):
+            if not same(process.identity, process.order):
+                process.end(unknown("the keeper was killed, and the kernel tells only a process's parent"))
+                del self._unheld[order]
 
     async def _look_after(self) -> None:
         """End a keeper that hangs (it was stopped, or the disk under it stands still): a new one can do its work."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            self._look_for_unheld()
             if (line := self._line) is None:
                 continue
             asked = asyncio.get_running_loop().time()

@@ -55,8 +55,10 @@ def same(identity: Identity, order: str = "") -> bool:
 @functools.cache
 def boot_id() -> str:
     """What tells one run of the kernel from the next."""
-    if sys.platform == "linux":
-        return living.boot_id()
+    return living.boot_id() if sys.platform == "linux" else _portable_boot()
+
+
+def _portable_boot() -> str:
     import psutil  # noqa: PLC0415  # not on Linux
 
     return str(round(psutil.boot_time()))

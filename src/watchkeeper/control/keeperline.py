@@ -28,8 +28,8 @@ CALL_SECONDS = 0.01
 LOG_BYTES = 64 << 10
 """The keeper's own log holds tracebacks alone; beyond so many bytes it begins anew."""
 HOME = Path(keeper.__file__).parent
-LANGUAGE = ("LD_LIBRARY_PATH",)
-"""What a keeper needs of our environment: where Python's own library is. All else could only be a secret or a mark of others."""
+WANTED = ("LD_LIBRARY_PATH",)
+"""What a keeper needs of our environment: where Python's library is. All else could only be a secret or a mark of others."""
 
 
 class Line:
@@ -91,13 +91,13 @@ async def start(folder: Path) -> None:
             with (folder / "keeper.log").open("ab") as log:
                 if log.tell() > LOG_BYTES:
                     log.truncate(0)
-                process = subprocess.Popen(
-                    [*command(), "detach", str(folder.absolute()), str(told), build()],
+                process = subprocess.Popen(  # noqa: ASYNC220  # a fork, and then no waiting
+                    [*command(), "detach", str(folder), str(told), build()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
                     cwd="/",
-                    env={name: os.environ[name] for name in LANGUAGE if name in os.environ},
+                    env={name: os.environ[name] for name in WANTED if name in os.environ},
                     pass_fds=(told,),
                     start_new_session=True,
                 )
@@ -134,14 +134,18 @@ def build() -> str:
 async def _said(ready: int) -> str:
     """All that comes through the pipe until it ends."""
     loop = asyncio.get_running_loop()
-    said = b""
-    while True:
-        readable: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(ready, lambda readable=readable: readable.done() or readable.set_result(None))
-        try:
-            await readable
-        finally:
-            loop.remove_reader(ready)
-        if not (more := os.read(ready, 4096)):
-            return said.decode("utf-8", "replace")
-        said += more
+    said = bytearray()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def hear() -> None:
+        more = os.read(ready, 4096)
+        said.extend(more)
+        if not more and not ended.done():
+            ended.set_result(None)
+
+    loop.add_reader(ready, hear)
+    try:
+        await ended
+    finally:
+        loop.remove_reader(ready)
+    return said.decode("utf-8", "replace")

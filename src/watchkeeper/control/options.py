@@ -18,13 +18,16 @@ from watchkeeper.quantities import Size
 Ionice = Literal["realtime", "best-effort", "idle"]
 _IONICE = {"realtime": 1, "best-effort": 2, "idle": 3}
 _RLIMIT = re.compile(r"(\d+|unlimited)(?::(\d+|unlimited))?")
-_RLIMITS = tuple("as core cpu data fsize memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split())
+_RLIMITS = (
+    "as", "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime",
+    "sigpending", "stack",
+)  # fmt: skip
 _CPU_PERIOD = 100_000
 """Microseconds: the kernel's own default for cpu.max."""
 
 
 class CgroupSettings(Part, frozen=True, kw_only=True):
-    """``[server.NAME.cgroup]``: limits of the server and all its processes together, where control groups (v2) are delegated to us.
+    """``[server.NAME.cgroup]``: limits of a server with all its processes, where control groups (v2) are delegated to us.
 
     `memory_max` is where it is ended for want of memory, `cpu_max` how many processors' time it gets (``1.5``), `pids_max`
     how many processes and threads it may have. Where a limit cannot be had, an event says so and the server runs without it.

@@ -34,7 +34,7 @@ class Spawn(msgspec.Struct, frozen=True):
 
 
 class Ending:
-    """How a process has ended. `clean`: with status 0; `by_itself`: not by a signal, as far as we know; `at` in ms, 0 for now."""
+    """How a process has ended. `clean`: with status 0; `by_itself`: by no signal that we know of; `at` in ms, 0 for now."""
 
     def __init__(self, how: str, *, clean: bool, by_itself: bool = False, at: int = 0) -> None:
         """In words, such as ``exit status 1``."""

@@ -1,4 +1,4 @@
-"""The driver `process`: a program without a shell, in a session and group of its own, its output in a file that it holds itself.
+"""The driver `process`: a program without a shell, in a session and group of its own, its output in a file it holds.
 
 What is to be started is put together here from a server's settings; who forks it and waits for it is a `Parent`: the keeper
 where there is one (Linux), else the agent itself. Nothing here decides when to start or stop.
@@ -22,19 +22,19 @@ from watchkeeper.errors import Failed
 
 def parent(runfile: RunFile, clock: Clock, told: Told) -> Parent:
     """Who forks servers on this system."""
-    if sys.platform == "linux":
-        from watchkeeper.control.bykeeper import ByKeeper  # noqa: PLC0415  # one of the two
+    if sys.platform != "linux":
+        from watchkeeper.control.byourselves import Ourselves  # noqa: PLC0415  # one of the two
 
-        return ByKeeper(runfile, told)
-    from watchkeeper.control.byourselves import Ourselves  # noqa: PLC0415
+        return Ourselves(runfile, clock)
+    from watchkeeper.control.bykeeper import ByKeeper  # noqa: PLC0415  # as above
 
-    return Ourselves(runfile, clock)
+    return ByKeeper(runfile, told)
 
 
 def prepare(server: str, order: str, settings: ServerSettings, log: Path, extra: Mapping[str, str] | None = None) -> Spawn:
     """What is to be started, its environment files read now; raises Failed for one that cannot be.
 
-    Later ones win: the agent's own environment, the files in their order, the table `environment`, then `extra` (variables of ours).
+    Later ones win: the agent's own environment, the files in their order, the table `environment`, then `extra` (ours).
     """
     if any("\0" in word for word in settings.command):
         raise Failed(f"the program {settings.command[0]!r} cannot be started: a zero byte cannot be passed to it", retry=False)

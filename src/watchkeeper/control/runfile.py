@@ -1,7 +1,7 @@
 """The run folder: which processes are ours, and how far each server had come; what outlives us on the disk.
 
-Where there is a keeper, it writes who runs (`NAME.run`, see `watchkeeper.keeper.record`); else the agent does (`NAME.json`), and
-what the next one finds there it adopts instead of starting a second copy. A server's history (`NAME.life`) is ours alone.
+Where there is a keeper, it writes who runs (`NAME.run`, see `watchkeeper.keeper.record`); else the agent does (`NAME.json`).
+What the next one finds there it adopts instead of starting a second copy. A server's history (`NAME.life`) is ours alone.
 A rename makes each file whole or absent, and entries are synced: after a power cut the processes are gone,
 but an empty file would be told as a fault that nobody can act on.
 """
@@ -42,7 +42,7 @@ class RunFile:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        self.folder = folder
+        self.folder = folder.absolute()
         self._records = Records(str(folder))
         try:
             self._lock = Lock(folder, "the run folder")

@@ -148,9 +148,7 @@ class KeptServer:
 
     def save(self) -> None:
         """Write down how far it has come, for the next agent."""
-        self._runfile.remember(
-            self.name, History(boot_id(), self.life, self._since, self._order, self.last_exit, self.done)
-        )
+        self._runfile.remember(self.name, History(boot_id(), self.life, self._since, self._order, self.last_exit, self.done))
 
     async def live(self) -> None:
         """Keep it until cancelled; then its process goes on without us."""
@@ -172,7 +170,7 @@ class KeptServer:
                 if self.life.due <= self._clock.monotonic():
                     self._inputs.append(lifecycle.Tick())
 
-    def _take(self, given: lifecycle.Input, group: asyncio.TaskGroup) -> None:
+    def _take(self, given: lifecycle.Input, group: asyncio.TaskGroup) -> None:  # noqa: C901  # one step, in its order
         before, order = self.life, self._order
         if isinstance(given, lifecycle.Exited):
             self.last_exit = given.how

@@ -96,7 +96,9 @@ class Supervisor:
             hint = nearest(action.server, sorted(self._kept))
             return self._outcome(action, ok=False, text=f"there is no server {action.server!r} on this machine{hint}")
         if not await self._knows(START_SECONDS):
-            return self._outcome(action, ok=False, text=f"{action.server}: the agent does not know yet what runs on this machine")
+            return self._outcome(
+                action, ok=False, text=f"{action.server}: the agent does not know yet what runs on this machine"
+            )
         match action.verb:
             case "start":
                 return await self._start(action, server)

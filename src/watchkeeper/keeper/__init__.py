@@ -10,7 +10,7 @@ and tells how servers have ended, now or to the next agent. It decides nothing: 
     page      how messages and records are written
 
 It runs as ``python -I -S`` on the standard library alone, and imports neither the rest of the house nor anything that
-costs memory (no asyncio, json, re, subprocess, enum): it is there all the time, on every machine. The agent may import its leaves.
+costs memory (no asyncio, json, re, subprocess, enum): it is always there. The agent may import its leaves.
 """
 
 PROTOCOL = 1

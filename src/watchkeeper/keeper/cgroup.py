@@ -23,23 +23,24 @@ def join(server: str, wanted: dict[str, str], root: str = "") -> tuple[str, list
 
     `root` stands in for where the kernel shows our own group.
     """
-    base = root or own_group()
-    if not base:
+    group = root or own_group()
+    if not group:
         return "", ["no limits of a control group: this system shows no control groups of version 2"]
-    warnings = []
-    there = living.text(f"{base}/cgroup.controllers").decode().split()
+    there = living.text(f"{group}/cgroup.controllers").decode().split()
     controllers = {FILES[name][0] for name in wanted}
-    for name in sorted(wanted):
-        if FILES[name][0] not in there:
-            warnings.append(f"{name} is not in force: the controller {FILES[name][0]} is not delegated to {base}")
+    warnings = [
+        f"{name} is not in force: the controller {FILES[name][0]} is not delegated to {group}"
+        for name in sorted(wanted)
+        if FILES[name][0] not in there
+    ]
     controllers &= set(there)
     if not controllers:
         return "", warnings
-    folder = f"{base}/watchkeeper-{server}"
+    folder = f"{group}/watchkeeper-{server}"
     try:
-        _enable(base, controllers)
+        _enable(group, controllers)
         try:
-            os.mkdir(folder, 0o755)  # noqa: PTH102  # pathlib costs the keeper a megabyte
+            os.mkdir(folder, 0o755)
         except FileExistsError:
             pass
         for name, value in wanted.items():
@@ -48,14 +49,14 @@ def join(server: str, wanted: dict[str, str], root: str = "") -> tuple[str, list
         write(f"{folder}/cgroup.procs", "0")
     except OSError as fault:
         names = ", ".join(sorted(name for name in wanted if FILES[name][0] in controllers))
-        return "", [*warnings, f"{names} not in force: {fault.filename or base}: {fault.strerror}"]
+        return "", [*warnings, f"{names} not in force: {fault.filename or group}: {fault.strerror}"]
     return folder, warnings
 
 
 def remove(folder: str) -> None:
     """The server has ended; a group that still holds somebody stays."""
     try:
-        os.rmdir(folder)  # noqa: PTH106  # as above
+        os.rmdir(folder)
     except OSError:
         return
 
@@ -72,39 +73,39 @@ def own_group() -> str:
     return ""
 
 
-def _enable(base: str, controllers: set[str]) -> None:
-    missing = controllers - set(living.text(f"{base}/cgroup.subtree_control").decode().split())
+def _enable(group: str, controllers: set[str]) -> None:
+    missing = controllers - set(living.text(f"{group}/cgroup.subtree_control").decode().split())
     if not missing:
         return
     wanted = " ".join(f"+{name}" for name in sorted(missing))
     try:
-        write(f"{base}/cgroup.subtree_control", wanted)
+        write(f"{group}/cgroup.subtree_control", wanted)
     except OSError as fault:
-        if fault.errno != errno.EBUSY or not _is_delegated(base):
+        if fault.errno != errno.EBUSY or not _is_delegated(group):
             raise
-        _make_room(base)
-        write(f"{base}/cgroup.subtree_control", wanted)
+        _make_room(group)
+        write(f"{group}/cgroup.subtree_control", wanted)
 
 
-def _make_room(base: str) -> None:
+def _make_room(group: str) -> None:
     """Move the programs out of the group itself; one that ends meanwhile is passed over."""
     try:
-        os.mkdir(f"{base}/{OURS}", 0o755)  # noqa: PTH102  # as above
+        os.mkdir(f"{group}/{OURS}", 0o755)
     except FileExistsError:
         pass
-    for pid in living.text(f"{base}/cgroup.procs").decode().split():
+    for pid in living.text(f"{group}/cgroup.procs").decode().split():
         try:
-            write(f"{base}/{OURS}/cgroup.procs", pid)
+            write(f"{group}/{OURS}/cgroup.procs", pid)
         except ProcessLookupError:
             continue
 
 
-def _is_delegated(base: str) -> bool:
-    if own_group() == base and next((line for line in _lines("/proc/self/cgroup") if line.startswith("0::")), "") == "0::/":
+def _is_delegated(group: str) -> bool:
+    if own_group() == group and next((line for line in _lines("/proc/self/cgroup") if line.startswith("0::")), "") == "0::/":
         return True
     for name in ("trusted.delegate", "user.delegate"):
         try:
-            if os.getxattr(base, name) == b"1":
+            if os.getxattr(group, name) == b"1":
                 return True
         except OSError:
             continue

@@ -144,7 +144,7 @@ class Desk:
             os.write(file, found.encode())
             os.fsync(file)
             os.close(file)
-            os.rename(f"{path}.new", path)  # noqa: PTH104  # pathlib costs the keeper a megabyte
+            os.rename(f"{path}.new", path)
         return found
 
     def _listen(self) -> None:
@@ -152,7 +152,7 @@ class Desk:
         here = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         address = f"/proc/self/fd/{here}/keeper.socket"
         try:
-            os.unlink(address)  # noqa: PTH108  # as above
+            os.unlink(address)
         except FileNotFoundError:
             pass
         self._listener = socket(AF_UNIX, SOCK_STREAM)
@@ -168,7 +168,7 @@ class Desk:
 
     def _accept(self) -> None:
         try:
-            descriptor, _ = self._listener._accept()  # noqa: SLF001  # what `socket.accept` itself calls
+            descriptor, _ = self._listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001  # what `socket.accept` calls
         except BlockingIOError:
             return
         peer = socket(fileno=descriptor)
@@ -281,7 +281,7 @@ class Desk:
 
     def _close(self) -> None:
         try:
-            os.unlink(f"{self._folder}/keeper.socket")  # noqa: PTH108  # as above
+            os.unlink(f"{self._folder}/keeper.socket")
         except OSError:
             return
 
@@ -293,7 +293,7 @@ class Desk:
         ready = os.open("/dev/null", os.O_WRONLY)
         os.set_inheritable(ready, True)
         try:
-            os.execv(argv[0], [*argv[:-1], "keep", self._folder, str(ready), argv[-1]])  # noqa: S606  # of the same user, who may do that anyway
+            os.execv(argv[0], [*argv[:-1], "keep", self._folder, str(ready), argv[-1]])
         except OSError:
             sys.excepthook(*sys.exc_info())
         os.close(ready)
@@ -307,4 +307,3 @@ def _credentials(peer: socket) -> tuple[int, int, int]:
         int.from_bytes(found[4:8], "little"),
         int.from_bytes(found[8:12], "little"),
     )
-

@@ -31,7 +31,7 @@ def of_stranger(pid: int, handle: int, start: int) -> int | None:
 
 def of_pidfd(handle: int) -> int | None:
     """The wait status of a process that was waited for by somebody, from Linux 6.15 on; else None."""
-    import fcntl  # noqa: PLC0415  # needed after a keeper's death alone
+    import fcntl
 
     asked = bytearray(64)
     asked[0] = _INFO_EXIT

@@ -30,8 +30,10 @@ SWEEP_SECONDS = 10.0
 class Keeping:
     """All wards of one folder."""
 
-    def __init__(self, folder: str, keep: str, tell: Callable[[Told], None], watch: Callable[[int, Callable[[], None] | None], None]) -> None:
-        """`tell` sends a page to the agent, if there is one; `watch(descriptor, act)` calls `act` when it is readable (None: no more)."""
+    def __init__(
+        self, folder: str, keep: str, tell: Callable[[Told], None], watch: Callable[[int, Callable[[], None] | None], None]
+    ) -> None:
+        """`tell` sends the agent a page, if any; `watch(descriptor, act)` calls `act` when it is readable (None: no more)."""
         self._records = Records(folder)
         self._keep = keep
         self._tell = tell
@@ -320,6 +322,6 @@ class Keeping:
 
 
 def _wall(start: int) -> int:
-    """When a process that started at `start` ticks since boot was started, in ms since the epoch, as near as the clocks agree."""
+    """When a process that started at `start` ticks since boot was started, in ms since the epoch, as near as clocks agree."""
     since = time.clock_gettime(time.CLOCK_BOOTTIME) - start / os.sysconf("SC_CLK_TCK")
     return int((time.time() - since) * 1000)

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 _CAUGHT = (1, 2, 13, 15, 17, 25)
 """HUP, INT, PIPE, TERM, CHLD and XFSZ: what the keeper or its Python ignores or catches, and a server must not inherit."""
-_IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "loongarch64": 30, "i686": 289, "armv7l": 314, "ppc64le": 273, "s390x": 282}
+_IOPRIO_SET = {
+    "x86_64": 251,
+    "aarch64": 30,
+    "riscv64": 30,
+    "loongarch64": 30,
+    "i686": 289,
+    "armv7l": 314,
+    "ppc64le": 273,
+    "s390x": 282,
+}
 _LAST_WORDS = 127
 _NOBODY = 0xFFFFFFFF
 
@@ -67,7 +76,7 @@ def _leave_the_keeper(wanted: set[int]) -> None:
     for caught in _CAUGHT:
         signal(caught, SIG_DFL)
     pthread_sigmask(SIG_SETMASK, ())
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # pathlib costs the keeper a megabyte
+    for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in wanted:
             try:
                 os.close(int(name))
@@ -103,7 +112,7 @@ def _ionice(order: Page, _report: int) -> None:
     call = _IOPRIO_SET.get(os.uname().machine)
     if call is None:
         raise Unfit(errno.ENOSYS, "the number of ioprio_set(2) is not known on this machine")
-    import ctypes  # noqa: PLC0415  # in a child that is about to become another program
+    import ctypes
 
     of, level = one(order, "ionice").split()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -114,7 +123,7 @@ def _ionice(order: Page, _report: int) -> None:
 def _limits(order: Page, _report: int) -> None:
     if "rlimit" not in order:
         return
-    import resource  # noqa: PLC0415  # as above
+    import resource
 
     for line in order["rlimit"]:
         name, soft, hard = line.split()
@@ -138,18 +147,20 @@ def _files(order: Page, _report: int) -> None:
         os.close(nothing)
 
 
-def _user(order: Page, _report: int) -> None:
+def _group(name: str) -> int:
+    import grp
+
+    try:
+        return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise Unfit(errno.ENOENT, f"there is no group {name!r}") from None
+
+
+def _user(order: Page, _report: int) -> None:  # noqa: C901  # one step of the kernel's after the other
     """User, group and all supplementary groups, in the order in which each is still allowed."""
     if not {"user", "group", "groups"} & order.keys():
         return
-    import grp  # noqa: PLC0415  # as above
-    import pwd  # noqa: PLC0415
-
-    def group_id(name: str) -> int:
-        try:
-            return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
-        except KeyError:
-            raise Unfit(errno.ENOENT, f"there is no group {name!r}") from None
+    import pwd
 
     name, uid, gid = "", os.geteuid(), os.getegid()
     groups: set[int] = set()
@@ -162,8 +173,8 @@ def _user(order: Page, _report: int) -> None:
                 raise Unfit(errno.ENOENT, f"there is no user {wanted!r}") from None
             uid = int(wanted)
     if "group" in order:
-        gid = group_id(one(order, "group"))
-    groups.update([gid], map(group_id, order.get("groups", [])))
+        gid = _group(one(order, "group"))
+    groups.update([gid], map(_group, order.get("groups", [])))
     if not 0 <= uid < _NOBODY or not 0 <= gid < _NOBODY:
         raise Unfit(errno.EINVAL, "no such number of a user or group can be")
     if os.geteuid() != 0:
@@ -224,13 +235,13 @@ def _environment(order: Page, keep: str) -> dict[str, str]:
 def _execute(order: Page, variables: dict[str, str]) -> None:
     """Become the program. A bare name is looked for on the server's own PATH, then among the programs beside the agent's."""
     command = order["command"]
-    if os.path.dirname(command[0]):  # noqa: PTH120  # as above
+    if os.path.dirname(command[0]):
         os.execve(command[0], command, variables)
     fault = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
     places = (variables.get("PATH") or os.defpath).split(":")
     for place in [*places, *order.get("beside", [])]:
         try:
-            os.execve(os.path.join(place, command[0]), command, variables)  # noqa: PTH118  # as above
+            os.execve(os.path.join(place, command[0]), command, variables)
         except OSError as why:
             # As a shell has it: what is there and may not be executed is worth more telling than what is not there.
             if why.errno not in {errno.ENOENT, errno.ENOTDIR} and fault.errno == errno.ENOENT:
@@ -244,4 +255,3 @@ def _tell(report: int, step: str, fault: int, words: str) -> None:
 
 def _words(fault: Exception) -> str:
     return (fault.strerror or str(fault)) if isinstance(fault, OSError) else str(fault)
-

@@ -1,4 +1,4 @@
-"""What the kernel says of a process: when it started, what it executes, whose mark it carries. Reads below /proc, writes nothing.
+"""What the kernel says of a process: when it started, what it executes, whose mark it carries. Reads /proc, writes nothing.
 
 The keeper asks, and the agent's `control.identity`. A pid alone proves nothing: it is given out again. Pid, start and boot
 name a process for good; the executable and the mark in its environment tell one that has replaced itself by exec.
@@ -86,7 +86,7 @@ def is_same(pid: int, start: int, known: str, order: str = "", proc: str = "/pro
 def everybody(proc: str = "/proc") -> list[int]:
     """All processes."""
     try:
-        return [int(name) for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208  # pathlib costs the keeper a megabyte
+        return [int(name) for name in os.listdir(proc) if name.isdigit()]
     except OSError:
         return []
 
@@ -100,7 +100,7 @@ def marked(keep: str, proc: str = "/proc") -> list[tuple[int, dict[str, str]]]:
 def children(pid: int, proc: str = "/proc") -> list[int]:
     """The direct children of a process with one thread."""
     listed = text(f"{proc}/{pid}/task/{pid}/children")
-    if listed or os.path.exists(f"{proc}/{pid}/task/{pid}/children"):  # noqa: PTH110  # as above
+    if listed or os.path.exists(f"{proc}/{pid}/task/{pid}/children"):
         return [int(word) for word in listed.split()]
     # A kernel without CONFIG_PROC_CHILDREN: the fourth field of everybody's stat.
     return [one for one in everybody(proc) if fields(one, proc)[1:2] == [str(pid).encode()]]

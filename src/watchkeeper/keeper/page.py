@@ -1,7 +1,7 @@
-"""How messages and records are written: lines of ``key value``, an empty line at the end, keys that come again are lists.
+r"""How messages and records are written: lines of ``key value``, an empty line at the end, keys that come again are lists.
 
 The same on the socket and on the disk, readable by eye, and read without `json` (1.1 MiB of memory). A line break in a
-value is written ``\\n``, a backslash ``\\\\``. Bytes that are no UTF-8 pass through, as in file names and environments.
+value is written ``\n``, a backslash ``\\``. Bytes that are no UTF-8 pass through, as in file names and environments.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Records:
             os.write(file, lines(page))
         finally:
             os.close(file)
-        os.rename(f"{path}.new", path)  # noqa: PTH104  # pathlib costs the keeper a megabyte
+        os.rename(f"{path}.new", path)
 
     def add(self, server: str, page: Mapping[str, str | int | Sequence[str]]) -> None:
         """What has become known of it. Raises OSError."""
@@ -46,7 +46,7 @@ class Records:
     def remove(self, server: str) -> None:
         """Nothing runs, and all is heard. Raises OSError."""
         try:
-            os.unlink(self._path(server))  # noqa: PTH108  # as above
+            os.unlink(self._path(server))
         except FileNotFoundError:
             return
 
@@ -62,7 +62,7 @@ class Records:
     def pages(self) -> dict[str, Page]:
         """All of them, by server; one that is empty or names another server (a power cut, a stranger's) is none."""
         found = {}
-        for name in sorted(os.listdir(self._folder)):  # noqa: PTH208  # as above
+        for name in sorted(os.listdir(self._folder)):
             if name.endswith(SUFFIX):
                 server = name.removesuffix(SUFFIX)
                 page = self._read(server)

@@ -25,8 +25,8 @@ _PROCESS_GROUP = 4
 class Ward:
     """A spawned process and what is known of it. Its page is what the disk and the agent are told."""
 
-    __slots__ = ("began", "cgroup", "child", "command", "ended_at", "executable", "fault", "forks", "handle", "made", "order", "pid",
-                 "report", "said", "server", "start", "started_at", "status", "strays", "why")  # fmt: skip
+    __slots__ = ("began", "cgroup", "child", "command", "ended_at", "executable", "fault", "forks", "handle", "made", "order",
+                 "pid", "report", "said", "server", "start", "started_at", "status", "strays", "why")  # fmt: skip
 
     def __init__(self, server: str, order: str, pid: int, start: int) -> None:
         self.server = server
@@ -132,7 +132,7 @@ def of_page(page: Page) -> Ward:
 
 
 def end_strays(order: str, pids: list[int]) -> int:
-    """Kill those of `pids` that carry the mark of `order`, each through a pidfd that was opened before the look; says how many."""
+    """Kill those of `pids` that carry the mark of `order`, each through a pidfd opened before the look; how many."""
     ended = 0
     for pid in pids:
         start = living.started(pid)
