@@ -182,7 +182,7 @@ async def test_a_killed_keeper_is_replaced_and_costs_nothing(tmp_path: Path) -> 
         assert not process.is_over  # type: ignore[attr-defined]  # of the keeper's own kind
         assert [words.split(";")[0] for words in one.replaced] == [
             "the keeper was lost",
-            "a new keeper has 1 servers in its care",
+            "a new keeper has 1 server in its care",
         ]
         process.terminate()
         ending = await finish(process)

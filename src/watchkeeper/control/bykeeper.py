@@ -275,7 +275,8 @@ class ByKeeper:
             if process.order not in known:
                 self._unheld[process.order] = process
         self._look_for_unheld()
-        self._told.replaced(f"a new keeper has {sum(not process.is_over for process in alive)} servers in its care", True)
+        count = sum(not process.is_over for process in alive)
+        self._told.replaced(f"a new keeper has {count} server{'' if count == 1 else 's'} in its care", True)
 
     def _look_for_unheld(self) -> None:
         """End those that no keeper knows and that are not there; one that lives all the same is looked for again."""
