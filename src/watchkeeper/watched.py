@@ -62,6 +62,12 @@ class WatchedServer(ServerSettings, frozen=True, kw_only=True):
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
     never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
     how it is run: ``process`` is a program of the agent's own.
+
+    `environment_files` (systemd's format; a dash before the name: it may be missing) come before `environment`. It runs as
+    `user`, `group` and that user's groups with `groups` added, which only root may ask for, with `umask`, the limits of
+    `rlimits` (``nofile = 65536``, ``core = "unlimited"``, ``"1024:4096"`` for soft and hard), `nice`, `ionice` (realtime,
+    best-effort, idle) with `ionice_level`, and `oom_score_adj`. `forks`: its first process puts it into the background and
+    ends; the one that is left is kept.
     """
 
     probe: tuple[Leaf, ...] = ()

@@ -12,9 +12,10 @@ import msgspec
 
 from watchkeeper.config import Part
 from watchkeeper.control.lifecycle import Policy, RestartPolicy
+from watchkeeper.control.options import CgroupSettings, ProcessOptions, check
 from watchkeeper.quantities import Duration, Size
 
-__all__ = ["BackoffSettings", "Driver", "LogSettings", "ServerSettings"]
+__all__ = ["BackoffSettings", "CgroupSettings", "Driver", "LogSettings", "ServerSettings"]
 
 Driver = Literal["process"]
 
@@ -48,13 +49,19 @@ class LogSettings(Part, frozen=True, kw_only=True):
             raise ValueError("size: expected at least 64KiB")
 
 
-class ServerSettings(Part, frozen=True, kw_only=True):
+class ServerSettings(ProcessOptions, frozen=True, kw_only=True):
     """``[server.NAME]``: how one server is run.
 
     `command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
     never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
     how it is run: ``process`` is a program of the agent's own.
+
+    `environment_files` (systemd's format; a dash before the name: it may be missing) come before `environment`. It runs as
+    `user`, `group` and that user's groups with `groups` added, which only root may ask for, with `umask`, the limits of
+    `rlimits` (``nofile = 65536``, ``core = "unlimited"``, ``"1024:4096"`` for soft and hard), `nice`, `ionice` (realtime,
+    best-effort, idle) with `ionice_level`, and `oom_score_adj`. `forks`: its first process puts it into the background and
+    ends; the one that is left is kept.
     """
 
     command: tuple[str, ...]
@@ -79,6 +86,7 @@ class ServerSettings(Part, frozen=True, kw_only=True):
         for name, value in self.environment.items():
             if not name or "=" in name or "\0" in name + value:
                 raise ValueError(f"environment: {name!r} cannot be the name of a variable")
+        check(self)
 
     @property
     def policy(self) -> Policy:
@@ -89,4 +97,5 @@ class ServerSettings(Part, frozen=True, kw_only=True):
     @property
     def process(self) -> tuple[object, ...]:
         """What a running process was started with: when this changes, only a restart makes it true."""
-        return (self.driver, self.command, self.folder, tuple(sorted(self.environment.items())))
+        options = tuple(getattr(self, name) for name in ProcessOptions.__struct_fields__)
+        return (self.driver, self.command, self.folder, tuple(sorted(self.environment.items())), options)

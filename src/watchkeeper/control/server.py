@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from watchkeeper.clock import Clock, milliseconds
-from watchkeeper.control import ServerSettings, lifecycle
+from watchkeeper.control import ServerSettings, history, lifecycle
+from watchkeeper.control.history import History
+from watchkeeper.control.identity import boot_id
 from watchkeeper.control.lifecycle import Do, Life
 from watchkeeper.control.logfile import LogFile
-from watchkeeper.control.process import Process, spawn
-from watchkeeper.control.runfile import Entry, RunFile
+from watchkeeper.control.parentage import Found, Parent, Process
+from watchkeeper.control.process import made, prepare
+from watchkeeper.control.runfile import RunFile
 from watchkeeper.errors import Failed
 from watchkeeper.model import Event, EventKind, ServerState, ServerStatus, Severity, new_id
 
@@ -39,6 +42,7 @@ class KeptServer:
         name: str,
         settings: ServerSettings,
         log: LogFile,
+        parent: Parent,
         runfile: RunFile,
         clock: Clock,
         emit: Tell,
@@ -53,7 +57,12 @@ class KeptServer:
         self.started_at = 0
         self.last_exit = ""
         self.removed = False
+        self.found = False
+        self.resumed = False
+        self.done = False
+        self._parent = parent
         self._runfile = runfile
+        self._order = ""
         self._clock = clock
         self._emit = emit
         self._changed = changed
@@ -72,8 +81,8 @@ class KeptServer:
         self._rung.set()
 
     def status(self) -> ServerStatus:
-        """How it stands; health is for whoever asks probes."""
-        life = self.life
+        """How it stands; health is for whoever asks probes. Before `adopt` or `resume` nobody knows yet."""
+        life = self.life if self.found else Life(state=ServerState.WAITING, reason="the agent looks for what runs")
         due = life.due - self._clock.monotonic() if life.state is ServerState.BACKOFF else 0.0
         return ServerStatus(
             name=self.name,
@@ -99,18 +108,47 @@ class KeptServer:
         async with self._moved:
             await self._moved.wait_for(settled)
 
-    def adopt(self, process: Process, entry: Entry) -> None:
+    def adopt(self, found: Found, before: History | None) -> None:
         """Take over a process that an earlier agent had started; before `live`."""
-        self.process = process
-        self.started_at = entry.started_at
-        self._since = entry.started_at
-        self.life = Life(
-            state=ServerState.RUNNING, reason="running since before this agent", spawned_at=self._clock.monotonic()
-        )
-        text = f"{self.name} was running already (pid {process.pid}) and is kept"
-        if entry.command != self.settings.command:
-            text += "; it runs with an older command until it is restarted"
-        self._tell(EventKind.SERVER_ADOPTED, text, facts={"pid": str(process.pid)})
+        now = self._clock.monotonic()
+        self.process = found.process
+        self.started_at = found.started_at
+        self._since = found.started_at
+        self._order = found.order
+        self.last_exit = before.last_exit if before else ""
+        step = history.resumed(before, boot_id(), now, runs=True)
+        spawned_at = now - max(0, milliseconds(self._clock.wall()) - found.started_at) / 1000
+        self.life = step.life if step else history.running_since(before, spawned_at)
+        self.found = self.resumed = True
+        text = f"{self.name} was running already (pid {found.process.pid}) and is kept"
+        if found.made != made(self.settings) if found.made else found.command != self.settings.command:
+            text += "; it runs with older settings until it is restarted"
+        self._tell(EventKind.SERVER_ADOPTED, text, facts={"pid": str(found.process.pid)})
+        self.save()
+        if step and step.do is Do.TERMINATE:
+            found.process.terminate()
+
+    def resume(self, before: History | None = None, ended: Found | None = None) -> None:
+        """Go on where an earlier agent was, without a process; `ended`: what became of it meanwhile. Before `live`."""
+        self.found = True
+        self.last_exit = before.last_exit if before else ""
+        step = history.resumed(before, boot_id(), self._clock.monotonic(), runs=ended is not None)
+        if before is None or step is None:
+            self.life = history.counted(before)
+            return
+        self.resumed = True
+        self.life = step.life
+        self._since = before.since
+        self._order = before.order
+        if ended and ended.ending:
+            at = datetime.fromtimestamp(ended.ending.at / 1000, UTC)
+            how = f"{ended.ending.how} (at {at:%Y-%m-%d %H:%M:%S} UTC, while no agent was there)"
+            words = self.log.last_line(0)[:LAST_WORDS] if ended.ending.by_itself and not ended.ending.clean else ""
+            self.give(lifecycle.Exited(how, ended.ending.clean, words))
+
+    def save(self) -> None:
+        """Write down how far it has come, for the next agent."""
+        self._runfile.remember(self.name, History(boot_id(), self.life, self._since, self._order, self.last_exit, self.done))
 
     async def live(self) -> None:
         """Keep it until cancelled; then its process goes on without us."""
@@ -132,20 +170,26 @@ class KeptServer:
                 if self.life.due <= self._clock.monotonic():
                     self._inputs.append(lifecycle.Tick())
 
-    def _take(self, given: lifecycle.Input, group: asyncio.TaskGroup) -> None:
-        before = self.life
+    def _take(self, given: lifecycle.Input, group: asyncio.TaskGroup) -> None:  # noqa: C901  # one step, in its order
+        before, order = self.life, self._order
         if isinstance(given, lifecycle.Exited):
             self.last_exit = given.how
             self.process = None
-            self._runfile.forget(self.name)
         self.life, do = lifecycle.step(before, given, self.settings.policy, self._clock.monotonic(), random.random())  # noqa: S311  # jitter, not a secret
         if self.life is not before:
             self._narrate(before, given)
             if self.life.state is not before.state or do is Do.SPAWN:
                 self._since = milliseconds(self._clock.wall())
+        if do is Do.SPAWN:
+            self._order = new_id(milliseconds(self._clock.wall()))
+        if self.life is not before or isinstance(given, lifecycle.Exited):
+            # Written before anything is done: whoever takes up here does it again under the same order, or knows of it.
+            self.save()
+        if isinstance(given, lifecycle.Exited) and do is not Do.SPAWN:
+            self._parent.heard(self.name, order)
         match do:
             case Do.SPAWN:
-                self._spawn(group)
+                self._watch = group.create_task(self._run(self._order, order), name=f"run {self.name}")
             case Do.TERMINATE if self.process:
                 self.process.terminate()
             case Do.KILL if self.process:
@@ -154,26 +198,29 @@ class KeptServer:
         if self.life is not before:
             self._changed(self.name)
 
-    def _spawn(self, group: asyncio.TaskGroup) -> None:
-        settings = self.settings
+    async def _run(self, order: str, before: str) -> None:
+        """Have it started, and wait for its end; `before` is the start whose end led here, if one did."""
         try:
             self._output_from = self.log.end
-            output = self.log.open_for_writing()
-        except OSError as fault:
-            self._inputs.appendleft(lifecycle.SpawnFailed(f"its log {self.log.path} cannot be written: {fault.strerror}"))
-            return
-        try:
-            process = spawn(settings.command, settings.folder, settings.environment, output)
+            process = await self._parent.spawn(prepare(self.name, order, self.settings, self.log.path))
         except Failed as fault:
-            self._inputs.appendleft(lifecycle.SpawnFailed(fault.why))
+            self.give(lifecycle.SpawnFailed(fault.why))
             return
         finally:
-            os.close(output)
+            if before:
+                self._parent.heard(self.name, before)  # behind the start: nothing may stand before that
         self.process = process
         self.started_at = milliseconds(self._clock.wall())
-        self._watch = group.create_task(self._see_end(process), name=f"watch {self.name}")
-        self._runfile.record(self.name, Entry(process.identity, self.started_at, settings.command))
-        self._inputs.appendleft(lifecycle.Spawned())
+        self.give(lifecycle.Spawned())
+        if self.life.state is ServerState.STOPPING:
+            process.terminate()  # asked for while nobody was there to be asked
+        await self._see_end(process)
+
+    def follow(self, process: Process) -> None:
+        """It goes on as another process."""
+        text = f"{self.name} has put itself into the background and is kept there (pid {process.pid})"
+        self._tell(EventKind.SERVER_ADOPTED, text, facts={"pid": str(process.pid)})
+        self._changed(self.name)
 
     async def _see_end(self, process: Process) -> None:
         ending = await process.ended()

@@ -18,11 +18,12 @@ from watchkeeper.control import ServerSettings, lifecycle
 from watchkeeper.control.lifecycle import ALIVE
 from watchkeeper.control.logfile import LogFile
 from watchkeeper.control.order import levels
-from watchkeeper.control.process import adopt
+from watchkeeper.control.parentage import Found, Process, Told
+from watchkeeper.control.process import parent
 from watchkeeper.control.runfile import RunFile
 from watchkeeper.control.server import KeptServer
-from watchkeeper.errors import Refused
-from watchkeeper.model import Action, Event, Outcome, ServerState, ServerStatus
+from watchkeeper.errors import Failed, Refused
+from watchkeeper.model import Action, Event, EventKind, Outcome, ServerState, ServerStatus, Severity, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ SETTLED_SECONDS = 0.5
 """A start has succeeded once the server has lived so long."""
 START_SECONDS = 60.0
 STOP_MARGIN_SECONDS = 5.0
+PARENT_SECONDS = 1.0
+"""The pause before whoever forks servers is asked for again."""
 ROTATE_SECONDS = 5.0
 DOWN = frozenset({ServerState.STOPPED, ServerState.EXITED, ServerState.BACKOFF})
 
@@ -59,21 +62,27 @@ class Supervisor:
         self._logs = folder / "logs"
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runfile = RunFile(folder / "run")
+        self._parent = parent(self._runfile, clock, Told(self._warned, self._moved, self._replaced))
+        self._warnings: dict[str, str] = {}
+        self._taken_over = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._kept = {name: self._keep(name, server) for name, server in servers.items()}
 
     async def run(self) -> None:
         """Keep everything until cancelled; the servers' processes then go on without us (`stop_all` ends them first)."""
-        self._adopt()
+        self._take_over(await self._found())
+        self._taken_over.set()
         async with asyncio.TaskGroup() as group:
             self._group = group
+            group.create_task(self._parent.run(), name="parent")
             for name in self._kept:
                 self._tasks[name] = group.create_task(self._kept[name].live(), name=f"keep {name}")
             for level in self._levels:
                 for name in level:
-                    if self._kept[name].settings.autostart and self._kept[name].life.state not in ALIVE:
-                        self._kept[name].give(lifecycle.Start("the agent starts"))
+                    kept = self._kept[name]
+                    if kept.settings.autostart and not kept.resumed:
+                        kept.give(lifecycle.Start("the agent starts"))
             self._see_ready()
             while True:
                 await asyncio.sleep(ROTATE_SECONDS)
@@ -86,6 +95,10 @@ class Supervisor:
         if server is None:
             hint = nearest(action.server, sorted(self._kept))
             return self._outcome(action, ok=False, text=f"there is no server {action.server!r} on this machine{hint}")
+        if not await self._knows(START_SECONDS):
+            return self._outcome(
+                action, ok=False, text=f"{action.server}: the agent does not know yet what runs on this machine"
+            )
         match action.verb:
             case "start":
                 return await self._start(action, server)
@@ -143,7 +156,11 @@ class Supervisor:
                 kept.give(lifecycle.Restart("its configuration has changed"))
 
     async def stop_all(self) -> None:
-        """Stop every server, those first that others do not need; each has its own grace."""
+        """Stop every server, those first that others do not need; each has its own grace. The next agent begins anew."""
+        await self._knows(STOP_MARGIN_SECONDS)
+        for kept in self._kept.values():
+            kept.done = True
+            kept.save()
         for level in reversed(self._levels):
             for name in level:
                 self._kept[name].give(lifecycle.Stop("the agent stops"))
@@ -152,39 +169,93 @@ class Supervisor:
 
     def close(self) -> None:
         """Let another agent have the folder; what still runs goes on and can be adopted."""
+        self._parent.close()
         self._runfile.close()
 
     # -- leaves -------------------------------------------------------------------------------------
 
     def _keep(self, name: str, settings: ServerSettings) -> KeptServer:
         log = LogFile(self._logs / f"{name}.log", settings.log.size, settings.log.keep)
-        return KeptServer(name, settings, log, self._runfile, self._clock, self._emit, self._changed)
+        return KeptServer(name, settings, log, self._parent, self._runfile, self._clock, self._emit, self._changed)
 
     def _add(self, name: str, settings: ServerSettings) -> None:
         self._kept[name] = self._keep(name, settings)
         if self._group is not None:
+            self._kept[name].resume()
             self._tasks[name] = self._group.create_task(self._kept[name].live(), name=f"keep {name}")
             if settings.autostart:
                 self._kept[name].give(lifecycle.Start("it is newly configured"))
 
-    def _adopt(self) -> None:
-        """Take over what an earlier agent left running; what is not configured any more is stopped."""
-        for name, entry in self._runfile.entries().items():
-            process = adopt(entry.identity)
-            if process is None:
-                self._runfile.forget(name)
+    async def _found(self) -> list[Found]:
+        """What earlier agents have left, once there is a parent for it."""
+        told = ""
+        while True:
+            try:
+                return await self._parent.open()
+            except Failed as fault:
+                if fault.why != told:
+                    self._tell(EventKind.KEEPER_LOST, f"no server can be started: {fault.why}; it is tried again", "critical")
+                told = fault.why
+                await asyncio.sleep(PARENT_SECONDS)
+
+    async def _knows(self, seconds: float) -> bool:
+        """Whether it is known what runs, within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._taken_over.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _take_over(self, found: list[Found]) -> None:
+        """Go on where an earlier agent was; what runs and is not configured any more is stopped."""
+        histories = self._runfile.histories()
+        ended = {one.server: one for one in found if one.ending}
+        for one in found:
+            if one.ending:
                 continue
-            if name not in self._kept:
-                self._kept[name] = self._keep(name, ServerSettings(command=entry.command or ("?",), autostart=False))
-                self._levels.append([name])
-                self._kept[name].removed = True
-                self._kept[name].give(lifecycle.Stop("it is no longer configured"))
-            self._kept[name].adopt(process, entry)
+            if one.server not in self._kept:
+                self._kept[one.server] = self._keep(one.server, ServerSettings(command=one.command or ("?",), autostart=False))
+                self._levels.append([one.server])
+                self._kept[one.server].removed = True
+                self._kept[one.server].give(lifecycle.Stop("it is no longer configured"))
+            self._kept[one.server].adopt(one, histories.get(one.server))
+        for name, kept in self._kept.items():
+            if kept.process is None:
+                history = histories.get(name)
+                end = ended.get(name)
+                # Of an earlier start's end the agent that died knew already, and had gone on from there.
+                news = end if end and history and end.order == history.order and history.life.state in ALIVE else None
+                kept.resume(history, news)
+                if news:
+                    del ended[name]
+        for one in ended.values():
+            self._parent.heard(one.server, one.order)
+        for name in histories.keys() - self._kept.keys():
+            self._runfile.forget_history(name)
+
+    def _warned(self, name: str, words: str) -> None:
+        if self._warnings.get(name) != words:
+            self._tell(EventKind.SERVER_WARNED, f"{name}: {words}", "warning", server=name)
+        self._warnings[name] = words
+
+    def _moved(self, name: str, process: Process) -> None:
+        if kept := self._kept.get(name):
+            kept.follow(process)
+
+    def _replaced(self, words: str, again: bool) -> None:  # noqa: FBT001  # as `Told` has it
+        logger.warning("%s", words)
+        self._tell(EventKind.KEEPER_REPLACED if again else EventKind.KEEPER_LOST, words, "info" if again else "warning")
+
+    def _tell(self, kind: EventKind, text: str, severity: Severity, server: str = "") -> None:
+        at = milliseconds(self._clock.wall())
+        self._emit(Event(new_id(at), at, kind, text, server=server, severity=severity))
 
     def _changed(self, name: str) -> None:
         kept = self._kept[name]
         if kept.removed and kept.life.state not in ALIVE:
             del self._kept[name]
+            self._runfile.forget_history(name)
             self._levels = [[one for one in level if one != name] for level in self._levels]
             if task := self._tasks.pop(name, None):
                 task.cancel()
