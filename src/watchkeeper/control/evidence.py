@@ -1,0 +1,147 @@
+"""Evidence: what a server was doing when it was found wanting, gathered before anything is done to it.
+
+`gather` takes at most `SECONDS` and keeps at most `MOST_BYTES`, whatever the server does: what is read in the kernel's
+tables is read in a thread of its own that is left behind when it is stuck, and each section that is done is kept. Python's
+stacks come from py-spy, if that is installed and allowed. Secrets are taken out here, before anything is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from watchkeeper.clock import Clock, milliseconds
+from watchkeeper.control import facts
+from watchkeeper.control.processtree import processes
+from watchkeeper.control.redaction import redact
+from watchkeeper.model import new_id
+
+SECONDS = 2.0
+MOST_BYTES = 5 << 20
+SECTION_BYTES = 700 << 10
+LOG_LINES = 200
+PYTHONS = 8
+"""So many Python processes of one server are asked for their stacks."""
+
+
+class Section(msgspec.Struct, frozen=True):
+    """One part of it: `title` and text."""
+
+    title: str
+    text: str
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What was found. `at` in ms, `seconds` how long it took; `missing` names what could not be had in time."""
+
+    id: str
+    at: int
+    server: str
+    pid: int
+    why: str
+    seconds: float
+    sections: tuple[Section, ...]
+    missing: tuple[str, ...] = ()
+
+
+class _Desk:
+    """What a thread has found so far, to be taken at any time."""
+
+    def __init__(self, pids: list[int], lines: Callable[[], list[str]]) -> None:
+        self.found: dict[str, str] = {}
+        self.wanted = [("last lines", lambda: redact("\n".join(lines()))), *facts.sections(pids)]
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        for title, work in self.wanted:
+            try:
+                self.found[title] = work()
+            except Exception as fault:  # noqa: BLE001  # one section must not cost the others; evidence says what broke
+                self.found[title] = f"(could not be read: {type(fault).__name__}: {fault})"
+        self.done.set()
+
+
+async def gather(server: str, pid: int, why: str, lines: Callable[[], list[str]], clock: Clock) -> Evidence:
+    """Look at a server's processes; `lines` gives its last output, and is called in a thread. Raises nothing."""
+    began = time.monotonic()
+    at = milliseconds(clock.wall())
+    pids = processes(pid) if sys.platform == "linux" else [pid]
+    desk = _Desk(pids, lines)
+    threading.Thread(target=desk.run, name=f"evidence {server}", daemon=True).start()
+    stacks = await _python_stacks(pids, SECONDS - 0.2)
+    # Polled, so that no thread of the loop's own pool waits for one that is stuck in the kernel.
+    while not desk.done.is_set() and time.monotonic() - began < SECONDS:  # noqa: ASYNC110  # as above
+        await asyncio.sleep(0.01)
+    found = dict(desk.found)
+    parts = [Section("why", why), *(Section("python stacks", text) for text in [stacks] if text)]
+    parts += [Section(title, _bounded(found[title], SECTION_BYTES)) for title, _ in desk.wanted if title in found]
+    missing = tuple(title for title, _ in desk.wanted if title not in found)
+    taken = time.monotonic() - began
+    return Evidence(new_id(at), at, server, pid, redact(why), round(taken, 3), tuple(parts), missing)
+
+
+def as_text(evidence: Evidence, when: str) -> str:
+    """All of it for a person to read; `when` as the reader's clock has it."""
+    head = f"{evidence.server} (pid {evidence.pid}), {when}, gathered within {evidence.seconds:.2f} s"
+    if evidence.missing:
+        head += f"; not to be had in time: {', '.join(evidence.missing)}"
+    return "\n".join([head, *(f"\n== {part.title} ==\n{part.text.rstrip()}" for part in evidence.sections)]) + "\n"
+
+
+async def _python_stacks(pids: list[int], seconds: float) -> str:
+    """What py-spy says of those that are Python; empty when none is."""
+    pythons = [pid for pid in pids if _is_python(pid)][:PYTHONS]
+    if not pythons:
+        return ""
+    program = shutil.which("py-spy") or shutil.which("py-spy", path=str(Path(sys.executable).parent))
+    if program is None:
+        return "(py-spy is not installed beside the agent: `pip install py-spy` shows where Python stands)"
+    told = await asyncio.gather(*(_dump(program, pid, seconds) for pid in pythons))
+    return _bounded("\n\n".join(told), SECTION_BYTES)
+
+
+async def _dump(program: str, pid: int, seconds: float) -> str:
+    # Without pausing it: one that was stopped could not be paused again, and a busy one should not be held up.
+    words = [program, "dump", "--nonblocking", "--pid", str(pid)]
+    try:
+        run = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+    except OSError as fault:
+        return f"(py-spy cannot be run: {fault.strerror})"
+    try:
+        async with asyncio.timeout(seconds):
+            said, _ = await run.communicate()
+    except TimeoutError:
+        return f"(py-spy did not answer within {seconds:.1f} s for {pid})"
+    finally:
+        if run.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                run.kill()
+            await run.wait()
+    return redact(said.decode("utf-8", "replace").strip())
+
+
+def _is_python(pid: int) -> bool:
+    return any("python" in target for _, target in _program(pid))
+
+
+def _program(pid: int) -> list[tuple[str, str]]:
+    try:
+        return [("exe", Path(f"/proc/{pid}/exe").readlink().name)]
+    except OSError:
+        return []
+
+
+def _bounded(text: str, most: int) -> str:
+    """At most so many bytes of it, the first ones."""
+    raw = text.encode("utf-8", "replace")
+    return text if len(raw) <= most else raw[:most].decode("utf-8", "ignore") + "\n… (cut here)"
