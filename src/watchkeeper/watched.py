@@ -13,7 +13,9 @@ from watchkeeper.collect import CollectSettings
 from watchkeeper.collect.openmetrics import OpenMetrics
 from watchkeeper.config import NAME, Document, Part
 from watchkeeper.control import ServerSettings
+from watchkeeper.control.archive import EvidenceSettings
 from watchkeeper.control.order import levels
+from watchkeeper.control.permission import ControlSettings
 from watchkeeper.probe import Leaf
 from watchkeeper.quantities import Duration, Secret, Size
 
@@ -42,6 +44,8 @@ class AgentSettings(Part, frozen=True, kw_only=True):
     token: Secret | None = None
     on_stop: Literal["stop", "leave"] = "stop"
     spool: Size = Size(64 << 20)
+    control: ControlSettings = ControlSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
 
     def __post_init__(self) -> None:
         """Refuse what could never work."""
@@ -60,6 +64,10 @@ class WatchedServer(ServerSettings, frozen=True, kw_only=True):
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
     never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
     how it is run: ``process`` is a program of the agent's own.
+
+    What it `requires` must be ready before it, and when that goes down it is stopped until it is back. It is started only
+    when all of `start_when` holds. Those of one `group` can be ordered together; `control` is what a hub may do to it (a
+    list of verbs, or ``false`` for nothing).
     """
 
     probe: tuple[Leaf, ...] = ()
@@ -92,7 +100,7 @@ def read_settings(document: Document) -> Settings:
         name: msgspec.structs.replace(server, folder=document.folder / (server.folder or ""))
         for name, server in document.named("server", WatchedServer).items()
     }
-    levels({name: server.after for name, server in servers.items()})
+    levels({name: server.before for name, server in servers.items()})
     return Settings(
         document.part("machine", MachineSettings),
         document.part("agent", AgentSettings),

@@ -10,8 +10,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from watchkeeper.config import Part
+from watchkeeper.config import NAME, Part
+from watchkeeper.control.conditions import Condition
 from watchkeeper.control.lifecycle import Policy, RestartPolicy
+from watchkeeper.control.limits import LimitSettings
+from watchkeeper.control.liveness import LivenessSettings
+from watchkeeper.control.schedule import ScheduleSettings
+from watchkeeper.model import Verb
 from watchkeeper.quantities import Duration, Size
 
 __all__ = ["BackoffSettings", "Driver", "LogSettings", "ServerSettings"]
@@ -55,6 +60,10 @@ class ServerSettings(Part, frozen=True, kw_only=True):
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
     never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
     how it is run: ``process`` is a program of the agent's own.
+
+    What it `requires` must be ready before it, and when that goes down it is stopped until it is back. It is started only
+    when all of `start_when` holds. Those of one `group` can be ordered together; `control` is what a hub may do to it (a
+    list of verbs, or ``false`` for nothing).
     """
 
     command: tuple[str, ...]
@@ -67,6 +76,13 @@ class ServerSettings(Part, frozen=True, kw_only=True):
     stop_grace: Duration = Duration(10)
     backoff: BackoffSettings = BackoffSettings()
     log: LogSettings = LogSettings()
+    requires: tuple[str, ...] = ()
+    group: str = ""
+    control: bool | tuple[Verb, ...] = True
+    start_when: tuple[Condition, ...] = ()
+    liveness: LivenessSettings | None = None
+    limits: LimitSettings = LimitSettings()
+    schedule: ScheduleSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could never work while file and line are still known."""
@@ -79,12 +95,28 @@ class ServerSettings(Part, frozen=True, kw_only=True):
         for name, value in self.environment.items():
             if not name or "=" in name or "\0" in name + value:
                 raise ValueError(f"environment: {name!r} cannot be the name of a variable")
+        if self.group and not NAME.fullmatch(self.group):
+            raise ValueError("group: expected 1 to 63 letters, digits, dots, dashes or underscores")
 
     @property
     def policy(self) -> Policy:
         """What the life cycle needs to know."""
-        backoff = self.backoff
-        return Policy(self.restart, float(self.stop_grace), float(backoff.first), float(backoff.most), float(backoff.stable))
+        backoff, liveness = self.backoff, self.liveness or LivenessSettings()
+        return Policy(
+            self.restart,
+            float(self.stop_grace),
+            float(backoff.first),
+            float(backoff.most),
+            float(backoff.stable),
+            hung_grace=min(float(liveness.grace), float(self.stop_grace)),
+            abort=liveness.abort,
+            gated=bool(self.requires or self.start_when),
+        )
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """Those that must be ready before it is started."""
+        return tuple(dict.fromkeys((*self.after, *self.requires)))
 
     @property
     def process(self) -> tuple[object, ...]:

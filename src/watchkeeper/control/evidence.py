@@ -81,7 +81,7 @@ async def gather(server: str, pid: int, why: str, lines: Callable[[], list[str]]
     while not desk.done.is_set() and time.monotonic() - began < SECONDS:  # noqa: ASYNC110  # as above
         await asyncio.sleep(0.01)
     found = dict(desk.found)
-    parts = [Section("why", why), *(Section("python stacks", text) for text in [stacks] if text)]
+    parts = [Section("why", redact(why)), *(Section("python stacks", text) for text in [stacks] if text)]
     parts += [Section(title, _bounded(found[title], SECTION_BYTES)) for title, _ in desk.wanted if title in found]
     missing = tuple(title for title, _ in desk.wanted if title not in found)
     taken = time.monotonic() - began

@@ -67,12 +67,22 @@ class Process:
         return self._reap()
 
     def terminate(self) -> None:
-        """Ask the whole group to end."""
+        """Ask the whole group to end; one that was stopped has to run for that."""
         self._signal(signal.SIGTERM)
+        self._go_on()
+
+    def abort(self) -> None:
+        """Ask the whole group to end with a core, where the system is told to keep such."""
+        self._signal(getattr(signal, "SIGABRT", signal.SIGTERM))
+        self._go_on()
 
     def kill(self) -> None:
         """End the whole group at once."""
         self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def _go_on(self) -> None:
+        if hasattr(signal, "SIGCONT"):
+            self._signal(signal.SIGCONT)
 
     def _reap(self) -> Ending:
         if self._child is None:
