@@ -13,7 +13,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ SECONDS = 2.0
 MOST_BYTES = 5 << 20
 SECTION_BYTES = 700 << 10
 LOG_LINES = 200
+LOG_CHARS = 100_000
 PYTHONS = 8
 """So many Python processes of one server are asked for their stacks."""
 
@@ -55,9 +56,10 @@ class Evidence(msgspec.Struct, frozen=True):
 class _Desk:
     """What a thread has found so far, to be taken at any time."""
 
-    def __init__(self, pids: list[int], lines: Callable[[], list[str]]) -> None:
+    def __init__(self, pids: list[int], lines: Sequence[str]) -> None:
         self.found: dict[str, str] = {}
-        self.wanted = [("last lines", lambda: redact("\n".join(lines()))), *facts.sections(pids)]
+        said = "\n".join(lines)[-LOG_CHARS:]
+        self.wanted: list[tuple[str, Callable[[], str]]] = [("last lines", lambda: redact(said)), *facts.sections(pids)]
         self.done = threading.Event()
 
     def run(self) -> None:
@@ -69,8 +71,8 @@ class _Desk:
         self.done.set()
 
 
-async def gather(server: str, pid: int, why: str, lines: Callable[[], list[str]], clock: Clock) -> Evidence:
-    """Look at a server's processes; `lines` gives its last output, and is called in a thread. Raises nothing."""
+async def gather(server: str, pid: int, why: str, lines: Sequence[str], clock: Clock) -> Evidence:
+    """Look at a server's processes; `lines` is its last output. Raises nothing."""
     began = time.monotonic()
     at = milliseconds(clock.wall())
     pids = processes(pid) if sys.platform == "linux" else [pid]
@@ -131,14 +133,10 @@ async def _dump(program: str, pid: int, seconds: float) -> str:
 
 
 def _is_python(pid: int) -> bool:
-    return any("python" in target for _, target in _program(pid))
-
-
-def _program(pid: int) -> list[tuple[str, str]]:
     try:
-        return [("exe", Path(f"/proc/{pid}/exe").readlink().name)]
+        return "python" in Path(f"/proc/{pid}/exe").readlink().name
     except OSError:
-        return []
+        return False
 
 
 def _bounded(text: str, most: int) -> str:

@@ -26,7 +26,8 @@ CPU_SECONDS = 0.1
 _TICK = 1.0 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
 _TCP_STATES = dict(
     enumerate(
-        "established syn-sent syn-received fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack listening closing".split(), 1
+        "established syn-sent syn-received fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack listening closing".split(),
+        1,
     )
 )
 

@@ -140,22 +140,7 @@ class Tick(NamedTuple):
     """Time has passed."""
 
 
-Input = (
-    Start
-    | Stop
-    | Restart
-    | Clear
-    | Spawned
-    | SpawnFailed
-    | Exited
-    | Hung
-    | Hold
-    | Waits
-    | Pause
-    | Resume
-    | Extend
-    | Tick
-)
+Input = Start | Stop | Restart | Clear | Spawned | SpawnFailed | Exited | Hung | Hold | Waits | Pause | Resume | Extend | Tick
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -163,7 +148,7 @@ class Life(msgspec.Struct, frozen=True):
 
     `restarts` counts unexpected ends so far; `failing_since` is when the present row of failures began. `left`: what follows
     if a stop is not heeded; `hung`: the stop is because it hung. `paused` says why (empty: it is not); `held`: it would be
-    started were it not paused.
+    started were it not paused. `waited`: it waits for something, and that was told.
     """
 
     state: ServerState = ServerState.STOPPED
@@ -178,6 +163,7 @@ class Life(msgspec.Struct, frozen=True):
     hung: bool = False
     paused: str = ""
     held: bool = False
+    waited: bool = False
 
 
 class Step(NamedTuple):
@@ -239,9 +225,9 @@ def step(life: Life, given: Input, policy: Policy, now: float, chance: float) ->
         case Restart(by):
             return _stop(life, policy, now, by, again=True) if life.state in ALIVE else _start(life, by)
         case Clear() if life.state is ServerState.WAITING:
-            return _spawn(life, life.reason, now)
+            return _spawn(life, life.reason if not life.waited else "what it waited for is there", now)
         case Waits(why) if life.state is ServerState.WAITING and why != life.reason:
-            return Step(replace(life, reason=why))
+            return Step(replace(life, reason=why, waited=True))
         case Spawned() if life.state is ServerState.STARTING:
             return Step(_to(life, ServerState.RUNNING, life.reason, spawned_at=now))
         case SpawnFailed(why) if life.state is ServerState.STARTING:
@@ -368,4 +354,4 @@ def _to(
 ) -> Life:
     """Into another state: what belongs to the old one alone (its due time, a stop under way) is gone."""
     began = life.spawned_at if spawned_at is None else spawned_at
-    return replace(life, state=state, reason=reason, due=due, spawned_at=began, again=again, left=(), hung=False)
+    return replace(life, state=state, reason=reason, due=due, spawned_at=began, again=again, left=(), hung=False, waited=False)

@@ -24,13 +24,21 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://)[^\s/@'\"]{1,500}@", re.IGNORECASE), rf"\1{HIDDEN}@"),
     # Authorization: Bearer …, Basic …; also with nothing before it
     (re.compile(r"\b(bearer|basic|digest|negotiate)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
-    (re.compile(r"\b((?:proxy-)?authori[sz]ation|(?:set-)?cookie|x-api-key)(\"?\s*[:=]\s*\"?)[^\r\n\"]+", re.IGNORECASE), rf"\1\2{HIDDEN}"),
+    (
+        re.compile(r"\b((?:proxy-)?authori[sz]ation|(?:set-)?cookie|x-api-key)(\"?\s*[:=]\s*\"?)[^\r\n\"]+", re.IGNORECASE),
+        rf"\1\2{HIDDEN}",
+    ),
     # name=value, name: value, "name": "value"
     (re.compile(rf"(?<![\w.-])({_NAME})([\"']?\s*[=:]\s*){_VALUE}", re.IGNORECASE), rf"\1\2{HIDDEN}"),
     # --name value
     (re.compile(rf"(?<!\S)(--?{_NAME})(\s+)(?!-){_VALUE}", re.IGNORECASE), rf"\1\2{HIDDEN}"),
     # What is a secret by its shape: tokens of well-known services, JSON Web Tokens.
-    (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|npm_|hf_)[A-Za-z0-9_-]{10,}"), HIDDEN),
+    (
+        re.compile(
+            r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|npm_|hf_)[A-Za-z0-9_-]{10,}"
+        ),
+        HIDDEN,
+    ),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), HIDDEN),
 )
 _WHOLE_NAME = re.compile(rf"--?{_NAME}", re.IGNORECASE)

@@ -126,13 +126,16 @@ class Supervisor:
         """All servers."""
         return tuple(self._kept)
 
+    def blocked(self, name: str) -> str:
+        """What a start of it would wait for now (empty: nothing of other servers)."""
+        kept = self._kept.get(name)
+        return self._blocked(kept) if kept else ""
+
     def dependents(self, name: str) -> tuple[str, ...]:
         """Those that are held when this one goes down, and those that are then."""
         found: list[str] = [name]
         for one in found:
-            found += [
-                kept.name for kept in self._kept.values() if one in kept.settings.requires and kept.name not in found
-            ]
+            found += [kept.name for kept in self._kept.values() if one in kept.settings.requires and kept.name not in found]
         return tuple(found[1:])
 
     def supervised(self) -> list[tuple[str, int, int]]:
