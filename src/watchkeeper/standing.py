@@ -57,21 +57,18 @@ class Weighed:
         supervised: Callable[[], Sequence[Supervised]],
     ) -> None:
         """`weigh(server, figures by metric, pid)` is called at each read, for each server that has a process."""
+        self.series = reader.series
         self._reader = reader
         self._weigh = weigh
         self._supervised = supervised
 
-    @property
-    def series(self) -> tuple[Series, ...]:
-        """The reader's own layout."""
-        return self._reader.series
-
     def read(self) -> Sequence[float]:
         """See `seams.Reader`."""
         values = self._reader.read()
+        self.series = self._reader.series
         pids = {one.server: one.pid for one in self._supervised()}
         found: dict[str, dict[str, float]] = {}
-        for series, value in zip(self._reader.series, values, strict=True):
+        for series, value in zip(self.series, values, strict=True):
             found.setdefault(series.labels[0][1], {})[series.name] = value
         for server, figures in found.items():
             if server in pids:

@@ -26,7 +26,19 @@ CPU_SECONDS = 0.1
 _TICK = 1.0 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
 _TCP_STATES = dict(
     enumerate(
-        "established syn-sent syn-received fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack listening closing".split(),
+        [
+            "established",
+            "syn-sent",
+            "syn-received",
+            "fin-wait-1",
+            "fin-wait-2",
+            "time-wait",
+            "closed",
+            "close-wait",
+            "last-ack",
+            "listening",
+            "closing",
+        ],
         1,
     )
 )
@@ -56,7 +68,7 @@ def threads(pids: Pids, proc: Path = PROC) -> str:
 
 def stacks(pids: Pids, proc: Path = PROC) -> str:
     """Where in the kernel each thread stands; root alone may see that."""
-    shown = []
+    shown: list[str] = []
     for pid in pids:
         for tid in _threads_of(pid, proc):
             if len(shown) >= STACKS:
@@ -83,7 +95,7 @@ def family(pids: Pids, proc: Path = PROC) -> str:
 def descriptors(pids: Pids, proc: Path = PROC) -> str:
     """Open files by kind, and the first of them by name."""
     kinds: Counter[str] = Counter()
-    lines = []
+    lines: list[str] = []
     for pid in pids:
         for number, target in links(proc / str(pid) / "fd"):
             kinds[target.split(":", 1)[0] if ":" in target and not target.startswith("/") else "file"] += 1
@@ -99,7 +111,7 @@ def sockets(pids: Pids, proc: Path = PROC) -> str:
     if not own or not pids:
         return "none that may be seen"
     states: Counter[str] = Counter()
-    lines = []
+    lines: list[str] = []
     for table in ("tcp", "tcp6", "udp", "udp6"):
         for line in _bounded(proc / str(pids[0]) / "net" / table).splitlines()[1:]:
             fields = line.split()
@@ -165,7 +177,7 @@ def word(path: Path) -> str:
 
 def links(folder: Path) -> list[tuple[str, str]]:
     """The descriptors of a process and what they lead to; those that cannot be seen are left out."""
-    found = []
+    found: list[tuple[str, str]] = []
     try:
         names = os.listdir(folder)  # noqa: PTH208  # names suffice
     except OSError:

@@ -9,7 +9,9 @@ from watchkeeper.control.lifecycle import ALIVE, Life
 from watchkeeper.model import ServerState, Verb
 
 
-def foretell(verb: Verb, name: str, settings: ServerSettings, life: Life, pid: int, held: Sequence[str], blocked: str) -> str:
+def foretell(  # noqa: C901, PLR0911  # a table of verbs and states
+    verb: Verb, name: str, settings: ServerSettings, life: Life, pid: int, held: Sequence[str], blocked: str
+) -> str:
     """What `verb` would do to a server now, as a sentence.
 
     `held`: those that would be stopped with it, since they require it; `blocked`: what a start would wait for.

@@ -37,7 +37,7 @@ STARVED = 0.5
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What counts as hung. `misses` of the last `of` answers; a silent server may be `busy`, and take `start`, so many seconds."""
+    """What counts as silent (`misses` of the last `of` answers), and for how many seconds that may be `busy` work, or a `start`."""
 
     misses: int = 3
     of: int = 3
@@ -79,7 +79,7 @@ class Tally(NamedTuple):
         return sum(self.missed)
 
 
-def judge(  # noqa: PLR0911  # a table of reasons
+def judge(  # noqa: C901, PLR0911  # a table of reasons
     rules: Rules,
     signs: tuple[Sign, ...],
     motion: Motion | None,

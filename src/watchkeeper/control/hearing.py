@@ -283,7 +283,7 @@ class Hearing:
 
     def _narrate(self, server: str, heard: Heard, verdict: Verdict) -> None:
         before = heard.told.state if heard.told else "fine"
-        facts = {"reason": verdict.reason}
+        facts: dict[str, str] = {"reason": verdict.reason}
         text = f"{server} {verdict.text}"
         if verdict.state == "hung":
             severity: Severity = "critical" if heard.acts else "warning"

@@ -207,7 +207,7 @@ def gravity(failures: int, policy: Policy) -> Severity:
 
 
 def worth_telling(failures: int, policy: Policy) -> bool:
-    """Whether one more failure is told: all before the cap, from there the 1st, 2nd, 4th, 8th …: for ever, and ever more rarely."""
+    """Whether one more failure is told: all before the cap, from there the 1st, 2nd, 4th, 8th …, ever more rarely."""
     if not at_cap(failures, policy):
         return True
     first_at_cap = next(count for count in range(2, 50) if at_cap(count, policy) or count == 42)

@@ -27,25 +27,28 @@ class Limit(Part, frozen=True, kw_only=True):
 
 
 class MemoryLimit(Limit, frozen=True, kw_only=True):
-    """``memory`` of ``[server.NAME.limits]``: all of its processes use more than `above`, `held` for so long; `then` as ``alert``, ``restart``."""
+    """``memory = { above = "1GiB" }``: its processes use more than `above` for as long as `held`; `then` is what is done."""
 
     above: Size
 
 
 class CountLimit(Limit, frozen=True, kw_only=True):
-    """``fds`` and ``threads`` of ``[server.NAME.limits]``: it has more than `above`, `held` for so long; `then` as ``alert``, ``restart``."""
+    """``fds = { above = 900 }``: it has more than `above` for as long as `held`; `then` is what is done."""
 
     above: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class CpuLimit(Limit, frozen=True, kw_only=True):
-    """``cpu`` of ``[server.NAME.limits]``: it uses more cores than `above`, `held` for so long; `then` as ``alert``, ``restart``."""
+    """``cpu = { above = 1.5 }``: it uses more cores than `above` for as long as `held`; `then` is what is done."""
 
     above: Annotated[float, msgspec.Meta(gt=0)]
 
 
 class LimitSettings(Part, frozen=True, kw_only=True):
-    """``[server.NAME.limits]``: what a server's processes may use together: `memory`, `fds`, `threads` and `cpu`."""
+    """``[server.NAME.limits]``: what a server's processes may use together: `memory`, `fds`, `threads` and `cpu`.
+
+    Each is ``{ above = …, held = "1m", then = "alert" }``: over that for so long is told (``alert``), or ends in a ``restart``.
+    """
 
     memory: MemoryLimit | None = None
     fds: CountLimit | None = None

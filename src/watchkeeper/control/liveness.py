@@ -28,9 +28,9 @@ class LivenessSettings(Part, frozen=True, kw_only=True):
 
     Probes with ``liveness = true`` count, all of its probes if none is marked so; `misses` of the last `of` answers (left
     out: as many) make it silent; an answer that takes longer than half a period is missed. With `notify` it says when it is
-    ready (``READY=1`` to ``NOTIFY_SOCKET``), and within `watchdog` it must send ``WATCHDOG=1`` again and again. A silent server that is at
-    work is left alone for `busy`; one that has just been started may be silent for `start`. `then` is ``restart`` or
-    ``report``; a restart is SIGABRT first if `abort`, SIGTERM, and SIGKILL after `grace`.
+    ready (``READY=1`` to ``NOTIFY_SOCKET``), and within `watchdog` it must send ``WATCHDOG=1`` again and again. A silent
+    server that is at work is left alone for `busy`; one that has just been started may be silent for `start`. `then` is
+    ``restart`` or ``report``; a restart is SIGABRT first if `abort`, SIGTERM, and SIGKILL after `grace`.
     """
 
     misses: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3

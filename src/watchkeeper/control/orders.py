@@ -46,7 +46,7 @@ class Orders:
         settings = self._servers.get(server)
         return allowed(self._control.allow, settings.control) if settings else ()
 
-    async def order(self, action: Action) -> Outcome:
+    async def order(self, action: Action) -> Outcome:  # noqa: PLR0911  # a table of verbs
         """Carry one out, and wait until it is done; what is wrong with it is an outcome too."""
         kept, settings = self._supervisor.kept(action.server), self._servers.get(action.server)
         if kept is None or settings is None:

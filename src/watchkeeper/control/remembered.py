@@ -44,7 +44,7 @@ class Memory:
         self.now = self._read()
 
     def keep(self, fresh: Sayings) -> str:
-        """Remember this instead; returns why the disk does not take it (empty: it does). It holds for this agent all the same."""
+        """Remember this instead; returns why the disk does not take it (empty: it does): then it holds for this agent alone."""
         self.now = fresh
         try:
             file = self._path.with_suffix(".new")

@@ -17,7 +17,10 @@ LATE = 90.0
 
 
 class ScheduleSettings(Part, frozen=True, kw_only=True):
-    """``[server.NAME.schedule]``: `restart` it at these times (``30 4 * * sun``, as cron has them) of a time `zone` (left out: the machine's)."""
+    """``[server.NAME.schedule]``: `restart` it at these times, written as for cron (``30 4 * * sun``).
+
+    They are times of a `zone` such as ``Europe/Berlin``; left out, of the machine's own.
+    """
 
     restart: str
     zone: str = ""

@@ -210,7 +210,7 @@ class KeptServer:
         finally:
             self._killing = False
 
-    def _narrate(self, before: Life, given: lifecycle.Input) -> None:
+    def _narrate(self, before: Life, given: lifecycle.Input) -> None:  # noqa: C901, PLR0912  # a table of what is told
         """Tell what has happened, for the journal; the same failure to start again and again is told once."""
         after = self.life
         pid = self.process.pid if self.process else 0

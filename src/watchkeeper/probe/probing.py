@@ -203,7 +203,7 @@ class Probing:
             self._tell(asking, before, after, at)
 
     def _tell_late(self, asking: Asking, halves: int) -> Callable[[], None]:
-        """Tell of each half period without an answer, since a hang must not hide behind a long time-out; returns the end of that."""
+        """Tell of each half period without an answer: a hang must not hide behind a long time-out. Returns what ends that."""
         waited = halves * asking.period / 2
         if not asking.server or waited > 0.9 * asking.leaf.timeout:
             return lambda: None
