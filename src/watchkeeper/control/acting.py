@@ -56,7 +56,7 @@ class Acting:
         *,
         sure: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Save evidence, then end it and start it again; `sure()` is asked once more after the evidence, which takes a moment."""
+        """Save evidence, then end it and start it again; `sure()` is asked once more after that, which takes a moment."""
         if server.life.paused or not self._may(server.name, why):
             return
         identity = await self.look(server, why)

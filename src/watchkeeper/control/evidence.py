@@ -90,14 +90,6 @@ async def gather(server: str, pid: int, why: str, lines: Sequence[str], clock: C
     return Evidence(new_id(at), at, server, pid, redact(why), round(taken, 3), tuple(parts), missing)
 
 
-def as_text(evidence: Evidence, when: str) -> str:
-    """All of it for a person to read; `when` as the reader's clock has it."""
-    head = f"{evidence.server} (pid {evidence.pid}), {when}, gathered within {evidence.seconds:.2f} s"
-    if evidence.missing:
-        head += f"; not to be had in time: {', '.join(evidence.missing)}"
-    return "\n".join([head, *(f"\n== {part.title} ==\n{part.text.rstrip()}" for part in evidence.sections)]) + "\n"
-
-
 async def _python_stacks(pids: list[int], seconds: float) -> str:
     """What py-spy says of those that are Python; empty when none is."""
     pythons = [pid for pid in pids if _is_python(pid)][:PYTHONS]

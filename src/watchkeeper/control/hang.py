@@ -37,7 +37,7 @@ STARVED = 0.5
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What counts as silent (`misses` of the last `of` answers), and for how many seconds that may be `busy` work, or a `start`."""
+    """What is silent (`misses` of the last `of` answers), and how many seconds of that may be `busy` work or a `start`."""
 
     misses: int = 3
     of: int = 3
@@ -63,15 +63,14 @@ class Verdict(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """The last answers of one probe, newest last (True: missed), and since when it has had none (inf: it has)."""
+    """The last answers of one probe, newest last (True: missed), and when the last one came (`since`; at first: its start)."""
 
+    since: float
     missed: tuple[bool, ...] = ()
-    since: float = float("inf")
 
     def add(self, *, missed: bool, now: float, of: int) -> Tally:
         """One more."""
-        since = min(self.since, now) if missed else float("inf")
-        return Tally((*self.missed, missed)[-of:], since)
+        return Tally(self.since if missed else now, (*self.missed, missed)[-of:])
 
     @property
     def misses(self) -> int:

@@ -76,7 +76,7 @@ class Pulse:
         self.ready = False
         self.alive = False
         self.status = ""
-        self._tallies = {name: Tally() for name in self.probes}
+        self._tallies = {name: Tally(now) for name in self.probes}
         self._whys: dict[str, str] = {}
         self._within = float(self.settings.watchdog) if self.settings.watchdog else 0.0
         self._pinged = now
@@ -146,7 +146,7 @@ class Pulse:
         for name, tally in self._tallies.items():
             silent = tally.misses >= self.settings.misses
             why = f"{self._whys.get(name, 'not asked yet')}, {tally.misses} of the last {len(tally.missed)} missed"
-            found.append(Sign(name, silent, min(tally.since, now), why))
+            found.append(Sign(name, silent, tally.since, why))
         if self.settings.notify and not self.ready:
             found.append(Sign("notify", now - self.began >= self._start, self.began, "no READY=1"))
         if self._within and (self.ready or not self.settings.notify):
