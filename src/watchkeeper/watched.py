@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +15,7 @@ from watchkeeper.collect.openmetrics import OpenMetrics
 from watchkeeper.config import NAME, Document, Part
 from watchkeeper.control import ServerSettings
 from watchkeeper.control.archive import EvidenceSettings
+from watchkeeper.control.conditions import DiskRoom, FileThere
 from watchkeeper.control.order import levels
 from watchkeeper.control.permission import ControlSettings
 from watchkeeper.probe import Leaf
@@ -97,7 +99,7 @@ class Settings(msgspec.Struct, frozen=True):
 def read_settings(document: Document) -> Settings:
     """The agent's part of a configuration, relative folders made whole; raises ConfigError."""
     servers = {
-        name: msgspec.structs.replace(server, folder=document.folder / (server.folder or ""))
+        name: _placed(server, document.folder / (server.folder or ""))
         for name, server in document.named("server", WatchedServer).items()
     }
     levels({name: server.before for name, server in servers.items()})
@@ -108,3 +110,12 @@ def read_settings(document: Document) -> Settings:
         servers,
         document.named("probe", Leaf),
     )
+
+
+def _placed(server: WatchedServer, folder: Path) -> WatchedServer:
+    """With its folder whole, and the paths of its conditions, which are relative to it."""
+    conditions = tuple(
+        msgspec.structs.replace(one, path=folder / one.path) if isinstance(one, FileThere | DiskRoom) else one
+        for one in server.start_when
+    )
+    return msgspec.structs.replace(server, folder=folder, start_when=conditions)

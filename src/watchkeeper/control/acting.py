@@ -88,9 +88,9 @@ class Acting:
             pass
         runs = server.process is not None and server.process is not before
         how = (
-            f"{server.name} runs (pid {server.process.pid})"
+            f"{server.name} was restarted and runs (pid {server.process.pid})"
             if runs and server.process
-            else f"{server.name}: {server.life.reason}"
+            else f"{server.name} does not run after its restart: {server.life.reason}"
         )
         self.tell(EventKind.ACTION_ENDED, server.name, how, "info" if runs else "warning", facts | {"ok": str(runs).lower()})
 

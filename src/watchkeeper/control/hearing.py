@@ -267,14 +267,14 @@ class Hearing:
         process = heard.process
         try:
             if not heard.acts:
-                await self._acting.look(kept, f"{kept.name} {verdict.text}")
+                await self._acting.look(kept, f"it {verdict.text}")
                 return
 
             def sure() -> bool:
                 now = heard.pulse.verdict(self._clock.monotonic(), self._expected(kept.name), seen=SEES_THREADS)
                 return heard.process is process and now.state == "hung"
 
-            await self._acting.restart(kept, lifecycle.Hung(verdict.text), f"{kept.name} {verdict.text}", sure=sure)
+            await self._acting.restart(kept, lifecycle.Hung(f"it {verdict.text}"), f"it {verdict.text}", sure=sure)
         finally:
             # One that was only told of is looked at once; one that was not helped (paused, asked about, late) may be later.
             if heard.process is process and heard.acts:

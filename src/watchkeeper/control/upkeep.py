@@ -188,8 +188,8 @@ class Upkeep:
                 continue
             self._acting.tell(EventKind.LIMIT_EXCEEDED, server, f"{server} {breach.text}", "warning", facts)
             if limit.then == "restart" and self._group is not None:
-                why = f"{server} {breach.text}"
-                given = lifecycle.Restart(f"watchkeeper restarts it: {why}")
+                why = f"it {breach.text}"
+                given = lifecycle.Restart(f"watchkeeper restarts it, since {why}")
                 self._group.create_task(self._acting.restart(kept, given, why), name=f"limit {name} of {server}")
 
     def _restart(self, server: str, why: str) -> None:
