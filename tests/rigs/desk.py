@@ -46,7 +46,6 @@ from watchkeeper.web.page import Asset
 from watchkeeper.web.serve import WebServer
 from watchkeeper.web.settings import WebSettings
 
-
 VERBS = get_args(Verb)
 
 
@@ -139,7 +138,9 @@ class StandInDesk:
         self.saved: dict[str, bytes] = {}
         self.written: asyncio.Queue[str] = asyncio.Queue()
         self.servers = {
-            "web": ServerStatus("web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1, allowed=VERBS, group="edge"),
+            "web": ServerStatus(
+                "web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1, allowed=VERBS, group="edge"
+            ),
             "jobs": ServerStatus("jobs", "process", ServerState.STOPPED, "down", 1, allowed=VERBS),
         }
         self.machine = Machine("alpha", "Linux", "6.1", "x86_64", 4, 1 << 33, self.now() - 60_000, "0.1.0", self.now())

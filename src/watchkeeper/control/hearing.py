@@ -85,7 +85,8 @@ class Hearing:
             settings, probes = server.liveness or LivenessSettings(then="report"), frozenset(marked.get(name, ()))
             if probes and server.liveness is None:
                 settings = LivenessSettings()
-            probes = probes or frozenset(asked.get(name, ()))
+            if not probes and not (settings.watchdog or settings.heartbeat):
+                probes = frozenset(asked.get(name, ()))
             old = self._heard.get(name)
             if old and old.pulse.settings == settings and old.pulse.probes == probes:
                 fresh[name] = old

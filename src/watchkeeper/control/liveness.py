@@ -26,8 +26,9 @@ NEVER = float("inf")
 class LivenessSettings(Part, frozen=True, kw_only=True):
     """``[server.NAME.liveness]``: when a server counts as hung, and what is done then.
 
-    Probes with ``liveness = true`` count, all of its probes if none is marked so; `misses` of the last `of` answers (left
-    out: as many) make it silent; an answer that takes longer than half a period is missed. With `notify` it says when it is
+    Probes with ``liveness = true`` count; all of its probes, if none is marked so and there is neither `watchdog` nor
+    heartbeat. `misses` of the last `of` answers (left out: as many) make it silent; an answer that takes longer than half a
+    period is missed. With `notify` it says when it is
     ready (``READY=1`` to ``NOTIFY_SOCKET``), and within `watchdog` it must send ``WATCHDOG=1`` again and again. A silent
     server that is at work is left alone for `busy`; one that has just been started may be silent for `start`. `then` is
     ``restart`` or ``report``; a restart is SIGABRT first if `abort`, SIGTERM, and SIGKILL after `grace`.
@@ -95,7 +96,7 @@ class Pulse:
         if name in self._tallies:
             self._tallies[name] = self._tallies[name].add(missed=not ok, now=now, of=self.settings.rules.of)
             self._whys[name] = why
-            self._live(ok=ok and (self.ready or not self.settings.notify))
+            self._live(now, ok=ok and (self.ready or not self.settings.notify))
 
     def said(self, said: Said, now: float) -> None:
         """A message of its own came."""
@@ -115,12 +116,12 @@ class Pulse:
         if said.stopping:
             self._quiet_until = max(self._quiet_until, now + float(self.settings.start))
         self._asked = self._asked or said.trigger
-        self._live(ok=said.ready or (said.watchdog and (self.ready or not self.settings.notify)))
+        self._live(now, ok=said.ready or (said.watchdog and (self.ready or not self.settings.notify)))
 
     def beat(self, now: float) -> None:
         """Its heartbeat file has changed."""
         self._beat = now
-        self._live(ok=self.ready or not self.settings.notify)
+        self._live(now, ok=self.ready or not self.settings.notify)
 
     def looked(self, look: Look) -> None:
         """What its threads do was looked at."""
@@ -133,8 +134,6 @@ class Pulse:
         if now < self._quiet_until:
             return Verdict("fine", "stopping", "is stopping by itself, as it has said")
         signs = self.signs(now)
-        if self.alive and not any(sign.silent for sign in signs):
-            self._looks.clear()
         rules = msgspec.structs.replace(self.settings.rules, start=self._start)
         found = motion(self._looks[0], self._looks[-1]) if len(self._looks) > 1 else None
         running_for = now - self.began
@@ -178,6 +177,8 @@ class Pulse:
         """Whether one more look would tell what its threads do."""
         return len(self._looks) < 2 or self._looks[-1].at - self._looks[0].at < SHORTEST
 
-    def _live(self, *, ok: bool) -> None:
+    def _live(self, now: float, *, ok: bool) -> None:
         if ok:
             self.alive = True
+            if not any(sign.silent for sign in self.signs(now)):
+                self._looks.clear()  # what it did while it was silent is of no interest any more
