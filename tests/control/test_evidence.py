@@ -130,6 +130,12 @@ async def test_it_is_bounded_and_one_broken_section_costs_no_other(server: int, 
     assert len(msgspec.json.encode(found)) < MOST_BYTES
     assert by_title(found)["threads"].endswith("(cut here)")
     assert "ZeroDivisionError" in by_title(found)["kernel stacks"]
+    monkeypatch.setattr(facts, "sockets", lambda _pids: "\x01" * 3_000_000)
+    monkeypatch.setattr(facts, "tables", lambda *_: "\x01" * 3_000_000)
+    found = await gather("web", server, "?", [], SystemClock())
+    assert len(msgspec.json.encode(found)) < MOST_BYTES
+    assert "found no room" in by_title(found)["status, limits, io"]
+    assert "loadavg" in by_title(found)["pressure"]
 
 
 def test_addresses_are_written_as_people_write_them() -> None:

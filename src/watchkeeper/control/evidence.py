@@ -26,7 +26,7 @@ from watchkeeper.model import new_id
 
 SECONDS = 2.0
 MOST_BYTES = 5 << 20
-SECTION_BYTES = 700 << 10
+SECTION_BYTES = 500 << 10
 LOG_LINES = 200
 LOG_CHARS = 100_000
 PYTHONS = 8
@@ -86,6 +86,7 @@ async def gather(server: str, pid: int, why: str, lines: Sequence[str], clock: C
     parts = [Section("why", redact(why)), *(Section("python stacks", text) for text in [stacks] if text)]
     parts += [Section(title, _bounded(found[title], SECTION_BYTES)) for title, _ in desk.wanted if title in found]
     missing = tuple(title for title, _ in desk.wanted if title not in found)
+    parts = _within(parts, MOST_BYTES - (100 << 10))
     taken = time.monotonic() - began
     return Evidence(new_id(at), at, server, pid, redact(why), round(taken, 3), tuple(parts), missing)
 
@@ -129,6 +130,17 @@ def _is_python(pid: int) -> bool:
         return "python" in Path(f"/proc/{pid}/exe").readlink().name
     except OSError:
         return False
+
+
+def _within(parts: list[Section], most: int) -> list[Section]:
+    """The sections that find room in so many bytes as they will be written; what does not is said in its place."""
+    kept = []
+    for part in parts:
+        size = len(msgspec.json.encode(part))
+        fits = size <= most
+        most -= size if fits else 0
+        kept.append(part if fits else Section(part.title, f"(left out: {size} bytes found no room)"))
+    return kept
 
 
 def _bounded(text: str, most: int) -> str:
