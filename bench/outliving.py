@@ -164,12 +164,19 @@ def peace(home: Path) -> None:
         time.sleep(SECONDS)
         for one, pair, earlier in zip(both, pids, before, strict=True):
             spent = [(cpu(pid) - was) * 60000 / SECONDS for pid, was in zip(pair, earlier, strict=True)]
-            rows.append([f"{len(one.names)} servers", *[f"{each:.1f}" for each in spent], *[f"{memory(pid):.1f}" for pid in pair]])
+            rows.append(
+                [f"{len(one.names)} servers", *[f"{each:.1f}" for each in spent], *[f"{memory(pid):.1f}" for pid in pair]]
+            )
     finally:
         for one in both:
             one.end()
     heads = ["", "agent CPU ms/min", "keeper CPU ms/min", "agent PSS MiB", "keeper PSS MiB"]
-    table(f"peace, {SECONDS:.0f} s, a round every 5 s", heads, rows, "goal: 60 CPU ms a minute more with ten servers, collectors aside")
+    table(
+        f"peace, {SECONDS:.0f} s, a round every 5 s",
+        heads,
+        rows,
+        "goal: 60 CPU ms a minute more with ten servers, collectors aside",
+    )
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
-export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full";
+export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "server_waiting" | "server_held" | "server_busy" | "server_hung" | "server_lives" | "server_paused" | "server_resumed" | "load_expected" | "limit_exceeded" | "limit_kept" | "restart_missed" | "evidence_saved" | "person_needed";
 
 /** Something that happened once, at an instant. `id` is unique, so telling it twice is harmless. `text` is one sentence for a person; `facts` are the same things for a program (`{"exit_code": "-9", "pid": "4711"}`). */
 export interface Event {
@@ -52,7 +52,7 @@ export interface ProbeResult {
   why: string;
 }
 
-/** Where one server stands now, as its agent sees it. `since` is when `state` was entered, `started_at` when the present process was spawned (0: none), `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words. */
+/** Where one server stands now, as its agent sees it. `since` is when `state` was entered, `started_at` when the present process was spawned (0: none), `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words. `liveness` is what its signs of life tell (empty: nothing is known), with the reason in `liveness_why`, and `says` is what it says of itself. `paused_until` is 0 when it is not paused, -1 when it is until somebody resumes it. `asks` is what a person must decide, `restart_at` the next restart by its schedule (0: none), `allowed` what its agent lets a hub do. */
 export interface ServerStatus {
   name: string;
   driver: string;
@@ -66,9 +66,18 @@ export interface ServerStatus {
   last_exit: string;
   next_attempt_at: number;
   probes: ProbeResult[];
+  group: string;
+  liveness: "" | "busy" | "fine" | "hung";
+  liveness_why: string;
+  says: string;
+  paused_until: number;
+  paused_why: string;
+  asks: string;
+  restart_at: number;
+  allowed: ("expect" | "pause" | "restart" | "resume" | "start" | "stop")[];
 }
 
-export type Verb = "restart" | "start" | "stop";
+export type Verb = "expect" | "pause" | "restart" | "resume" | "start" | "stop";
 
 /** Who is signed in. GET /api/session. */
 export interface Person {
@@ -164,9 +173,12 @@ export interface PanelView {
   scope: string;
 }
 
-/** What to do with a server. POST /api/machines/{machine}/servers/{server}/actions. */
+/** What to do with a server. POST /api/machines/{machine}/servers/{server}/actions. `reason` goes into the audit; `seconds` is how long to pause it (0: until it is resumed) or to expect heavy work of it; a `dry_run` is answered with what would happen. */
 export interface ActionAsk {
-  verb: "restart" | "start" | "stop";
+  verb: "expect" | "pause" | "restart" | "resume" | "start" | "stop";
+  reason?: string;
+  seconds?: number;
+  dry_run?: boolean;
 }
 
 /** An action and, once it has ended, its outcome. GET /api/actions/{id}. */
@@ -175,10 +187,55 @@ export interface ActionView {
   at: number;
   machine: string;
   server: string;
-  verb: "restart" | "start" | "stop";
+  verb: "expect" | "pause" | "restart" | "resume" | "start" | "stop";
   by: string;
   state: string;
   outcome: Outcome | null;
+  reason: string;
+  seconds: number;
+  dry_run: boolean;
+}
+
+/** What became of an order to one server of a group: its action, or why there is none (`why`). */
+export interface GroupAnswer {
+  server: string;
+  action: ActionView | null;
+  why: string;
+}
+
+/** That evidence was saved, from the journal. GET /api/evidence; all of it by GET /api/machines/{machine}/evidence/{id}. */
+export interface EvidenceView {
+  id: string;
+  at: number;
+  machine: string;
+  server: string;
+  why: string;
+  bytes: number;
+  seconds: number;
+}
+
+/** What was saved, newest first, paged as events are. GET /api/evidence. */
+export interface EvidenceList {
+  evidence: EvidenceView[];
+  next: string;
+}
+
+/** One part of evidence: what it is, and the text. */
+export interface EvidencePiece {
+  title: string;
+  text: string;
+}
+
+/** What a server was doing before something was done to it. `missing` could not be had in the time there was. */
+export interface EvidenceFile {
+  id: string;
+  at: number;
+  server: string;
+  pid: number;
+  why: string;
+  seconds: number;
+  sections: EvidencePiece[];
+  missing: string[];
 }
 
 /** The last lines of a server's output. GET /api/machines/{machine}/servers/{server}/logs?lines=. */
