@@ -1,4 +1,4 @@
-"""Kill -9 of the agent, of its keeper, and of both, over ten servers: what is touched, what is lost, how soon it is known again.
+"""Kill -9 of the agent, of its keeper, and of both, over ten servers: what is touched, what is lost, how soon all is known.
 
 The servers count lines into their logs every 2 ms with the monotonic clock, three of them past a rotation now and then.
 An outage would be a gap between two lines of one server, a loss a number that is not there; a server is touched when its pid
