@@ -121,6 +121,7 @@ class Hearing:
         heard.pulse.begin(self._clock.monotonic())
         if kept.adopted and kept.process:
             heard.pulse.adopt()
+        self._rung.set()
 
     def probed(self, server: str, probe: str, ok: bool, why: str) -> None:  # noqa: FBT001  # as a probe's frame tells it
         """A probe was answered (`ok`), or was not, or is not yet though it is time."""

@@ -65,6 +65,7 @@ class Supervisor:
         self._environment = environment
         self._before_kill = before_kill
         self._paused = paused
+        self._ending = False
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._clock = clock
         self._emit = emit
@@ -187,6 +188,7 @@ class Supervisor:
     async def stop_all(self) -> None:
         """Stop every server, those first that others do not need; each has its own grace. The next agent begins anew."""
         await self._knows(STOP_MARGIN_SECONDS)
+        self._ending = True
         for kept in self._kept.values():
             kept.done = True
             kept.save()
@@ -194,7 +196,9 @@ class Supervisor:
             for name in level:
                 self._kept[name].give(lifecycle.Stop("the agent stops"))
             for name in level:
-                await self._kept[name].wait_until(lambda name=name: self._kept[name].life.state not in ALIVE)  # type: ignore[misc]
+                kept = self._kept[name]
+                # Until it is idle there may be a start before the stop that has not taken effect yet.
+                await kept.wait_until(lambda kept=kept: kept.idle and kept.life.state not in ALIVE)  # type: ignore[misc]
 
     def close(self) -> None:
         """Let another agent have the folder; what still runs goes on and can be adopted."""
@@ -227,6 +231,8 @@ class Supervisor:
 
     def _begin(self, server: KeptServer, why: str) -> None:
         """What comes first: its start, if it starts with the agent; what is paused is held, and adopted as it is."""
+        if self._ending:
+            return
         if server.settings.autostart and not server.resumed and server.life.state not in ALIVE:
             server.give(lifecycle.Start(why))
         if paused := self._paused(server.name):
