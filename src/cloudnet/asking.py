@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloudnet import __version__
+from cloudnet.codes import Code
 from cloudnet.directory import checked_profile
 from cloudnet.errors import CloudError, Refused
 from cloudnet.keys import profile_text, verify
@@ -22,7 +23,6 @@ from cloudnet.packets import (
     KEY_BYTES,
     KEYS,
     AskStatus,
-    Code,
     Done,
     Find,
     Found,

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from cloudnet.backbone import Carry, Emptied
 from cloudnet.carriage import Carried
+from cloudnet.codes import Code
 from cloudnet.errors import Failed
 from cloudnet.mailfile import Mail
-from cloudnet.packets import Code, Deliver
+from cloudnet.packets import Deliver
 from cloudnet.session import Flight
 
 if TYPE_CHECKING:

@@ -15,13 +15,15 @@ import time
 from picows import WSCloseCode, WSMsgType, WSTransport
 
 from cloudnet.backbone import Handover
+from cloudnet.codec import from_client
+from cloudnet.codes import Close, Code
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.frames import Framed
 from cloudnet.framing import Broken
 from cloudnet.keys import Identity, written
 from cloudnet.limits import Admission
-from cloudnet.packets import Bye, Close, Code, Login, from_client
+from cloudnet.packets import Bye, Login
 from cloudnet.relay import Relay
 from cloudnet.session import Greeting, Line
 
@@ -145,7 +147,7 @@ class Connection(Framed):
 
     def pause_writing(self) -> None:
         """The client does not take what we write: nor do we read what would only make us write more."""
-        self.line.clogged_at = time.monotonic()
+        self.relay.clogged(self.line, time.monotonic())
         if self._transport is not None and not self._is_closing:
             self._transport.underlying_transport.pause_reading()
 

@@ -11,8 +11,9 @@ import asyncio
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from cloudnet.codes import Close
 from cloudnet.framing import TEXT, Assembler, Broken
-from cloudnet.packets import MESSAGE_BYTES, Close
+from cloudnet.packets import MESSAGE_BYTES
 
 CLOSING_SECONDS = 1.0
 """How long the other side may take to answer a close frame, or to take what was written before ours."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import struct
 
-from cloudnet.packets import Close
+from cloudnet.codes import Close
 
 TEXT = 1
 BINARY = 2

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from cloudnet.codes import Code
 from cloudnet.errors import Failed
 from cloudnet.figures import Figures
 from cloudnet.mailbox import Mailbox
-from cloudnet.packets import Code, Limits
+from cloudnet.packets import Limits
 from cloudnet.session import Flight, Line, Origin, Session
 
 logger = logging.getLogger(__name__)

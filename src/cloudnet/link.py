@@ -15,9 +15,10 @@ from contextlib import suppress
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from picows.url import WSParsedURL
 
+from cloudnet.codec import from_server, messages
 from cloudnet.errors import Failed, Refused
 from cloudnet.framing import BINARY, Assembler
-from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome, from_server, messages
+from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome
 
 SILENCE_SECONDS = 45.0
 """After so long without a word from the server it is pinged,"""

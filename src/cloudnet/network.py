@@ -32,9 +32,10 @@ from cloudnet.backbone import (
 )
 from cloudnet.bringing import Bringing
 from cloudnet.carriage import Carriage, Carried
+from cloudnet.codes import Code
 from cloudnet.handing import Handing
 from cloudnet.holding import Holding
-from cloudnet.packets import Code, Deliver, Profile, Send
+from cloudnet.packets import Deliver, Profile, Send
 from cloudnet.places import FORGOTTEN, PRESENT, Peer, Places
 from cloudnet.session import Flight, Origin, State
 

@@ -7,12 +7,15 @@ Importing this room loads no numpy: the store's arrays are named for type checke
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from watchkeeper.model import Block, Dictionary, Family, Frame, Matcher, Notes, Rollup, Series
 from watchkeeper.telling import Bulletin
+
+Admit = Callable[[int, int], None]
+"""Hears how many samples of how many series are about to be read, more or less; raises `Refused` where that is too much."""
 
 
 class Reader(Protocol):
@@ -158,10 +161,11 @@ class Store(Protocol):
         """The matching series; with a range, those that had a column in it."""
         ...
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """The raw samples with start <= time <= end (ms) of all matching series, a block per time axis.
 
-        Raises `Refused` (``too-much``) with the number of samples when it would read more than `most` (None: its own limit).
+        Before any is read `admit` hears how many there are. Raises what that raises, and `Refused` (``too-much``) with the
+        number of samples when it is more than the store itself reads at once.
         """
         ...
 

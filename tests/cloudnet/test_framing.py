@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudnet.codes import Close
 from cloudnet.framing import BINARY, INVALID_TEXT, TEXT, Assembler, Broken, frame
-from cloudnet.packets import Close
 
 
 class Part(NamedTuple):

@@ -19,6 +19,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from cloudnet.codec import encode_one, from_server
+from cloudnet.codes import Code
 from cloudnet.courier import Courier, Message, Outgoing
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, profile_text
@@ -26,7 +28,6 @@ from cloudnet.packets import (
     Accepted,
     AskStatus,
     Challenge,
-    Code,
     Deliver,
     Done,
     Find,
@@ -43,8 +44,6 @@ from cloudnet.packets import (
     ServerStatus,
     Watch,
     Welcome,
-    encode_one,
-    from_server,
 )
 from cloudnet.sealed import Letter
 from cloudnet.session import Greeting
@@ -307,7 +306,7 @@ class Machine(RuleBasedStateMachine):
         """A client's connection takes nothing more, or takes it again."""
         if (wire := self.parties[who].wire) is not None and wire.closed is None:
             if is_clogged:
-                wire.line.clogged_at = time.monotonic()
+                self.office.relay.clogged(wire.line, time.monotonic())
             else:
                 self.office.relay.unclogged(wire.line)
 

@@ -28,7 +28,8 @@ from cloudnet import (
     server,
     session,
 )
-from cloudnet.packets import Close, Code, Entry, Limits, Profile, Resume
+from cloudnet.codes import Close, Code
+from cloudnet.packets import Entry, Limits, Profile, Resume
 from rigs.wire import CLIENT, SERVER
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cloud-protocol.md").read_text(encoding="utf-8")

@@ -37,6 +37,7 @@ from watchkeeper.model import (
     Verb,
 )
 from watchkeeper.query import QuerySettings
+from watchkeeper.seams import Admit
 from watchkeeper.web.access import local_token
 from watchkeeper.web.app import build
 from watchkeeper.web.changes import Changes
@@ -94,7 +95,7 @@ class MemoryStore:
         """Those that match."""
         return [series for series in self._columns if all(_matches(one, series) for one in matchers)]
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """A block of its own for each series, which is the hardest case for who joins them."""
         blocks = []
         for series in self.series(matchers):

@@ -7,11 +7,12 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from cloudnet.codec import from_server
 from cloudnet.directory import Directory
 from cloudnet.figures import Figures
 from cloudnet.keys import Identity
 from cloudnet.mailbox import Mailbox
-from cloudnet.packets import FromServer, Limits, Login, from_server
+from cloudnet.packets import FromServer, Limits, Login
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
 from cloudnet.session import Flight, Greeting, Line
@@ -107,7 +108,7 @@ class Office:
         return mailbox
 
     def _not_kept(self, flight: Flight, why: str) -> None:
-        self.relay.not_kept(flight, why)
+        self.relay.keeping.not_kept(flight, why)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
         task = self.loop.create_task(work)

@@ -125,7 +125,7 @@ class Receiver:
                 oldest[source] = min(fresh[labels], oldest.get(source, 1 << 62))
         if oldest:
             wanted = [_any_of(name, {source[place] for source in oldest}) for place, name in enumerate(Source._fields)]
-            blocks = self._store.select(wanted, min(oldest.values()), 1 << 60, MOST_LEARNT)
+            blocks = self._store.select(wanted, min(oldest.values()), 1 << 60, _learnable)
             self._floors |= {source: {} for source in oldest}
             for one, at in _newest(blocks):
                 floors = self._floors[source_of(one)] if source_of(one) in oldest else {}
@@ -219,6 +219,12 @@ def _frame(group: Group, layout: int, at: int, cells: list[tuple[Known, float]])
     values = np.full(len(group.series), np.nan)
     values[[known.column for known, _ in cells]] = [value for _, value in cells]
     return Frame(group.stream, layout, at, values.tobytes())
+
+
+def _learnable(samples: int, series: int) -> None:
+    """What may be read to learn what was kept of a source; raises Refused beyond it."""
+    if samples > MOST_LEARNT:
+        raise Refused(f"{samples:,} samples of {series:,} series would have to be read first", code="too-much")
 
 
 def _newest(blocks: list[Block]) -> Iterator[tuple[Series, int]]:
