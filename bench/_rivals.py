@@ -40,7 +40,7 @@ def running(command: Command) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def ours(stack: ExitStack, folder: Path, victim: Command) -> None:
-    """The agent, alone: it needs no hub to keep servers. A run of 100 ms sets the back-off back: each restart is a first one."""
+    """The agent, alone: it needs no hub to keep servers. A run of 100 ms sets the back-off back."""
     words = ", ".join(f"'{word}'" if '"' in word else f'"{word}"' for word in victim)
     config = folder / "bench.toml"
     config.write_text(f"[server.bench]\ncommand = [{words}]\n[server.bench.backoff]\nstable = '100ms'\n")

@@ -1,4 +1,4 @@
-"""Kill -9 of the agent, of its keeper, and of both, over ten servers: what is touched, what is lost, how soon all is known again.
+"""Kill -9 of the agent, of its keeper, and of both, over ten servers: what is touched, what is lost, how soon all is known.
 
 The servers count lines into their logs every 2 ms with the monotonic clock, three of them past a rotation now and then.
 An outage would be a gap between two lines of one server, a loss a number that is not there; a server is touched when its pid
@@ -9,6 +9,7 @@ BENCH_KILLS sets how many kills of each kind (20), BENCH_SECONDS the length of t
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import statistics
@@ -42,8 +43,11 @@ class Watched:
         script.write_text(victim)
         config = folder / "bench.toml"
         command = f'command = ["{sys.executable}", "-I", "-S", "{script}"]'
-        config.write_text("".join(f"[server.s{number}]\n{command}\nlog = {{ size = '{'64KiB' if number < 3 else '10MiB'}', keep = 100 }}\n"
-                                  for number in range(servers)))  # fmt: skip
+        text = ""
+        for number in range(servers):
+            size = "64KiB" if number < 3 else "10MiB"
+            text += f'[server.s{number}]\n{command}\nlog = {{ size = "{size}", keep = 100 }}\n'
+        config.write_text(text)
         self._command = [sys.executable, "-m", "watchkeeper", "agent", "--config", str(config), "--data", str(self.data)]
         self.names = [f"s{number}" for number in range(servers)]
         self.start()
@@ -52,7 +56,7 @@ class Watched:
 
     def start(self) -> None:
         """Start the agent, or another one."""
-        self.agent = subprocess.Popen([*self._command, "--log-level", "critical"], stdout=subprocess.DEVNULL)
+        self.agent = subprocess.Popen([*self._command, "--log-level", "error"], stdout=subprocess.DEVNULL)
 
     def pids(self) -> dict[str, int]:
         """Who runs, by the keeper's records."""
@@ -131,7 +135,7 @@ def deaths(home: Path, noise: Noise) -> None:
                 found = lines(one.data, name)
                 lost += found[-1][0] - found[0][0] + 1 - len(found)
                 times = [at for _, at in found if at >= began]
-                gaps.append(max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) / 1e6)
+                gaps.append(max(later - earlier for earlier, later in itertools.pairwise(times)) / 1e6)
             took = [f"{statistics.median(again):.2f}", f"{max(again):.2f}"] if again else ["", ""]
             rows.append([which, len(again), touched, lost, f"{max(gaps):.0f}", *took])
             noise.look()
@@ -164,12 +168,19 @@ def peace(home: Path) -> None:
         time.sleep(SECONDS)
         for one, pair, earlier in zip(both, pids, before, strict=True):
             spent = [(cpu(pid) - was) * 60000 / SECONDS for pid, was in zip(pair, earlier, strict=True)]
-            rows.append([f"{len(one.names)} servers", *[f"{each:.1f}" for each in spent], *[f"{memory(pid):.1f}" for pid in pair]])
+            rows.append(
+                [f"{len(one.names)} servers", *[f"{each:.1f}" for each in spent], *[f"{memory(pid):.1f}" for pid in pair]]
+            )
     finally:
         for one in both:
             one.end()
     heads = ["", "agent CPU ms/min", "keeper CPU ms/min", "agent PSS MiB", "keeper PSS MiB"]
-    table(f"peace, {SECONDS:.0f} s, a round every 5 s", heads, rows, "goal: 60 CPU ms a minute more with ten servers, collectors aside")
+    table(
+        f"peace, {SECONDS:.0f} s, a round every 5 s",
+        heads,
+        rows,
+        "goal: 60 CPU ms a minute more with ten servers, collectors aside",
+    )
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """From kill -9 of a supervised server to its successor's first act; beside a bare start of it, and other supervisors.
 
-The server's first act is to send its pid and the monotonic clock to a socket, the same for all. Rounds go from one supervisor to
-the next, so a noisy minute hits all alike; what counts is the difference to the bare start of the same round. BENCH_KILLS sets
-how many (60; a quarter of it for those that take a second and more); which rivals are here: `_rivals`.
+The server's first act is to send its pid and the monotonic clock to a socket, the same for all. Rounds go from one supervisor
+to the next, so a noisy minute hits all alike; what counts is the difference to the bare start of the same round. BENCH_KILLS
+sets how many (60; a quarter of it for those that take a second and more); which rivals are here: `_rivals`.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def main() -> None:
                 if rival in SLOW and turn % 4:
                     continue
                 time.sleep(max(0.1, born + LIFE_SECONDS - time.monotonic()))
-                took, pid = killed(births, pid)
-                places[rival] = births, pid, time.monotonic()
+                took, successor = killed(births, pid)
+                places[rival] = births, successor, time.monotonic()
                 seen[rival].append(took)
                 beyond[rival].append(took - floor)
             if turn % 10 == 0:

@@ -38,6 +38,9 @@ from watchkeeper import cli, hub, probe, standing, watched  # noqa: E402  # afte
 from watchkeeper.cli.settings import schema  # noqa: E402
 from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
 from watchkeeper.config import encode_hook  # noqa: E402
+from watchkeeper.control.conditions import Condition  # noqa: E402
+from watchkeeper.control.heartbeat import HeartbeatSettings  # noqa: E402
+from watchkeeper.control.limits import LimitSettings  # noqa: E402
 from watchkeeper.fetch import fetch  # noqa: E402
 from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402
 from watchkeeper.model import Family  # noqa: E402
@@ -51,6 +54,7 @@ SHARED = {
     "name": "tells several of one kind apart; left out, the kind is the name",
     "timeout": "how long an answer may take",
     "misses": "how many failures in a row count as down",
+    "liveness": "whether a server that does not answer it counts as hung",
 }
 """Keys that many tables have and that mean the same in each."""
 
@@ -114,11 +118,18 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
     """Every struct that a table of the file is read by, with the table's name as it is written."""
     yield "[machine]", watched.MachineSettings
     yield "[agent]", watched.AgentSettings
+    for name in ("control", "evidence"):
+        yield f"[agent.{name}]", struct_field(watched.AgentSettings, name)
     for field in msgspec.structs.fields(CollectSettings):
         yield f"[collect.{field.name}]", field.type
     yield "[server.NAME]", watched.WatchedServer
-    for name in ("backoff", "log"):
+    for name in ("backoff", "log", "liveness", "limits", "schedule"):
         yield f"[server.NAME.{name}]", struct_field(watched.WatchedServer, name)
+    yield "[server.NAME.liveness.heartbeat]", HeartbeatSettings
+    for field in msgspec.structs.fields(LimitSettings):
+        yield f"[server.NAME.limits.{field.name}]", struct_field(LimitSettings, field.name)
+    for condition in get_args(Condition):
+        yield f'[[server.NAME.start_when]] with kind = "{condition.__struct_config__.tag}"', condition
     for leaf in get_args(probe.Leaf):
         yield f'[[server.NAME.probe]], [probe.NAME] with kind = "{leaf.__struct_config__.tag}"', leaf
     yield "[[server.NAME.metrics]]", openmetrics.OpenMetrics
@@ -128,8 +139,10 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
 
 
 def struct_field(kind: type[msgspec.Struct], name: str) -> Any:
-    """The type of one field."""
-    return next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+    """The type of one field; of one that may be left out, the type of what it is when it is there."""
+    found = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+    arms = [arm for arm in get_args(found) if arm is not type(None)]
+    return arms[0] if get_origin(found) in {Union, types.UnionType} and len(arms) == 1 else found
 
 
 def prose(kind: type) -> str:
@@ -156,6 +169,7 @@ def is_table(kind: Any) -> bool:
     if get_origin(kind) is tuple:
         kind = get_args(kind)[0]
     arms = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
+    arms = tuple(arm for arm in arms if arm is not type(None))
     return all(isinstance(arm, type) and issubclass(arm, msgspec.Struct) and arm is not Secret for arm in arms)
 
 

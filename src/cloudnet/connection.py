@@ -147,7 +147,7 @@ class Connection(Framed):
 
     def pause_writing(self) -> None:
         """The client does not take what we write: nor do we read what would only make us write more."""
-        self.line.clogged_at = time.monotonic()
+        self.relay.clogged(self.line, time.monotonic())
         if self._transport is not None and not self._is_closing:
             self._transport.underlying_transport.pause_reading()
 

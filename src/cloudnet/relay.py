@@ -39,6 +39,9 @@ logger = logging.getLogger(__name__)
 BURST_SECONDS = 2.0
 """A client may send as many messages at once as its rate allows in so many seconds."""
 
+LOOKS = 64
+"""Sessions whose deadlines are seen to in one turn of the event loop: thousands that came at once are due at once."""
+
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
@@ -71,6 +74,8 @@ class Relay:
         """The other nodes, where there are any."""
         self._routes = attendance.routes
         self._buckets: dict[bytes, Bucket] = {}
+        self.clogs: set[Line] = set()
+        """Connections that take nothing of what is written to them."""
         self._asking = Asking(self, spawn)
 
     # -- connections ------------------------------------------------------------------------------
@@ -129,6 +134,7 @@ class Relay:
 
     def part(self, line: Line) -> None:
         """As `lose`, but nobody is told: the session goes on on another node."""
+        self.clogs.discard(line)
         session = line.session
         if session is not None:
             self.keeping.park(session)
@@ -136,6 +142,7 @@ class Relay:
 
     def lose(self, line: Line) -> None:
         """A connection is gone: what was in flight on it goes to the disk, and its session may come back."""
+        self.clogs.discard(line)
         session = line.session
         if session is None:
             return
@@ -144,6 +151,7 @@ class Relay:
 
     def leave(self, line: Line) -> None:
         """A client says that it goes for good."""
+        self.clogs.discard(line)
         session = line.session
         if session is not None:
             self.keeping.park(session)
@@ -310,9 +318,15 @@ class Relay:
             self.elsewhere.listed(key, profile, at)
         return at
 
+    def clogged(self, line: Line, now: float) -> None:
+        """A client does not read what is written to it."""
+        line.clogged_at = now
+        self.clogs.add(line)
+
     def unclogged(self, line: Line) -> None:
-        """A client reads again."""
+        """It reads again."""
         line.clogged_at = 0.0
+        self.clogs.discard(line)
         if line.paused:
             line.relieve()
         else:
@@ -323,35 +337,48 @@ class Relay:
     # -- once a second ----------------------------------------------------------------------------------
 
     def sweep(self, now: float) -> None:
-        """See to every deadline: silent clients, windows that close, messages nobody takes, connections that are stuck."""
+        """See to every deadline at once; a server takes the sessions a few at a time."""
         self.sweep_messages(now)
-        for session in list(self.attendance.sessions.values()):
+        while self.sweep_sessions(now):
+            pass
+        self.forget(now)
+
+    def sweep_sessions(self, now: float) -> bool:
+        """Silent clients and windows that close, `LOOKS` of them; whether there may be more."""
+        due = self.attendance.deadlines.due(self.attendance.sessions, now, LOOKS)
+        for session in due:
             line = session.line
-            if session.is_overdue(now):
-                if line is not None:
-                    line.wire.end(Close.DEADLINE, Code.DEADLINE, "nothing was heard of you")
-                    self.lose(line)
-                else:
-                    self.attendance.end(session, "left", _wall())
-            elif line is not None and session.wants_ping(now):
-                line.wire.ping()
-        for key in [
-            key for key, bucket in self._buckets.items() if key not in self.attendance.sessions and bucket.is_full(now)
-        ]:
-            del self._buckets[key]
+            if not session.is_overdue(now):
+                if session.wants_ping(now) and line is not None:
+                    line.wire.ping()
+                self.attendance.deadlines.watch(session)
+            elif line is not None:
+                line.wire.end(Close.DEADLINE, Code.DEADLINE, "nothing was heard of you")
+                self.lose(line)
+            else:
+                self.attendance.end(session, "left", _wall())
+        return len(due) == LOOKS
 
     def sweep_messages(self, now: float) -> None:
-        """The part that cannot wait: for ten thousand clients who say nothing it is a look at each and no more."""
+        """Messages that nobody takes, connections that are stuck."""
         oldest = now
-        for session in [one for one in self.attendance.sessions.values() if one.flights or (one.line and one.line.clogged_at)]:
-            if session.flights and session.flights[0].at < now - KEEP_SECONDS:
+        flying = self.attendance.flying
+        for session in list(flying):
+            if not session.flights:
+                flying.discard(session)
+            elif session.flights[0].at < now - KEEP_SECONDS:
                 oldest = min(oldest, session.flights[0].at)
                 self.keeping.keep_overdue(session, now)
-            line = session.line
-            if line is not None and line.clogged_at and now - line.clogged_at >= DRAIN_SECONDS:
-                line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
-                self.lose(line)
+        for line in [line for line in self.clogs if line.session is not None and now - line.clogged_at >= DRAIN_SECONDS]:
+            line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
+            self.lose(line)
         self.figures.oldest_under_way = now - oldest
+
+    def forget(self, now: float) -> None:
+        """Drop what is known of the rates of those who are not here and have been quiet."""
+        sessions = self.attendance.sessions
+        for key in [key for key, bucket in self._buckets.items() if key not in sessions and bucket.is_full(now)]:
+            del self._buckets[key]
 
     async def settle_everything(self) -> None:
         """Before the end: what is in flight goes to the disk, and whoever sent it is told."""

@@ -236,16 +236,19 @@ class Flight:
 class Session:
     """What a server owes one client: its messages in flight, its watches, a window to come back in."""
 
-    def __init__(self, key: bytes, now: float, limits: Limits) -> None:
-        """A fresh session, away until it is attached."""
+    def __init__(self, key: bytes, now: float, limits: Limits, flying: set[Session]) -> None:
+        """A fresh session, away until it is attached. It adds itself to `flying` whenever something is in flight."""
         self.key = key
         self.limits = limits
+        self._flying = flying
         self.epoch = os.urandom(EPOCH_BYTES)
         self.state = State.AWAY
         self.line: Line | None = None
         self.deadline = now + limits.resume_seconds
         self.heard = now
         self.pinged = False
+        self.look_at = 0
+        """In which second `deadlines` has it looked at next; 0: in none."""
         self.position = 0
         self.flights: deque[Flight] = deque()
         self.flight_bytes = 0
@@ -311,6 +314,13 @@ class Session:
             return now - self.heard >= SILENCE_SECONDS
         return now >= self.deadline
 
+    @property
+    def due(self) -> float:
+        """When it will want a ping or be overdue, if nothing is heard of it before."""
+        if self.state is State.READY:
+            return self.heard + (SILENCE_SECONDS if self.pinged else PING_SECONDS)
+        return self.deadline
+
     # -- messages ---------------------------------------------------------------------------------
 
     @property
@@ -341,6 +351,8 @@ class Session:
         assert line is not None
         position = self.position = self.position + 1
         deliver = Deliver(position, sender, identity, at, to, body)
+        if not self.flights:
+            self._flying.add(self)
         self.flights.append(Flight(deliver, origin, seq, now, row))
         self.flight_bytes += len(body)
         line.say(deliver)

@@ -158,6 +158,13 @@ class Hub:
         """The end of a server's output, for a message about it."""
         return self.logs(machine, server, lines, follow=False)
 
+    async def evidence(self, machine: str, identity: str) -> bytes:
+        """What an agent has saved of a server, as a JSON document."""
+        link = self.fleet.link(machine)
+        if link is None:
+            raise Refused(f"{machine}'s agent is not connected, and evidence is on its disk", code="not-connected")
+        return await link.evidence(identity)
+
     async def link(self, socket: LinkSocket) -> None:
         """Serve one agent's connection until it ends."""
         await Downlink(socket, self.fleet, self.clock).serve()
@@ -219,6 +226,7 @@ class Hub:
         try:
             await self.store.commit()
             fresh = await self.journal.events.add(events)
+            deeds = await self.journal.actions.record(events)
             for outcome in outcomes:
                 await self._settle(outcome)
         except Failed as fault:
@@ -238,6 +246,8 @@ class Hub:
             await link.acknowledge(upto)
         for event in fresh:
             self.changes.event(event)
+        for row in deeds:
+            self.changes.action(row)
         await self._expire()
 
     async def observe_itself(self) -> None:

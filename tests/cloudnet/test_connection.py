@@ -237,7 +237,6 @@ async def test_who_has_too_much_under_way_is_not_read_until_it_is_less(tmp_path:
 
 async def test_a_half_open_peer_is_found_out_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cable that holds everything: senders do not wait for long, the peer is asked, taken for gone, and gets all later."""
-    monkeypatch.setattr("cloudnet.server.SWEEP_SECONDS", 0.0)
     monkeypatch.setattr("cloudnet.session.PING_SECONDS", 1.0)
     monkeypatch.setattr("cloudnet.session.SILENCE_SECONDS", 2.5)
     bob = Identity.new()

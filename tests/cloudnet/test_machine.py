@@ -306,7 +306,7 @@ class Machine(RuleBasedStateMachine):
         """A client's connection takes nothing more, or takes it again."""
         if (wire := self.parties[who].wire) is not None and wire.closed is None:
             if is_clogged:
-                wire.line.clogged_at = time.monotonic()
+                self.office.relay.clogged(wire.line, time.monotonic())
             else:
                 self.office.relay.unclogged(wire.line)
 

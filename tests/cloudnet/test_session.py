@@ -165,7 +165,7 @@ def test_settled_messages_are_counted_and_let_a_client_be_read_again() -> None:
     """Once half of what was too much is settled; each is accepted or rejected in the figures."""
     figures = Figures()
     wire = ScriptedWire(figures)
-    session = Session(ANN.key, 0.0, LIMITS)
+    session = Session(ANN.key, 0.0, LIMITS, set())
     session.attach(wire.line, 0.0)
     wire.line.pending, wire.line.paused, wire.is_paused = 4, True, True
     wire.line.accept(1)
@@ -196,7 +196,7 @@ class Told:
 def attached(limits: Limits = LIMITS) -> tuple[Session, ScriptedWire]:
     """A session with a connection since second 0."""
     wire = ScriptedWire()
-    session = Session(ANN.key, 0.0, limits)
+    session = Session(ANN.key, 0.0, limits, set())
     session.attach(wire.line, 0.0)
     return session, wire
 
@@ -247,7 +247,7 @@ def test_positions_rise_over_all_connections() -> None:
     forward(session, Told(), 2)
     assert session.flights[0].position == 2
     assert [packet.position for packet in wire.said()] == [1]  # type: ignore[union-attr]  # Deliver
-    assert Session(ANN.key, 0.0, LIMITS).epoch != session.epoch
+    assert Session(ANN.key, 0.0, LIMITS, set()).epoch != session.epoch
 
 
 def test_only_the_very_session_is_resumed() -> None:

@@ -168,6 +168,7 @@ def test_a_page_without_end_costs_the_line_and_no_server(start: Start) -> None:
 def test_an_agent_that_reads_nothing_is_given_up(start: Start) -> None:
     """Its keeper neither waits for it nor keeps all that it has not read."""
     first = start()
+    spawn(first, "o0", "sleep", "1000", server="other")  # else the keeper would end with the line
     spawn(first, "o1", "true", *["x" * 100_000] * 10)
     with pytest.raises(ConnectionError):
         while True:
@@ -214,6 +215,7 @@ def test_it_costs_nothing_while_nothing_happens_and_little_memory(start: Start, 
     spawn(caller, "o1", "sleep", "1000")
     caller.hear("running")
     (keeper,) = keepers(tmp_path)
+    until(lambda: switches(keeper) == (time.sleep(0.3), switches(keeper))[1], "it to come to rest")
     before = switches(keeper)
     select.select([], [], [], 1)
     assert switches(keeper) == before

@@ -18,9 +18,11 @@ def kernel() -> tuple[int, int]:
 
 def test_a_zombie_tells_its_status() -> None:
     """As long as its parent has not waited for it, and only under its own start."""
-    child = subprocess.Popen(["sh", "-c", "exit 7"])
+    child = subprocess.Popen(["sh", "-c", "read go; exit 7"], stdin=subprocess.PIPE)
     start = living.started(child.pid)
     handle = os.pidfd_open(child.pid)
+    assert child.stdin
+    child.stdin.close()
     try:
         assert ending.wait(handle, 20_000)
         assert os.waitstatus_to_exitcode(ending.of_stranger(child.pid, handle, start) or 0) == 7
@@ -33,9 +35,11 @@ def test_a_zombie_tells_its_status() -> None:
 @pytest.mark.skipif(kernel() < (6, 15), reason="a pidfd tells the status of what was waited for from Linux 6.15 on")
 def test_a_pidfd_tells_the_status_of_what_was_waited_for() -> None:
     """By whomever: the pid is free by then, and the pidfd still means the one that has ended."""
-    child = subprocess.Popen(["sh", "-c", "kill -9 $$"])
+    child = subprocess.Popen(["sh", "-c", "read go; kill -9 $$"], stdin=subprocess.PIPE)
     start = living.started(child.pid)
     handle = os.pidfd_open(child.pid)
+    assert child.stdin
+    child.stdin.close()
     try:
         assert ending.of_pidfd(handle) is None
         child.wait()

@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import msgspec
@@ -39,6 +40,7 @@ from watchkeeper.model import (
     Series,
     ServerState,
     ServerStatus,
+    Verb,
 )
 from watchkeeper.query import QuerySettings
 from watchkeeper.seams import Admit
@@ -51,6 +53,8 @@ from watchkeeper.web.listen import address, bind
 from watchkeeper.web.page import Asset
 from watchkeeper.web.serve import WebServer
 from watchkeeper.web.settings import WebSettings
+
+VERBS = get_args(Verb)
 
 
 async def until(true: Callable[[], object], seconds: float = 10) -> None:
@@ -139,13 +143,16 @@ class StandInDesk:
         self.hold: asyncio.Event | None = None
         self.log_readers = 0
         self.heard: list[bytes] = []
+        self.saved: dict[str, bytes] = {}
         self.written: asyncio.Queue[str] = asyncio.Queue()
         self.rules = ""
         self.told: list[tuple[Bulletin, tuple[str, ...]]] = []
         self._alerting: AlertDesk | None = None
         self.servers = {
-            "web": ServerStatus("web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1),
-            "jobs": ServerStatus("jobs", "process", ServerState.STOPPED, "down", 1),
+            "web": ServerStatus(
+                "web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1, allowed=VERBS, group="edge"
+            ),
+            "jobs": ServerStatus("jobs", "process", ServerState.STOPPED, "down", 1, allowed=VERBS),
         }
         self.machine = Machine("alpha", "Linux", "6.1", "x86_64", 4, 1 << 33, self.now() - 60_000, "0.1.0", self.now())
 
@@ -222,6 +229,12 @@ class StandInDesk:
                     yield LogLines("1", (await self.written.get(),), end=False)
         finally:
             self.log_readers -= 1
+
+    async def evidence(self, machine: str, identity: str) -> bytes:
+        """What the test has put there."""
+        if identity not in self.saved:
+            raise Refused(f"there is no evidence {identity!r}", code="no-evidence")
+        return self.saved[identity]
 
     async def link(self, socket: LinkSocket) -> None:
         """Echo until the agent says bye or goes."""

@@ -108,7 +108,7 @@ class Office:
         return mailbox
 
     def _not_kept(self, flight: Flight, why: str) -> None:
-        self.relay.not_kept(flight, why)
+        self.relay.keeping.not_kept(flight, why)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
         task = self.loop.create_task(work)

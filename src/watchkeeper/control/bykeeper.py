@@ -59,8 +59,18 @@ class KeptProcess:
             self._parent.signal(self, number, whole=whole)
 
     def terminate(self) -> None:
-        """Ask the whole group to end."""
+        """Ask the whole group to end; one that was stopped has to run for that."""
         self.signal(signal.SIGTERM)
+        self._go_on()
+
+    def abort(self) -> None:
+        """Ask the whole group to end with a core, where the system is told to keep such."""
+        self.signal(getattr(signal, "SIGABRT", signal.SIGTERM))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if hasattr(signal, "SIGCONT"):
+            self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End the whole group at once."""

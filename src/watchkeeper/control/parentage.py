@@ -63,7 +63,11 @@ class Process(Protocol):
         ...
 
     def terminate(self) -> None:
-        """Ask the whole group to end."""
+        """Ask the whole group to end; one that was stopped has to run for that."""
+        ...
+
+    def abort(self) -> None:
+        """Ask the whole group to end with a core, where the system is told to keep such."""
         ...
 
     def kill(self) -> None:

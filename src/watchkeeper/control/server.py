@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -25,6 +25,7 @@ from watchkeeper.control.process import made, prepare
 from watchkeeper.control.runfile import RunFile
 from watchkeeper.errors import Failed
 from watchkeeper.model import Event, EventKind, ServerState, ServerStatus, Severity, new_id
+from watchkeeper.quantities import Duration
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,15 @@ class KeptServer:
         clock: Clock,
         emit: Tell,
         changed: Callable[[str], None],
+        *,
+        environment: Callable[[str], Mapping[str, str]] = lambda _: {},
+        before_kill: Callable[[KeptServer], Awaitable[None]] | None = None,
     ) -> None:
-        """Nothing runs before `live`. `changed(name)` is called at each change of its status."""
+        """Nothing runs before `live`. `changed(name)` is called at each change of its status.
+
+        `environment(name)` is added to what its process is started with. `before_kill` is awaited before it is killed for
+        not having heeded a stop; it bounds its own time.
+        """
         self.name = name
         self.settings = settings
         self.log = log
@@ -66,6 +74,11 @@ class KeptServer:
         self._clock = clock
         self._emit = emit
         self._changed = changed
+        self._environment = environment
+        self._before_kill = before_kill
+        self._killing = False
+        self.adopted = False
+        """Whether its present process was started by an earlier agent."""
         self._since = milliseconds(clock.wall())
         self._failure = ""
         self._output_from = 0
@@ -96,6 +109,7 @@ class KeptServer:
             restarts=life.restarts,
             last_exit=self.last_exit,
             next_attempt_at=milliseconds(self._clock.wall() + due) if due > 0 else 0,
+            group=self.settings.in_group,
         )
 
     @property
@@ -112,6 +126,7 @@ class KeptServer:
         """Take over a process that an earlier agent had started; before `live`."""
         now = self._clock.monotonic()
         self.process = found.process
+        self.adopted = True
         self.started_at = found.started_at
         self._since = found.started_at
         self._order = found.order
@@ -190,11 +205,13 @@ class KeptServer:
         match do:
             case Do.SPAWN:
                 self._watch = group.create_task(self._run(self._order, order), name=f"run {self.name}")
+            case Do.ABORT if self.process:
+                self.process.abort()
             case Do.TERMINATE if self.process:
                 self.process.terminate()
-            case Do.KILL if self.process:
-                logger.warning("%s has not ended within its grace; killing it", self.name)
-                self.process.kill()
+            case Do.KILL if self.process and not self._killing:
+                self._killing = True
+                group.create_task(self._kill(self.process, look=not self.life.hung), name=f"kill {self.name}")
         if self.life is not before:
             self._changed(self.name)
 
@@ -202,7 +219,8 @@ class KeptServer:
         """Have it started, and wait for its end; `before` is the start whose end led here, if one did."""
         try:
             self._output_from = self.log.end
-            process = await self._parent.spawn(prepare(self.name, order, self.settings, self.log.path))
+            wanted = prepare(self.name, order, self.settings, self.log.path, self._environment(self.name))
+            process = await self._parent.spawn(wanted)
         except Failed as fault:
             self.give(lifecycle.SpawnFailed(fault.why))
             return
@@ -210,6 +228,7 @@ class KeptServer:
             if before:
                 self._parent.heard(self.name, before)  # behind the start: nothing may stand before that
         self.process = process
+        self.adopted = False
         self.started_at = milliseconds(self._clock.wall())
         self.give(lifecycle.Spawned())
         if self.life.state is ServerState.STOPPING:
@@ -227,7 +246,18 @@ class KeptServer:
         words = self.log.last_line(self._output_from)[:LAST_WORDS] if ending.by_itself and not ending.clean else ""
         self.give(lifecycle.Exited(ending.how, ending.clean, words))
 
-    def _narrate(self, before: Life, given: lifecycle.Input) -> None:
+    async def _kill(self, process: Process, *, look: bool) -> None:
+        """End what has not heeded its stop; what it does instead is looked at first, unless that was done (it hung)."""
+        try:
+            if look and self._before_kill is not None:
+                await self._before_kill(self)
+            if self.process is process:
+                logger.warning("%s has not ended within its grace; killing it", self.name)
+                process.kill()
+        finally:
+            self._killing = False
+
+    def _narrate(self, before: Life, given: lifecycle.Input) -> None:  # noqa: C901, PLR0912  # a table of what is told
         """Tell what has happened, for the journal; the same failure to start again and again is told once."""
         after = self.life
         pid = self.process.pid if self.process else 0
@@ -236,25 +266,47 @@ class KeptServer:
                 self._tell(EventKind.SERVER_STARTING, f"{self.name} is being started: {after.reason}")
             case lifecycle.Spawned(), ServerState.RUNNING:
                 self._tell(EventKind.SERVER_STARTED, f"{self.name} runs (pid {pid})", facts={"pid": str(pid)})
-            case lifecycle.SpawnFailed(why), _ if why != self._failure:
-                self._tell(
-                    EventKind.SERVER_START_FAILED, f"{self.name} cannot be started: {why}; it is tried again", "critical"
-                )
-            case lifecycle.Exited(how), _ if before.state is ServerState.STOPPING:
+            case lifecycle.SpawnFailed(why), ServerState.BACKOFF | ServerState.EXITED:
+                if why != self._failure:
+                    text = f"{self.name} cannot be started: {why}" + ("" if after.held else "; it is tried again")
+                    self._tell(EventKind.SERVER_START_FAILED, text, "critical")
+                elif after.state is ServerState.BACKOFF:
+                    self._tell_plan(always=False)
+            case lifecycle.Exited(how), _ if before.state is ServerState.STOPPING and not before.hung:
                 self._tell(EventKind.SERVER_STOPPED, f"{self.name} has stopped ({how})", facts={"how": how})
-            case lifecycle.Exited(), _:
+            case lifecycle.Exited(how), _ if before.hung:
+                self._tell(EventKind.SERVER_STOPPED, f"{self.name}, which hung, was ended ({how})", "warning", {"how": how})
+                if after.state is ServerState.BACKOFF:
+                    self._tell_plan()
+            case lifecycle.Exited(), _ if after.held or lifecycle.worth_telling(after.failures, self.settings.policy):
                 severity: Severity = "info" if after.state is ServerState.EXITED and given.clean else "critical"
                 text = f"{self.name} has ended by itself: {given.told}"
+                text += f"; it is not started again, since it is {after.paused}" if after.held else ""
                 self._tell(EventKind.SERVER_EXITED, text, severity, {"how": given.how, "last_words": given.words})
                 if after.state is ServerState.BACKOFF:
-                    wait = max(0.0, after.due - self._clock.monotonic())
-                    text = f"{self.name} will be started again in {wait:.1f} s"
-                    self._tell(EventKind.SERVER_RESTART_PLANNED, text, "warning")
+                    self._tell_plan()
+            case lifecycle.Hold(why), ServerState.STOPPING | ServerState.WAITING if before.state is not after.state:
+                self._tell(EventKind.SERVER_HELD, f"{self.name} is held: {why}", "warning")
+            case lifecycle.Waits(why), _:
+                self._tell(EventKind.SERVER_WAITING, f"{self.name} {why}")
             case _, ServerState.STOPPING if before.state is not ServerState.STOPPING:
                 self._tell(EventKind.SERVER_STOPPING, f"{self.name} is being stopped: {after.reason}")
         self._failure = given.why if isinstance(given, lifecycle.SpawnFailed) else self._failure
         if isinstance(given, lifecycle.Spawned):
             self._failure = ""
+
+    def _tell_plan(self, *, always: bool = True) -> None:
+        """When it is tried again; the graver the longer it goes on, and at the cap ever more rarely."""
+        life, policy = self.life, self.settings.policy
+        if not always and not lifecycle.worth_telling(life.failures, policy):
+            return
+        now = self._clock.monotonic()
+        text = f"{self.name} will be started again in {max(0.0, life.due - now):.1f} s"
+        if lifecycle.at_cap(life.failures, policy):
+            for_so_long = Duration(round(now - life.failing_since))
+            text += f"; it has failed {life.failures} times in a row, for {for_so_long}, and goes on being tried"
+        facts = {"failures": str(life.failures)}
+        self._tell(EventKind.SERVER_RESTART_PLANNED, text, lifecycle.gravity(life.failures, policy), facts)
 
     def _tell(self, kind: EventKind, text: str, severity: Severity = "info", facts: dict[str, str] | None = None) -> None:
         at = milliseconds(self._clock.wall())

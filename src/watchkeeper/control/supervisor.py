@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.config import nearest
 from watchkeeper.control import ServerSettings, lifecycle
+from watchkeeper.control.conditions import unmet
 from watchkeeper.control.lifecycle import ALIVE
 from watchkeeper.control.logfile import LogFile
 from watchkeeper.control.order import levels
@@ -33,6 +34,8 @@ START_SECONDS = 60.0
 STOP_MARGIN_SECONDS = 5.0
 PARENT_SECONDS = 1.0
 """The pause before whoever forks servers is asked for again."""
+LOOK_SECONDS = 0.5
+"""How often it is looked whether what a server waits for holds."""
 ROTATE_SECONDS = 5.0
 DOWN = frozenset({ServerState.STOPPED, ServerState.EXITED, ServerState.BACKOFF})
 
@@ -49,12 +52,21 @@ class Supervisor:
         emit: Callable[[Event], None],
         changed: Callable[[str], None],
         ready: Callable[[str], bool] = lambda _: True,
+        environment: Callable[[str], Mapping[str, str]] = lambda _: {},
+        before_kill: Callable[[KeptServer], Awaitable[None]] | None = None,
+        paused: Callable[[str], str] = lambda _: "",
     ) -> None:
         """`folder` holds run/ and logs/; `ready(server)`: of one that runs, whether those after it may start.
 
-        Raises ConfigError for a wrong `after`, Refused when another agent has the folder.
+        `paused(server)`: why nothing is to happen to it by itself (empty: it may). `environment` and `before_kill` are as
+        `server` has them. Raises ConfigError for a wrong `after`, Refused when another agent has the folder.
         """
-        self._levels = levels({name: server.after for name, server in servers.items()})
+        self._levels = levels({name: server.before for name, server in servers.items()})
+        self._environment = environment
+        self._before_kill = before_kill
+        self._paused = paused
+        self._ending = False
+        self._waiting: dict[str, asyncio.Task[None]] = {}
         self._clock = clock
         self._emit = emit
         self._tell_changed = changed
@@ -80,9 +92,7 @@ class Supervisor:
                 self._tasks[name] = group.create_task(self._kept[name].live(), name=f"keep {name}")
             for level in self._levels:
                 for name in level:
-                    kept = self._kept[name]
-                    if kept.settings.autostart and not kept.resumed:
-                        kept.give(lifecycle.Start("the agent starts"))
+                    self._begin(self._kept[name], "the agent starts")
             self._see_ready()
             while True:
                 await asyncio.sleep(ROTATE_SECONDS)
@@ -121,6 +131,26 @@ class Supervisor:
         server = self._kept.get(name)
         return server.life.state if server else ServerState.STOPPED
 
+    def kept(self, name: str) -> KeptServer | None:
+        """One server with all that is known of it; None when there is none."""
+        return self._kept.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """All servers."""
+        return tuple(self._kept)
+
+    def blocked(self, name: str) -> str:
+        """What a start of it would wait for now (empty: nothing of other servers)."""
+        kept = self._kept.get(name)
+        return self._blocked(kept) if kept else ""
+
+    def dependents(self, name: str) -> tuple[str, ...]:
+        """Those that are held when this one goes down, and those that are then."""
+        found: list[str] = [name]
+        for one in found:
+            found += [kept.name for kept in self._kept.values() if one in kept.settings.requires and kept.name not in found]
+        return tuple(found[1:])
+
     def supervised(self) -> list[tuple[str, int, int]]:
         """Servers that have a process: name, pid and when it was started (ms)."""
         return [(name, one.process.pid, one.started_at) for name, one in self._kept.items() if one.process]
@@ -140,7 +170,7 @@ class Supervisor:
 
     def reload(self, servers: Mapping[str, ServerSettings]) -> None:
         """Take new settings: gone servers stop, new ones start, changed ones restart, the others notice nothing."""
-        self._levels = levels({name: server.after for name, server in servers.items()})
+        self._levels = levels({name: server.before for name, server in servers.items()})
         for name in [name for name in self._kept if name not in servers]:
             self._kept[name].removed = True
             self._kept[name].give(lifecycle.Stop("it is no longer configured"))
@@ -158,6 +188,7 @@ class Supervisor:
     async def stop_all(self) -> None:
         """Stop every server, those first that others do not need; each has its own grace. The next agent begins anew."""
         await self._knows(STOP_MARGIN_SECONDS)
+        self._ending = True
         for kept in self._kept.values():
             kept.done = True
             kept.save()
@@ -165,7 +196,9 @@ class Supervisor:
             for name in level:
                 self._kept[name].give(lifecycle.Stop("the agent stops"))
             for name in level:
-                await self._kept[name].wait_until(lambda name=name: self._kept[name].life.state not in ALIVE)  # type: ignore[misc]
+                kept = self._kept[name]
+                # Until it is idle there may be a start before the stop that has not taken effect yet.
+                await kept.wait_until(lambda kept=kept: kept.idle and kept.life.state not in ALIVE)  # type: ignore[misc]
 
     def close(self) -> None:
         """Let another agent have the folder; what still runs goes on and can be adopted."""
@@ -176,15 +209,36 @@ class Supervisor:
 
     def _keep(self, name: str, settings: ServerSettings) -> KeptServer:
         log = LogFile(self._logs / f"{name}.log", settings.log.size, settings.log.keep)
-        return KeptServer(name, settings, log, self._parent, self._runfile, self._clock, self._emit, self._changed)
+        return KeptServer(
+            name,
+            settings,
+            log,
+            self._parent,
+            self._runfile,
+            self._clock,
+            self._emit,
+            self._changed,
+            environment=self._environment,
+            before_kill=self._before_kill,
+        )
 
     def _add(self, name: str, settings: ServerSettings) -> None:
         self._kept[name] = self._keep(name, settings)
         if self._group is not None:
             self._kept[name].resume()
             self._tasks[name] = self._group.create_task(self._kept[name].live(), name=f"keep {name}")
-            if settings.autostart:
-                self._kept[name].give(lifecycle.Start("it is newly configured"))
+            self._begin(self._kept[name], "it is newly configured")
+
+    def _begin(self, server: KeptServer, why: str) -> None:
+        """What comes first: its start, if it starts with the agent; what is paused is held, and adopted as it is."""
+        if self._ending:
+            return
+        if server.settings.autostart and not server.resumed and server.life.state not in ALIVE:
+            server.give(lifecycle.Start(why))
+        if paused := self._paused(server.name):
+            server.give(lifecycle.Pause(paused))
+        elif server.life.paused:
+            server.give(lifecycle.Resume("its pause ended while no agent was there"))
 
     async def _found(self) -> list[Found]:
         """What earlier agents have left, once there is a parent for it."""
@@ -264,10 +318,52 @@ class Supervisor:
 
     def _see_ready(self) -> None:
         for kept in self._kept.values():
-            if kept.life.state is ServerState.WAITING:
-                before = [self._kept[name] for name in kept.settings.after if name in self._kept]
-                if all(one.life.state is ServerState.RUNNING and self._ready(one.name) for one in before):
-                    kept.give(lifecycle.Clear())
+            if kept.life.state is ServerState.WAITING and not (blocked := self._blocked(kept)):
+                self._clear(kept)
+            elif kept.life.state is ServerState.WAITING:
+                kept.give(lifecycle.Waits(f"waits until {blocked}"))
+            elif down := self._down(kept):
+                kept.give(lifecycle.Hold(f"it requires {down}, which is down"))
+
+    def _blocked(self, kept: KeptServer) -> str:
+        """What must be ready before this one and is not, in words; empty when all are."""
+        for name in kept.settings.before:
+            one = self._kept.get(name)
+            if one and not (one.life.state is ServerState.RUNNING and self._ready(name)):
+                return f"{name} is ready"
+        return ""
+
+    def _down(self, kept: KeptServer) -> str:
+        """What this one requires and is down for longer than a restart takes; empty when nothing is."""
+        if kept.life.state in DOWN and kept.life.state is not ServerState.BACKOFF:
+            return ""
+        for name in kept.settings.requires:
+            one = self._kept.get(name)
+            if one is None or kept.life.state is ServerState.STOPPING:
+                continue
+            life = one.life
+            stopping = life.state is ServerState.STOPPING and not life.again
+            waiting = life.state is ServerState.WAITING and (self._blocked(one) or one.settings.start_when)
+            if life.state in DOWN or stopping or waiting:
+                return name
+        return ""
+
+    def _clear(self, kept: KeptServer) -> None:
+        """Let it start, once its conditions hold."""
+        if not kept.settings.start_when:
+            kept.give(lifecycle.Clear())
+        elif self._group is not None and (kept.name not in self._waiting or self._waiting[kept.name].done()):
+            self._waiting[kept.name] = self._group.create_task(self._wait(kept), name=f"conditions of {kept.name}")
+
+    async def _wait(self, kept: KeptServer) -> None:
+        """Look at the conditions of one that waits until they hold, or it waits no more."""
+        while kept.life.state is ServerState.WAITING and not self._blocked(kept):
+            missing = await unmet(kept.settings.start_when)
+            if not missing:
+                kept.give(lifecycle.Clear())
+                return
+            kept.give(lifecycle.Waits(f"waits until {missing}"))
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _start(self, action: Action, server: KeptServer) -> Outcome:
         if server.life.state is ServerState.RUNNING:

@@ -58,6 +58,9 @@ actions = Table(
     Column("ended_at", BigInteger, nullable=False),
     Column("ok", Boolean, nullable=False),
     Column("text", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
     Index("actions_by_time", "at", "id"),
     Index("actions_by_state", "state"),
 )
@@ -110,6 +113,8 @@ audit = Table(
     Column("peer", Text, nullable=False),
     Column("what", Text, nullable=False),
     Column("about", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
     Index("audit_by_time", "at", "id"),
 )
 
@@ -293,6 +298,13 @@ MIGRATIONS = (
     """
     CREATE TABLE machines (
         name TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, seen_at BIGINT NOT NULL, period FLOAT NOT NULL)
+    """,
+    """
+    ALTER TABLE actions ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+    ALTER TABLE actions ADD COLUMN seconds FLOAT NOT NULL DEFAULT 0;
+    ALTER TABLE actions ADD COLUMN dry_run BOOLEAN NOT NULL DEFAULT FALSE;
+    ALTER TABLE audit ADD COLUMN why TEXT NOT NULL DEFAULT '';
+    ALTER TABLE audit ADD COLUMN outcome TEXT NOT NULL DEFAULT ''
     """,
     """
     CREATE TABLE notifications (

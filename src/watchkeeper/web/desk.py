@@ -208,6 +208,13 @@ class Desk(Protocol):
         """
         ...
 
+    async def evidence(self, machine: str, identity: str) -> bytes:
+        """What a machine's agent has saved of a server before it acted: a JSON document (`control.evidence.Evidence`).
+
+        Raises `Refused` (``not-connected``, ``no-evidence``, ``too-large``).
+        """
+        ...
+
     async def link(self, socket: LinkSocket) -> None:
         """Serve one agent's connection until it ends; returning closes the socket. Raises nothing."""
         ...

@@ -26,6 +26,8 @@ STATUS = {
     "unknown-machine": 404,
     "unknown-server": 404,
     "unknown-action": 404,
+    "unknown-group": 404,
+    "no-evidence": 404,
     "unknown-panel": 404,
     "unknown-channel": 404,
     "unknown-incident": 404,

@@ -6,6 +6,8 @@ formatting is the browser's. A figure that is not known is null, never 0.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from watchkeeper.journal.heartbeats import HeartbeatState
@@ -121,9 +123,16 @@ class PanelView(msgspec.Struct, frozen=True):
 
 
 class ActionAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to do with a server. POST /api/machines/{machine}/servers/{server}/actions."""
+    """What to do with a server. POST /api/machines/{machine}/servers/{server}/actions.
+
+    `reason` goes into the audit; `seconds` is how long to pause it (0: until it is resumed) or to expect heavy work of it; a
+    `dry_run` is answered with what would happen.
+    """
 
     verb: Verb
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=366 * 86_400)] = 0.0
+    dry_run: bool = False
 
 
 class ActionView(msgspec.Struct, frozen=True):
@@ -137,6 +146,56 @@ class ActionView(msgspec.Struct, frozen=True):
     by: str
     state: str
     outcome: Outcome | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    dry_run: bool = False
+
+
+class GroupAnswer(msgspec.Struct, frozen=True):
+    """What became of an order to one server of a group: its action, or why there is none (`why`)."""
+
+    server: str
+    action: ActionView | None = None
+    why: str = ""
+
+
+class EvidenceView(msgspec.Struct, frozen=True):
+    """That evidence was saved, from the journal. GET /api/evidence; all of it by GET /api/machines/{machine}/evidence/{id}."""
+
+    id: str
+    at: int
+    machine: str
+    server: str
+    why: str
+    bytes: int
+    seconds: float
+
+
+class EvidenceList(msgspec.Struct, frozen=True):
+    """What was saved, newest first, paged as events are. GET /api/evidence."""
+
+    evidence: tuple[EvidenceView, ...]
+    next: str = ""
+
+
+class EvidencePiece(msgspec.Struct, frozen=True):
+    """One part of evidence: what it is, and the text."""
+
+    title: str
+    text: str
+
+
+class EvidenceFile(msgspec.Struct, frozen=True):
+    """What a server was doing before something was done to it. `missing` could not be had in the time there was."""
+
+    id: str
+    at: int
+    server: str
+    pid: int
+    why: str
+    seconds: float
+    sections: tuple[EvidencePiece, ...]
+    missing: tuple[str, ...] = ()
 
 
 class LogsView(msgspec.Struct, frozen=True):
