@@ -24,7 +24,7 @@ from watchkeeper.errors import Failed, Refused
 from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings, open_journal
 from watchkeeper.model import Action, Event, EventKind, Family, LogLines, Outcome, ServerStatus
-from watchkeeper.office import Office, OfficeSettings, open_office, read_tables
+from watchkeeper.office import Office, OfficeSettings, empty_office, open_office, read_tables
 from watchkeeper.query import QuerySettings
 from watchkeeper.remote.receiver import Receiver
 from watchkeeper.remote.sender import Sender
@@ -116,7 +116,7 @@ class Hub:
         self._reading = asyncio.Lock()
         self._receipts: list[asyncio.Future[None]] = []
         self.senders: tuple[Sender, ...] = ()
-        self.office: Office  # set before anybody is let in
+        self.office: Office = empty_office(journal, clock, self.tell)
 
     # -- the desk: what the web asks ------------------------------------------------------------
 
