@@ -112,7 +112,7 @@ def test_mistakes_are_told_where_they_stand(written: str, said: str) -> None:
     later=st.integers(0, 10**8),
 )
 def test_silence_always_ends_in_down(signals: list[tuple[Signal, int, int]], expected: Expected, later: int) -> None:
-    """After whatever was heard: nothing more coming leads, state by state, to down, and each change comes when it was said to."""
+    """After whatever was heard, nothing more coming leads to down, and each change comes when it was said to."""
     kept, now = NEW, AT
     for signal, status, passed in signals:
         now += passed

@@ -41,7 +41,9 @@ def forms() -> dict[str, str]:
         found[f"{name}.short.txt"] = text.short(bulletin, ZONE, 500) + "\n"
     for name in ("firing", "several"):
         bulletin = bulletins[name]
-        found[f"{name}.html"] = html.page(bulletin, ZONE, "cid" if bulletin.trend else "", picture.caption(bulletin.trend, ZONE))
+        found[f"{name}.html"] = html.page(
+            bulletin, ZONE, "cid" if bulletin.trend else "", picture.caption(bulletin.trend, ZONE)
+        )
         found[f"{name}.v4.json"] = _json(body(bulletin, "ops", ZONE))
         found[f"{name}.slack.json"] = _json(Slack(url=Secret(env="X"), channel="#ops").body(bulletin))
         found[f"{name}.upstream.json"] = _json(Alertmanager(url="http://127.0.0.1:9093").alerts(bulletin))

@@ -26,7 +26,13 @@ async def test_channels_and_their_messages(make_web, tmp_path) -> None:
             await until(lambda: len(receiver.taken) == 4)
             await until(lambda: web.desk.office.outbox.lanes["ops"].tally.queue == 0)
             ops, chat = (await client.get("/api/channels")).json()
-            assert (ops["name"], ops["kind"], ops["fallback"], ops["queue"], ops["failures"]) == ("ops", "webhook", "chat", 0, 0)
+            assert (ops["name"], ops["kind"], ops["fallback"], ops["queue"], ops["failures"]) == (
+                "ops",
+                "webhook",
+                "chat",
+                0,
+                0,
+            )
             assert ops["last_success_at"] > 0
             page = (await client.get("/api/notifications?limit=3")).json()
             rest = (await client.get(f"/api/notifications?limit=3&before={page['next']}")).json()
@@ -45,31 +51,29 @@ async def test_channels_and_their_messages(make_web, tmp_path) -> None:
 async def test_a_test_tells_how_it_went(make_web) -> None:
     """Delivered with its receipt; failed with the reason; a channel that is not there is 404 with the nearest name."""
     receiver = Hook()
-    async with receiver.running():
-        async with make_web(office=OfficeSettings(channel={"ops": Webhook(url=receiver.url)})) as web:
-            async with web.client() as client:
-                well = await client.post("/api/channels/ops/test")
-                assert (well.status_code, well.json()["state"], well.json()["receipt"]) == (200, "delivered", "HTTP 200")
-                receiver.fault = "before"
-                failed = (await client.post("/api/channels/ops/test")).json()
-                assert (failed["state"], failed["why"]) == ("failed", "HTTP 500: no")
-                none = await client.post("/api/channels/opps/test")
-                assert none.status_code == 404
-                assert "did you mean 'ops'" in none.json()["why"]
-            entries = await web.desk.journal.audit.newest()
-            assert [(entry.by, entry.what, entry.about) for entry in entries][:2] == [("local", "test-channel", "ops")] * 2
+    async with receiver.running(), make_web(office=OfficeSettings(channel={"ops": Webhook(url=receiver.url)})) as web:
+        async with web.client() as client:
+            well = await client.post("/api/channels/ops/test")
+            assert (well.status_code, well.json()["state"], well.json()["receipt"]) == (200, "delivered", "HTTP 200")
+            receiver.fault = "before"
+            failed = (await client.post("/api/channels/ops/test")).json()
+            assert (failed["state"], failed["why"]) == ("failed", "HTTP 500: no")
+            none = await client.post("/api/channels/opps/test")
+            assert none.status_code == 404
+            assert "did you mean 'ops'" in none.json()["why"]
+        entries = await web.desk.journal.audit.newest()
+        assert [(entry.by, entry.what, entry.about) for entry in entries][:2] == [("local", "test-channel", "ops")] * 2
 
 
 @pytest.mark.parametrize(("kind", "may"), [("read", 403), ("write", 403), ("admin", 200)])
 async def test_who_may_test(make_web, kind, may) -> None:
     """Sending is acting: readers may look, and nothing else."""
     receiver = Hook()
-    async with receiver.running():
-        async with make_web(office=OfficeSettings(channel={"ops": Webhook(url=receiver.url)})) as web:
-            secret = new_secret()
-            await web.desk.journal.access.put_token("some", kind, secret, web.desk.now())
-            async with web.stranger() as client:
-                answer = await client.post("/api/channels/ops/test", headers={"authorization": f"Bearer {secret}"})
-                assert answer.status_code == may
-                assert (await client.post("/api/channels/ops/test")).status_code == 401
+    async with receiver.running(), make_web(office=OfficeSettings(channel={"ops": Webhook(url=receiver.url)})) as web:
+        secret = new_secret()
+        await web.desk.journal.access.put_token("some", kind, secret, web.desk.now())
+        async with web.stranger() as client:
+            answer = await client.post("/api/channels/ops/test", headers={"authorization": f"Bearer {secret}"})
+            assert answer.status_code == may
+            assert (await client.post("/api/channels/ops/test")).status_code == 401
     assert len(receiver.taken) == (1 if may == 200 else 0)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from watchkeeper.journal.heartbeats import HeartbeatState
-from watchkeeper.model import Event, Health, Machine, Outcome, ServerStatus, Severity, Verb
+from watchkeeper.model import Event, Health, HeartbeatState, Machine, Outcome, ServerStatus, Severity, Verb
 from watchkeeper.telling import NotificationState
 
 

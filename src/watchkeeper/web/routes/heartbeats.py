@@ -30,7 +30,9 @@ METHODS = [HttpMethod.GET, HttpMethod.HEAD, HttpMethod.POST]
 
 def _operation(_: Any, method: Any, path: Sequence[Any]) -> str:
     """``ping``, ``pingPost``, ``pingWithWord`` …: each method of each path is an operation of its own."""
-    return f"ping{'' if method == 'GET' else str(getattr(method, 'value', method)).title()}{'WithWord' if len(path) > 2 else ''}"
+    return (
+        f"ping{'' if method == 'GET' else str(getattr(method, 'value', method)).title()}{'WithWord' if len(path) > 2 else ''}"
+    )
 
 
 @route(
@@ -45,7 +47,7 @@ def _operation(_: Any, method: Any, path: Sequence[Any]) -> str:
 async def ping(
     request: Request[Any, Any, Any], hall: NamedDependency[Hall], identity: FromPath[str], told: FromPath[str] = ""
 ) -> Response[str]:
-    """Take a job's heartbeat: success, or what stands behind it: `/start`, `/fail`, `/log`, an exit status. Its body is kept."""
+    """Take a job's heartbeat: success, or what stands behind it: `/start`, `/fail`, `/log`, an exit status; with a body."""
     status = 0
     signal = SIGNALS.get(told)
     if signal is None:
