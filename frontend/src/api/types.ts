@@ -2,7 +2,7 @@
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
-export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full";
+export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "channel_failing" | "channel_recovered" | "notification_failed" | "heartbeat_up" | "heartbeat_late" | "heartbeat_down";
 
 /** Something that happened once, at an instant. `id` is unique, so telling it twice is harmless. `text` is one sentence for a person; `facts` are the same things for a program (`{"exit_code": "-9", "pid": "4711"}`). */
 export interface Event {
@@ -17,6 +17,8 @@ export interface Event {
 }
 
 export type Health = "down" | "unknown" | "up";
+
+export type HeartbeatState = "down" | "late" | "new" | "up";
 
 /** A watched computer, as its agent introduces it. `boot_at` is 0 where the system does not tell. */
 export interface Machine {
@@ -68,7 +70,11 @@ export interface ServerStatus {
   probes: ProbeResult[];
 }
 
+export type Severity = "critical" | "info" | "warning";
+
 export type Verb = "restart" | "start" | "stop";
+
+export type NotificationState = "claimed" | "delivered" | "failed" | "superseded" | "waiting";
 
 /** Who is signed in. GET /api/session. */
 export interface Person {
@@ -288,4 +294,64 @@ export interface VersionView {
 export interface SignInLink {
   url: string;
   expires_at: number;
+}
+
+/** A way to tell people, and how it stands. `failures` in a row; `why` the last of them. GET /api/channels. */
+export interface ChannelView {
+  name: string;
+  kind: string;
+  fallback: string;
+  queue: number;
+  oldest_at: number;
+  last_success_at: number;
+  failures: number;
+  why: string;
+}
+
+/** A message for one channel and how far it has come. `after` is what it replaces (fall-back). GET /api/notifications. */
+export interface NotificationView {
+  id: string;
+  at: number;
+  channel: string;
+  state: "claimed" | "delivered" | "failed" | "superseded" | "waiting";
+  subject: string;
+  severity: "critical" | "info" | "warning";
+  incident: string;
+  attempts: number;
+  ended_at: number;
+  why: string;
+  receipt: string;
+  after: string;
+}
+
+/** Notifications, newest first, paged as events are. GET /api/notifications. */
+export interface NotificationsView {
+  notifications: NotificationView[];
+  next: string;
+}
+
+/** A heartbeat that is expected, and how it stands. GET /api/heartbeats. `url` is where it is sent, empty for those who may only look. `until` is when its state changes if nothing comes (0: never); `lasted` how long its last run took (ms). `configured`: it stands in the configuration. */
+export interface HeartbeatView {
+  name: string;
+  expected: string;
+  state: "down" | "late" | "new" | "up";
+  since: number;
+  reason: string;
+  until: number;
+  last_at: number;
+  lasted: number;
+  exit_status: number;
+  body: string;
+  configured: boolean;
+  url: string;
+}
+
+/** A heartbeat to expect: every `period` (`1d`) or by `cron` in `zone`, with `grace`. POST /api/heartbeats. */
+export interface HeartbeatAsk {
+  name: string;
+  period?: string;
+  cron?: string;
+  zone?: string;
+  grace?: string;
+  longest?: string;
 }
