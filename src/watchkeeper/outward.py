@@ -26,6 +26,9 @@ LONGEST_PAUSE = 300.0
 
 CONTENT = frozenset({400, 413, 414, 415, 422, 431})
 """Answers that speak of this message: the same again would be answered the same."""
+OPERATOR = frozenset({401, 402, 403, 407})
+"""Of these, an operator has to put something right: asking often would look like somebody who guesses passwords."""
+OPERATOR_PAUSE = 30.0
 NOT_TAKEN = frozenset({401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 429, 503})
 """Answers that say that nothing was done, and that an operator or time can help. All others leave it open."""
 
@@ -136,7 +139,7 @@ def judge(answer: Answer) -> str:
     if status in CONTENT:
         raise Failed(said, retry=False)
     if status in NOT_TAKEN:
-        raise NotTaken(said, pause=_asked_pause(answer))
+        raise NotTaken(said, pause=OPERATOR_PAUSE if status in OPERATOR else _asked_pause(answer))
     raise Failed(said)
 
 

@@ -110,7 +110,8 @@ def test_the_circuit_opens_and_closes() -> None:
         assert not standing.closed_until
         standing = fail(standing, NOW)
     assert standing.closed_until == NOW + deciding.FIRST_PAUSE
-    assert fail(standing, NOW).closed_until == NOW + 2 * deciding.FIRST_PAUSE
+    long = deciding.after_failure(Standing(failures=deciding.QUICK + 1), NOW, asked=0, chance=1)
+    assert long.closed_until == NOW + 2 * deciding.FIRST_PAUSE
     closed = deciding.after_success(standing, NOW + 1)
     assert (closed.failures, closed.closed_until) == (0, 0)
     assert isinstance(decide(tried(unsure=True, due_at=NOW + 60_000), closed, RULES, NOW + 1), Send)
@@ -140,10 +141,12 @@ def test_a_look_that_never_fails_is_not_trusted_for_long() -> None:
 
 
 def test_pauses_double_and_end() -> None:
-    """Half of each by chance, never longer than a minute; what may have been taken is repeated less often."""
-    sure = [deciding.due_after(number, 0, unsure=False, chance=1) for number in range(1, 9)]
-    assert sure == [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]
+    """Half of each by chance, never longer than a minute; quick for the first minute, since most outages are short."""
+    sure = [deciding.due_after(number, 0, unsure=False, chance=1) for number in range(deciding.QUICK, deciding.QUICK + 9)]
+    assert sure == [2000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]
     assert deciding.due_after(1, 0, unsure=False, chance=0) == 1000
+    unsure = [deciding.due_after(number, 0, unsure=True, chance=1) for number in range(1, 5)]
+    assert unsure == [2000, 4000, 8000, 16_000], "each may be one more copy"
     assert deciding.due_after(30, 0, unsure=True, chance=1) == deciding.LONGEST_UNSURE_PAUSE
 
 

@@ -23,6 +23,8 @@ FIRST_PAUSE = 2_000
 LONGEST_PAUSE = 60_000
 LONGEST_UNSURE_PAUSE = 900_000
 """Pauses in ms. A message that may have been taken is repeated less often: each time may be one more copy."""
+QUICK = 40
+"""So often what was certainly not taken is tried after the first pause, a minute in all: most outages are no longer."""
 MINUTE = 60_000
 TEST_LIFE = 120_000
 """A test that nobody waits for any more is not sent."""
@@ -149,7 +151,7 @@ def after_failure(standing: Standing, now: int, *, asked: float, chance: float) 
     fooled = standing.recovered_at > 0 and not standing.seen_away and standing.failures > 0
     return Standing(
         failures=failures,
-        closed_until=now + pause(failures - CIRCUIT + 1, LONGEST_PAUSE, chance) if failures >= CIRCUIT else 0,
+        closed_until=now + pause(failures - QUICK, LONGEST_PAUSE, chance) if failures >= CIRCUIT else 0,
         asked_until=now + round(asked * 1000) if asked else 0,
         blind=standing.blind or fooled,
         used=standing.used,
@@ -169,7 +171,9 @@ def after_look(standing: Standing, now: int, *, there: bool) -> Standing:
 
 def due_after(attempts: int, now: int, *, unsure: bool, chance: float) -> int:
     """When one whose so many-th attempt failed is due again by the clock (ms)."""
-    return now + pause(attempts, LONGEST_UNSURE_PAUSE if unsure else LONGEST_PAUSE, chance)
+    if unsure:
+        return now + pause(attempts, LONGEST_UNSURE_PAUSE, chance)
+    return now + pause(attempts - QUICK, LONGEST_PAUSE, chance)
 
 
 def pause(number: int, longest: int, chance: float) -> int:
