@@ -2,8 +2,9 @@
 
 The hub is real and in a process of its own, told through a mouthpiece; receivers are a webhook's and a mail server's, over
 loopback. Each row is a channel of its own, all at once. `DELAY` is from the receiver's return to each message that waited for
-it (first and last). `COPIES` arrived more than once, `SAME KEY` of them can be known by it. BENCH_OUTAGE sets how long receivers
-are away (60 s), BENCH_KILLS how often the hub dies (30), BENCH_PAIRS how many incidents are told in each of its lives (120).
+it (first and last). `COPIES` arrived more than once, `SAME KEY` of them can be known by it. BENCH_OUTAGE sets how long
+receivers are away (60 s), BENCH_KILLS how often the hub dies (30), BENCH_PAIRS how many incidents are told in each of its
+lives (120).
 """
 
 from __future__ import annotations

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import pytest
-
 from rigs.bulletins import full, numbered
-from watchkeeper.errors import Refused
-from watchkeeper.keyfile import kept_secret
-from watchkeeper.links import LIFE, Links
+from watchkeeper.links import LIFE
 from watchkeeper.notify import Webhook
 from watchkeeper.office import OfficeSettings
 from watchkeeper.web.settings import WebSettings
 
-NOW = 1_795_000_000_000
 OFFICE = OfficeSettings(channel={"ops": Webhook(url="http://127.0.0.1:1/hook")})
 
 
@@ -79,25 +74,3 @@ async def test_links_begin_with_the_address_that_people_use(make_web) -> None:
         assert web.desk.office.links.page("i").startswith("https://watch.example.org/incidents/")
         assert (await phone.get(path, headers={"host": "watch.example.org"})).status_code == 200
         assert (await phone.get(path, headers={"host": "other.example.org"})).status_code == 421
-
-
-def test_a_link_says_one_thing_and_its_key_is_kept(tmp_path) -> None:
-    """One incident, one channel, one end; the key is this hub's alone, readable by nobody else, and stays."""
-    key = kept_secret(tmp_path / "link-key")
-    assert (tmp_path / "link-key").stat().st_mode & 0o777 == 0o600
-    assert kept_secret(tmp_path / "link-key") == key
-    links = Links("https://h", key)
-    token = links.acknowledge("i-1", "ops", NOW).rpartition("/")[2]
-    assert links.read(token, NOW + LIFE - 1).incident == "i-1"
-    with pytest.raises(Refused, match="too old"):
-        links.read(token, NOW + LIFE)
-    with pytest.raises(Refused, match="no acknowledge link"):
-        Links("https://h", key[::-1]).read(token, NOW)
-    said, _, mac = token.partition(".")
-    other = links.acknowledge("i-2", "ops", NOW).rpartition("/")[2].partition(".")[0]
-    with pytest.raises(Refused):
-        links.read(f"{other}.{mac}", NOW)
-    for position in range(len(said)):
-        bent = said[:position] + ("A" if said[position] != "A" else "B") + said[position + 1 :]
-        with pytest.raises(Refused):
-            links.read(f"{bent}.{mac}", NOW)
