@@ -4,7 +4,7 @@ The hub is real and in a process of its own, told through a mouthpiece; receiver
 loopback. Each row is a channel of its own, all at once. `DELAY` is from the receiver's return to each message that waited for
 it (first and last). `COPIES` arrived more than once, `SAME KEY` of them can be known by it. BENCH_OUTAGE sets how long
 receivers are away (60 s), BENCH_KILLS how often the hub dies (30), BENCH_PAIRS how many incidents are told in each of its
-lives (120).
+lives (60).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rigs.receivers import Fault, Hook, MailServer, Receiver
 
 OUTAGE = float(os.environ.get("BENCH_OUTAGE", "60"))
 KILLS = int(os.environ.get("BENCH_KILLS", "30"))
-PAIRS = int(os.environ.get("BENCH_PAIRS", "120"))
+PAIRS = int(os.environ.get("BENCH_PAIRS", "60"))
 HEADS = ("RECEIVER", "DOES", "TOLD", "DELIVERED", "LOST", "COPIES", "SAME KEY", "OUT OF ORDER", "DELAY first / last, s")
 
 

@@ -17,7 +17,7 @@ from rigs.receivers import Hook, MailServer
     ("kills", "pairs", "steps"),
     [
         (4, 10, ("inserted", "claimed", "sent", "settled")),
-        pytest.param(30, 120, tuple(STEPS), marks=[pytest.mark.long, pytest.mark.timeout(900)]),
+        pytest.param(30, 60, tuple(STEPS), marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
 async def test_a_hub_killed_at_any_step_loses_nothing(tmp_path: Path, kills: int, pairs: int, steps: Sequence[str]) -> None:

@@ -83,7 +83,7 @@ class Talker:
         self.told.append(Told(self._number, kind))
         return True
 
-    async def settle(self, seconds: float = 120) -> None:
+    async def settle(self, seconds: float = 600) -> None:
         """Wait until nothing waits any more."""
         async with asyncio.timeout(seconds):
             assert await self._ask("settle") == "settled"

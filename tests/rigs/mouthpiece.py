@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rigs.bulletins import numbered
 from watchkeeper import hub
 from watchkeeper.config import load
-from watchkeeper.journal.notifications import OPEN, Notifications, Sought
+from watchkeeper.journal.notifications import Notifications
 from watchkeeper.notify.lane import Lane
 from watchkeeper.office import Office
 
@@ -62,8 +62,8 @@ async def obey(office: Office, line: str) -> str:
     word, *rest = line.split()
     if word == "settle":
         rows = office.outbox._journal.notifications
-        while any([await rows.page(Sought(state=state), 1) for state in OPEN]):
-            await asyncio.sleep(0.02)
+        while any([(await rows.queue(name)).length for name in office.outbox.lanes]):
+            await asyncio.sleep(0.05)
         return "settled"
     number, kind, thread, *channels = rest
     await office.outbox.tell(numbered(int(number), kind, thread), channels)  # type: ignore[arg-type]  # from a test
