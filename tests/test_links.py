@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.errors import Failed, Refused
@@ -37,6 +37,7 @@ def test_a_link_says_one_thing_and_its_key_is_kept(tmp_path: Path) -> None:
             links.read(f"{bent}.{mac}", NOW)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_a_link_by_chance(token: str) -> None:
     """Whatever is asked for, it is refused and never a fault of ours."""

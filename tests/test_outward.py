@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rigs.outgoing import kept
@@ -93,6 +93,7 @@ def test_secrets_are_taken_out_of_what_is_said(tmp_path: Path) -> None:
     assert hidden("fine", Webhook(url=Secret(env="NOT_SET_ANYWHERE"))) == "fine"
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 400))
 def test_what_is_said_is_one_short_line(text: str, longest: int) -> None:
     """Whatever a receiver answers."""

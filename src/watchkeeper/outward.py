@@ -33,6 +33,10 @@ NOT_TAKEN = frozenset({401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 429, 50
 """Answers that say that nothing was done, and that an operator or time can help. All others leave it open."""
 
 
+_HOST = re.compile(r"\d{1,3}(\.\d{1,3}){3}|localhost|([a-z0-9-]{1,63}\.)+[a-z]{2,20}")
+"""What is plainly a host in an address: it may be named, so that one knows who does not answer."""
+
+
 class NotTaken(Failed):
     """The receiver certainly has not taken the message, so there will be no second copy however soon it is sent again.
 
@@ -164,7 +168,8 @@ def secrets_in(part: Any) -> Iterator[str]:
             return
         yield text
         if "://" in text:
-            yield from (piece for piece in re.split(r"[/?&=@:#]", text.partition("://")[2]) if len(piece) >= 4)
+            pieces = re.split(r"[/?&=@:#]", text.partition("://")[2])
+            yield from (piece for piece in pieces if len(piece) >= 4 and not _HOST.fullmatch(piece))
     elif isinstance(part, msgspec.Struct):
         for name in part.__struct_fields__:
             yield from secrets_in(getattr(part, name))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.config import parse
@@ -106,6 +106,7 @@ def test_mistakes_are_told_where_they_stand(written: str, said: str) -> None:
     assert told.value.where.startswith("w.toml:")
 
 
+@settings(deadline=None)
 @given(
     signals=st.lists(st.tuples(st.sampled_from(["success", "fail", "start", "log"]), st.integers(0, 9), st.integers(1, 10**7))),
     expected=st.sampled_from([HOURLY, Expected(cron="*/7 * * * *"), Expected(grace=Duration(1), longest=Duration(60))]),

@@ -79,7 +79,7 @@ class Apprise(Outward, frozen=True, kw_only=True, tag_field="kind", tag="apprise
 
     def _order(self, bulletin: Bulletin, key: str) -> bytes:
         zone = time_zone(self.zone)
-        forms = [text.whole(bulletin, zone), *(text.short(bulletin, zone, most) for most in LENGTHS)]
+        forms = [text.whole(bulletin, zone, titled=False), *(text.short(bulletin, zone, most) for most in LENGTHS)]
         kind = {"critical": "failure", "warning": "warning", "info": "info"}[bulletin.severity]
         order = {
             "url": self.url.reveal(),

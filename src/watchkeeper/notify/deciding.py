@@ -15,8 +15,10 @@ from typing import NamedTuple
 import msgspec
 
 from watchkeeper.journal.notifications import Queued
+from watchkeeper.outward import LONGEST_PAUSE as LONGEST_PAUSE_ASKED
 from watchkeeper.outward import Outward
 
+LONGEST_ASKED = round(LONGEST_PAUSE_ASKED * 1000)
 CIRCUIT = 3
 """After so many failures in a row the channel is left alone for a while, however much waits for it."""
 FIRST_PAUSE = 2_000
@@ -107,9 +109,9 @@ def decide(row: Queued, standing: Standing, rules: Outward, now: int, *, leads: 
     ends_at = row.at + round(rules.keep_trying * 1000)
     falls_at = row.at + round(rules.patience * 1000)
     can_fall = bool(rules.fallback) and not row.replaced
-    if now >= ends_at:
-        return GiveUp(row, f"not delivered within {rules.keep_trying}: {row.why or 'it was never its turn'}")
     troubled = bool(row.attempts or standing.failures)
+    if now >= ends_at and troubled:
+        return GiveUp(row, f"not delivered within {rules.keep_trying}: {row.why or 'the channel fails'}")
     if can_fall and troubled and now >= falls_at:
         return FallBack(row, f"not delivered within {rules.patience}: {row.why or 'the channel fails'}")
     wait = _wait(row, standing, rules, now) if leads else Wait(ends_at, "an older message of its thread goes first")
@@ -117,7 +119,7 @@ def decide(row: Queued, standing: Standing, rules: Outward, now: int, *, leads: 
         return Send(row, "it was under way when the hub ended" if row.state == "claimed" else "it is due")
     if can_fall and troubled and falls_at < wait.until:
         return Wait(falls_at, "then the fall-back is asked")
-    return wait if wait.until < ends_at else Wait(ends_at, "then it is given up")
+    return wait if not troubled or wait.until < ends_at else Wait(ends_at, "then it is given up")
 
 
 def refused(row: Queued, rules: Outward, why: str) -> Step:
@@ -184,15 +186,16 @@ def pause(number: int, longest: int, chance: float) -> int:
 
 def _wait(row: Queued, standing: Standing, rules: Outward, now: int) -> Wait | None:
     """What one that leads has to wait for; None: nothing."""
-    if standing.asked_until > now:
+    if now < standing.asked_until <= now + LONGEST_ASKED:
         return Wait(standing.asked_until, "the receiver asked for a pause")
-    recent = [at for at in standing.used if at > now - MINUTE]
+    recent = [at for at in standing.used if now - MINUTE < at <= now]
     if len(recent) >= rules.per_minute:
         return Wait(recent[rules.per_minute - 1] + MINUTE, f"{rules.per_minute} a minute are sent at most")
-    if standing.closed_until > now:
+    if now < standing.closed_until <= now + LONGEST_PAUSE:
         return Wait(standing.closed_until, f"the circuit is open after {standing.failures} failures")
     is_back = standing.recovered_at > row.claimed_at and (standing.proved or not row.unsure)
-    if row.state != "claimed" and row.due_at > now and not is_back:
+    is_due = row.due_at <= now or row.due_at > now + LONGEST_UNSURE_PAUSE  # the clock was set back
+    if row.state != "claimed" and not is_due and not is_back:
         return Wait(row.due_at, f"attempt {row.attempts} failed")
     return None
 

@@ -158,7 +158,7 @@ class Email(Outward, frozen=True, kw_only=True, tag_field="kind", tag="email"):
         except aiosmtplib.SMTPResponseException as fault:
             raise NotTaken(f"{fault.code} {fault.message}") from None
         except (aiosmtplib.SMTPException, OSError) as fault:
-            raise NotTaken(f"cannot connect: {fault}") from None
+            raise NotTaken(str(fault)) from None
 
 
 def _address(written: str) -> Address:
