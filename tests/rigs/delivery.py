@@ -7,6 +7,7 @@ loopback.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 import signal
@@ -92,7 +93,7 @@ class Talker:
         """By SIGKILL, if it lives."""
         if self._hub is not None:
             if self._hub.returncode is None:
-                self._hub.kill()
+                os.kill(self._hub.pid, signal.SIGKILL)  # not by Popen, which would reap it before the loop can
             await self._hub.wait()
 
     async def stop(self) -> None:
