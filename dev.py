@@ -76,6 +76,7 @@ def test(arguments: list[str]) -> int:
 SYSTEM_PACKAGES = {
     "chromium": "chromium",
     "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "tmux": "tmux",
     "victoria-metrics": "victoria-metrics",

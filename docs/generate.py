@@ -43,7 +43,9 @@ from watchkeeper.control.heartbeat import HeartbeatSettings  # noqa: E402
 from watchkeeper.control.limits import LimitSettings  # noqa: E402
 from watchkeeper.fetch import fetch  # noqa: E402
 from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402
+from watchkeeper.heartbeat import incoming, outgoing  # noqa: E402
 from watchkeeper.model import Family  # noqa: E402
+from watchkeeper.notify import outbox  # noqa: E402
 from watchkeeper.probe import probing  # noqa: E402
 from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402
 
@@ -55,6 +57,11 @@ SHARED = {
     "timeout": "how long an answer may take",
     "misses": "how many failures in a row count as down",
     "liveness": "whether a server that does not answer it counts as hung",
+    "fallback": "the channel that tells it too when this one has not within its `patience`, or is refused for what it sends",
+    "patience": "how long a message may wait before the fall-back is asked",
+    "keep_trying": "how long a message is tried at all",
+    "per_minute": "how many attempts a minute there are at most; the rest waits",
+    "zone": "the time zone of the times in it (`Europe/Berlin`)",
 }
 """Keys that many tables have and that mean the same in each."""
 
@@ -134,8 +141,21 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
         yield f'[[server.NAME.probe]], [probe.NAME] with kind = "{leaf.__struct_config__.tag}"', leaf
     yield "[[server.NAME.metrics]]", openmetrics.OpenMetrics
     for field in msgspec.structs.fields(hub.HubSettings):
-        several = get_origin(field.type) is tuple
-        yield f"[[{field.name}]]" if several else f"[{field.name}]", get_args(field.type)[0] if several else field.type
+        yield from hub_tables(field.name, field.type)
+
+
+def hub_tables(name: str, kind: Any) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """The tables of one of the hub's settings: one, a list, or one for each name and kind."""
+    arguments = get_args(kind)
+    if get_origin(kind) is tuple:
+        yield f"[[{name}]]", arguments[0]
+    elif get_origin(kind) is dict and get_origin(arguments[1]) in {Union, types.UnionType}:
+        for leaf in get_args(arguments[1]):
+            yield f'[{name}.NAME] with kind = "{leaf.__struct_config__.tag}"', leaf
+    elif get_origin(kind) is dict:
+        yield f"[{name}.NAME]", arguments[1]
+    else:
+        yield f"[{name}]", kind
 
 
 def struct_field(kind: type[msgspec.Struct], name: str) -> Any:
@@ -240,6 +260,11 @@ def metrics() -> str:
         "`watchkeeper_machine_seen_timestamp_seconds{machine}`, `watchkeeper_hub_*` (what it took, its cost, open pages) and "
         "`watchkeeper_store_*` (what the store holds and costs). Of [remote write](../remote-write.md), received and handed on:\n\n"
         + listed(REMOTE_FAMILIES)
+    )
+    parts.append(f"## Telling\n\nBy `channel`: see [channels](../channels.md).\n\n{listed(outbox.FAMILIES)}")
+    parts.append(
+        "## Heartbeats\n\nOf each expected one, by `heartbeat`, and of the hub's own: see [heartbeats](../heartbeats.md).\n\n"
+        + listed((*incoming.FAMILIES, *outgoing.FAMILIES))
     )
     return "\n".join(parts)
 

@@ -29,7 +29,7 @@ from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.messages import Sources
 from watchkeeper.judging.showing import AlertDesk
 from watchkeeper.model import Action, Event, EventKind, Family, LogLines, Outcome, ServerStatus
-from watchkeeper.office import Office, open_office
+from watchkeeper.office import Office, empty_office, open_office
 from watchkeeper.remote.receiver import Receiver
 from watchkeeper.remote.sender import Sender
 from watchkeeper.remote.writing import read_request
@@ -87,7 +87,7 @@ class Hub:
         self._reading = asyncio.Lock()
         self._receipts: list[asyncio.Future[None]] = []
         self.senders: tuple[Sender, ...] = ()
-        self.office: Office  # set before anybody is let in
+        self.office: Office = empty_office(journal, clock, self.tell)
         self.bench: Bench | None = None
         self._stirred = asyncio.Event()
 

@@ -254,6 +254,10 @@ class ProbeResult(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+HeartbeatState = Literal["new", "up", "late", "down"]
+"""How a heartbeat stands that somebody else has to send."""
+
+
 class Notes(NamedTuple):
     """What an attempt of a probe writes down: `figures` by metric name, of one that fails as of one that does not.
 

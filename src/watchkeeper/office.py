@@ -8,6 +8,7 @@ lets the Watchdog `beat`.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,11 @@ class Office:
     def _happened(self, kind: EventKind, text: str, severity: Severity) -> None:
         at = milliseconds(self._clock.wall())
         self._tell(Event(new_id(at), at, kind, text, severity=severity))
+
+
+def empty_office(journal: Journal, clock: Clock, tell: Callable[[Event], None]) -> Office:
+    """An office without channels and heartbeats, whose links nobody can sign: for a hub that is not open yet."""
+    return Office(OfficeSettings(), journal, clock, Links("", secrets.token_hex(32)), tell)
 
 
 async def open_office(

@@ -26,8 +26,15 @@ LONGEST_PAUSE = 300.0
 
 CONTENT = frozenset({400, 413, 414, 415, 422, 431})
 """Answers that speak of this message: the same again would be answered the same."""
+OPERATOR = frozenset({401, 402, 403, 407})
+"""Of these, an operator has to put something right: asking often would look like somebody who guesses passwords."""
+OPERATOR_PAUSE = 30.0
 NOT_TAKEN = frozenset({401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 429, 503})
 """Answers that say that nothing was done, and that an operator or time can help. All others leave it open."""
+
+
+_HOST = re.compile(r"\d{1,3}(\.\d{1,3}){3}|localhost|([a-z0-9-]{1,63}\.)+[a-z]{2,20}")
+"""What is plainly a host in an address: it may be named, so that one knows who does not answer."""
 
 
 class NotTaken(Failed):
@@ -136,7 +143,7 @@ def judge(answer: Answer) -> str:
     if status in CONTENT:
         raise Failed(said, retry=False)
     if status in NOT_TAKEN:
-        raise NotTaken(said, pause=_asked_pause(answer))
+        raise NotTaken(said, pause=OPERATOR_PAUSE if status in OPERATOR else _asked_pause(answer))
     raise Failed(said)
 
 
@@ -161,7 +168,8 @@ def secrets_in(part: Any) -> Iterator[str]:
             return
         yield text
         if "://" in text:
-            yield from (piece for piece in re.split(r"[/?&=@:#]", text.partition("://")[2]) if len(piece) >= 4)
+            pieces = re.split(r"[/?&=@:#]", text.partition("://")[2])
+            yield from (piece for piece in pieces if len(piece) >= 4 and not _HOST.fullmatch(piece))
     elif isinstance(part, msgspec.Struct):
         for name in part.__struct_fields__:
             yield from secrets_in(getattr(part, name))

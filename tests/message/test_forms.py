@@ -11,7 +11,7 @@ from types import ModuleType
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rigs.bulletins import BEGAN, full, numbered
@@ -109,6 +109,7 @@ def test_a_drill_says_so_everywhere() -> None:
     assert {told["labels"]["drill"] for told in body(one, "r", UTC)["alerts"]} == {"true"}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 1000), st.booleans())
 def test_the_short_form_never_cuts_a_link(most: int, over: bool) -> None:
     """Within any length: links whole or not at all, the one to acknowledge first."""
@@ -121,6 +122,7 @@ def test_the_short_form_never_cuts_a_link(most: int, over: bool) -> None:
         assert full().links["acknowledge"] in shown
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_cleaning_leaves_one_printable_line(words: str) -> None:
     """Whatever comes in."""
@@ -170,6 +172,7 @@ def test_the_picture_shows_the_figure() -> None:
     assert inked[0] > inked[1] > inked[2]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1 << 45), st.floats()), max_size=50))
 def test_any_figure_makes_a_picture_or_none(trend: list[tuple[int, float]]) -> None:
     """NaN, infinities, the widest floats and equal times draw something or nothing, and never fail."""

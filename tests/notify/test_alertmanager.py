@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -69,6 +70,20 @@ def _ready(url: str) -> bool:
         return False
 
 
+def alerts_at(url: str) -> list[dict[str, Any]]:
+    """What its API shows."""
+    found: list[dict[str, Any]] = httpx.get(f"{url}/api/v2/alerts").json()
+    return found
+
+
+def amtool_alerts(url: str) -> list[dict[str, Any]]:
+    """What its own tool shows."""
+    assert AMTOOL is not None
+    words = [AMTOOL, f"--alertmanager.url={url}", "alert", "-o", "json"]
+    found: list[dict[str, Any]] = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+    return found
+
+
 async def test_a_real_alertmanager_takes_it_and_hands_it_on(upstream: str, tmp_path: Path) -> None:
     """It fires there under the same fingerprint, its body is as ours in form, amtool sees it, and the end ends it."""
     url, _, port = upstream.partition("#")
@@ -78,13 +93,12 @@ async def test_a_real_alertmanager_takes_it_and_hands_it_on(upstream: str, tmp_p
         await office.outbox.tell(now_firing(), ["up"])
         (row,) = await office.settled()
         assert (row.state, row.receipt) == ("delivered", "HTTP 200")
-        (seen,) = httpx.get(f"{url}/api/v2/alerts").json()
+        (seen,) = alerts_at(url)
         assert seen["fingerprint"] == fingerprint(alert().labels)
         assert seen["annotations"]["summary"] == "/srv of alpha is 93 % full"
         assert seen["annotations"]["acknowledge_url"].startswith("https://watch.example.org/ack/")
         if AMTOOL:
-            told = subprocess.run([AMTOOL, f"--alertmanager.url={url}", "alert", "-o", "json"], capture_output=True, check=True)
-            assert json.loads(told.stdout)[0]["labels"]["alertname"] == "DiskFilling"
+            assert amtool_alerts(url)[0]["labels"]["alertname"] == "DiskFilling"
         await soon(lambda: receiver.taken)
         await office.outbox.tell(now_firing(resolved=True), ["up"])
         await soon(lambda: receiver.taken[-1].told["status"] == "resolved")
@@ -105,7 +119,7 @@ async def test_one_alert_told_twice_is_one_to_it(upstream: str) -> None:
     await channel.look()
     for _ in range(2):
         await channel.send(now_firing(), "key")
-    assert len(httpx.get(f"{url}/api/v2/alerts").json()) == 1
+    assert len(alerts_at(url)) == 1
 
 
 def test_an_alert_that_fires_has_an_end_ahead() -> None:

@@ -105,7 +105,7 @@ async def test_a_resolve_lands_in_the_thread_of_its_firing() -> None:
 
 
 async def test_what_refusals_mean() -> None:
-    """Not now: again. Spam: never. No recipient: perhaps once the address is set right. Some recipients: delivered, and said."""
+    """Not now: again. Spam: never. No recipient: perhaps once the address is set right. Some: delivered, and said."""
     server = MailServer()
     async with server.running():
         server.faults = ["before", "refuse"]

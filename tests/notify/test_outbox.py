@@ -1,4 +1,4 @@
-"""The outbox over a real journal and real receivers: everything arrives, once or with the same key, whatever the receiver does."""
+"""The outbox over a real journal and real receivers: all arrives, once or with the same key, whatever the receiver does."""
 
 from __future__ import annotations
 
@@ -336,7 +336,7 @@ async def test_no_secret_is_in_what_is_kept_logged_or_told(
             await until(lambda: receiver.taken)
             for name in office.outbox.lanes:
                 await office.outbox.test(name)
-            rows = repr([row for row in await office.rows()])
+            rows = repr(await office.rows())
             told = rows + repr(office.events) + caplog.text
             told += repr([lane.tally for lane in office.outbox.lanes.values()])
     for word in ("T0PS3CRET", "p4th", "qu3ry-w0rd", "s1gn1ng-key", "h3ader-w0rd", "p4ssw0rd", office.links.address + "/x"):

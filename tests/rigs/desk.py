@@ -30,6 +30,7 @@ from watchkeeper.model import (
     Action,
     Block,
     Dictionary,
+    Event,
     Family,
     Frame,
     LogLines,
@@ -42,6 +43,7 @@ from watchkeeper.model import (
     ServerStatus,
     Verb,
 )
+from watchkeeper.office import Office, OfficeSettings, empty_office, open_office
 from watchkeeper.query import QuerySettings
 from watchkeeper.seams import Admit
 from watchkeeper.telling import Bulletin
@@ -135,6 +137,9 @@ class StandInDesk:
 
     def __init__(self, journal: Journal) -> None:
         self.clock = SystemClock()
+        self.told: list[Event] = []
+        self.office: Office = empty_office(journal, self.clock, self.told.append)
+        self.acknowledged: list[tuple[str, str]] = []
         self.store = MemoryStore()
         self.journal = journal
         self.changes = Changes()
@@ -204,6 +209,11 @@ class StandInDesk:
     def ready(self) -> str:
         """Whatever the test says."""
         return self.trouble
+
+    async def acknowledge(self, incident: str, by: str) -> None:
+        """As a hub does."""
+        await self.office.acknowledged(incident, by)
+        self.acknowledged.append((incident, by))
 
     async def order(self, action: Action) -> Outcome:
         """Write what a hub writes; wait while the test holds it."""
@@ -280,6 +290,7 @@ async def running(
     files: dict[str, Asset] | None = None,
     port: int = 0,
     query: QuerySettings | None = None,
+    office: OfficeSettings | None = None,
 ) -> AsyncIterator[Web]:
     """A server over the journal in `folder`, fresh if there is none, for the length of an ``async with``."""
     async with open_journal(folder / "journal.db") as journal:
@@ -288,10 +299,16 @@ async def running(
         with bind("127.0.0.1", port) as bound:
             server = WebServer(build(desk, settings, bound, query=query, files=files), desk.changes, bound)
             port = int(address(bound).rpartition(":")[2])
+            told = settings.url or f"http://127.0.0.1:{port}"
+            desk.office = await open_office(
+                office or OfficeSettings(), folder, told, journal, desk.clock, desk.told.append, desk.ready
+            )
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run_on_bound(), name="web")
+                working = group.create_task(desk.office.run(), name="office")
                 await until(lambda: server.started)
                 try:
                     yield Web(desk, server, port, token)
                 finally:
                     server.stop()
+                    working.cancel()

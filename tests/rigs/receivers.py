@@ -1,6 +1,7 @@
 """Receivers of messages that can be made to fail as real ones do: a webhook's, and a mail server.
 
-Both keep what they took, with its key, and when. `down` frees the port, so that connections are refused; `up` takes the same again.
+Both keep what they took, with its key, and when. `down` frees the port, so that connections are refused; `up` takes the same
+again.
 """
 
 from __future__ import annotations
@@ -111,19 +112,10 @@ class Hook(Receiver):
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection, body = h11.Connection(h11.SERVER), b""
-        request: h11.Request | None = None
-        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-            if event is h11.NEED_DATA:
-                data = await reader.read(65536)
-                if not data:
-                    return
-                connection.receive_data(data)
-            elif isinstance(event, h11.Request):
-                request = event
-            elif isinstance(event, h11.Data):
-                body += event.data
-        assert request is not None
+        found = await _read_request(reader)
+        if found is None:
+            return
+        request, body = found
         if request.method != b"POST":
             self.heads += 1
             status = 503 if self.fault == "unavailable" else 405
@@ -131,16 +123,20 @@ class Hook(Receiver):
             return
         self.asked += 1
         headers = {name.decode(): text.decode() for name, text in request.headers}
+        said = self._quoted(request, headers) if self.echoes else b"no"
         fault = self.next_fault()
-        if fault in {"before", "unavailable", "refuse", "redirect", "garbage", "hang", "gone"}:
-            if fault == "hang":
-                await reader.read()  # until whoever asks has had enough
-            self._fail(writer, fault, self._quoted(request, headers) if self.echoes else b"no")
-            return
-        if fault == "slow":
-            await asyncio.sleep(0.5)
-        self.taken.append(Taken(headers.get("idempotency-key", ""), msgspec.json.decode(body), headers, time.time()))
-        self.when_taken()
+        if fault == "hang":
+            await reader.read()  # until whoever asks has had enough
+        elif fault in {"before", "unavailable", "refuse", "redirect", "garbage", "gone"}:
+            self._fail(writer, fault, said)
+        else:
+            await asyncio.sleep(0.5 if fault == "slow" else 0)
+            self.taken.append(Taken(headers.get("idempotency-key", ""), msgspec.json.decode(body), headers, time.time()))
+            self.when_taken()
+            await self._say_taken(writer, fault, said)
+
+    @staticmethod
+    async def _say_taken(writer: asyncio.StreamWriter, fault: Fault, said: bytes) -> None:
         match fault:
             case "after":
                 writer.write(b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\noops")
@@ -155,7 +151,6 @@ class Hook(Receiver):
                         writer.write(b"x" * 65536)
                         await writer.drain()
             case _:
-                said = self._quoted(request, headers) if self.echoes else b"ok"
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(said), said))
 
     @staticmethod
@@ -165,8 +160,6 @@ class Hook(Receiver):
     @staticmethod
     def _fail(writer: asyncio.StreamWriter, fault: Fault, said: bytes) -> None:
         match fault:
-            case "hang":
-                pass
             case "garbage":
                 writer.write(b"\x00\xffnot http at all\r\n\r\n")
             case "redirect":
@@ -174,6 +167,24 @@ class Hook(Receiver):
             case _:
                 status = {"before": 500, "unavailable": 503, "refuse": 400, "gone": 404}[fault]
                 writer.write(b"HTTP/1.1 %d no\r\ncontent-length: %d\r\n\r\n%s" % (status, len(said), said))
+
+
+async def _read_request(reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:
+    """A whole request; None when whoever asks has gone."""
+    connection, body = h11.Connection(h11.SERVER), b""
+    request: h11.Request | None = None
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+        if event is h11.NEED_DATA:
+            data = await reader.read(65536)
+            if not data:
+                return None
+            connection.receive_data(data)
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+    assert request is not None
+    return request, body
 
 
 class MailServer(Receiver):

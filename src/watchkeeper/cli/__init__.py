@@ -45,6 +45,8 @@ VERBS = (
     Verb("logs", "logs", "print the end of a server's output, and follow it with -f"),
     Verb("events", "events", "list what happened, newest last, and follow it with -f"),
     Verb("query", "query", "answer a PromQL expression: a table, JSON, CSV, or a plot in the terminal"),
+    Verb("channel", "channel", "list the ways to tell people, and test whether one would arrive"),
+    Verb("heartbeat", "heartbeat", "list the heartbeats that jobs have to send, and expect another"),
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
     Verb("config", "config", "check a configuration, show what is in effect, or print its schema"),
     Verb("service", "service", "have the system start Watchkeeper at boot and keep it alive"),

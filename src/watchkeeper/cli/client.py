@@ -155,6 +155,12 @@ class Hub:
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise Failed(_strange(self.found, f"its answer cannot be read ({fault})"), retry=False) from None
 
+    def send(self, method: str, path: str) -> None:
+        """One request whose answer says nothing but that it was done; raises as `ask` does."""
+        status, content = self._exchange(method, path, None, ANSWER_SECONDS)
+        if status >= 400:
+            raise turned_away(self.found, status, content)
+
     def _exchange(self, method: str, path: str, sent: bytes | None, seconds: float) -> tuple[int, bytes]:
         secure = self._parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection

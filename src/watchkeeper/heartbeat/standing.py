@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from watchkeeper.heartbeat.settings import Expected
-from watchkeeper.journal.heartbeats import HeartbeatState, Kept
+from watchkeeper.journal.heartbeats import Kept
+from watchkeeper.model import HeartbeatState
 
 Signal = Literal["success", "fail", "start", "log"]
 

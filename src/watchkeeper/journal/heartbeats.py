@@ -6,15 +6,14 @@ table of the configuration that expects it, so that a name keeps its address.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from watchkeeper.journal import tables
 from watchkeeper.journal.ledger import Ledger
-
-HeartbeatState = Literal["new", "up", "late", "down"]
+from watchkeeper.model import HeartbeatState
 
 
 class Kept(msgspec.Struct, frozen=True):

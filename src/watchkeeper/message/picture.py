@@ -92,7 +92,7 @@ def _columns(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
 def _png(rows: Sequence[bytes]) -> bytes:
     """Pack palette rows as PNG (W3C, third edition: signature, IHDR, PLTE, IDAT, IEND)."""
     inks = [
-        tuple(round(base + (ink - base) * step / (_STEPS - 1)) for base, ink in zip(_COLOURS[0], _INK, strict=True))
+        tuple(round(paper + (ink - paper) * step / (_STEPS - 1)) for paper, ink in zip(_COLOURS[0], _INK, strict=True))
         for step in range(_STEPS)
     ]
     palette = bytes(channel for colour in (*_COLOURS, *inks) for channel in colour)

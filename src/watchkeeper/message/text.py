@@ -14,9 +14,9 @@ from watchkeeper.telling import Bulletin
 WIDTH = 14
 
 
-def whole(bulletin: Bulletin, zone: tzinfo) -> str:
-    """All facts, labels in a column; ends with a newline."""
-    parts = [subject(bulletin), ""]
+def whole(bulletin: Bulletin, zone: tzinfo, *, titled: bool = True) -> str:
+    """All facts, labels in a column, with the subject above where it stands nowhere else; ends with a newline."""
+    parts = [subject(bulletin), ""] if titled else []
     for fact in facts(bulletin, zone):
         parts += _log(fact) if fact.kind == "log" else _lines(fact)
     return "\n".join(parts) + "\n"

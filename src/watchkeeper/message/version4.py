@@ -34,8 +34,8 @@ def body(bulletin: Bulletin, receiver: str, zone: tzinfo) -> dict[str, Any]:
         "status": "resolved" if is_resolved(bulletin) else "firing",
         "receiver": receiver,
         "groupLabels": bulletin.group,
-        "commonLabels": common(labels),
-        "commonAnnotations": common(notes) | evidence(bulletin, zone),
+        "commonLabels": shared(labels),
+        "commonAnnotations": shared(notes) | evidence(bulletin, zone),
         "externalURL": bulletin.links.get("page", ""),
         "alerts": [
             {
@@ -82,7 +82,7 @@ def evidence(bulletin: Bulletin, zone: tzinfo) -> dict[str, str]:
     return told
 
 
-def common(maps: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def shared(maps: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """What is the same in all of them."""
     found: dict[str, str] | None = None
     for one in maps:

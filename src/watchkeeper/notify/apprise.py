@@ -19,7 +19,7 @@ import msgspec
 from watchkeeper.errors import Failed
 from watchkeeper.message import text
 from watchkeeper.message.facts import is_resolved, subject
-from watchkeeper.outward import NOT_TAKEN, NotTaken, Outward, time_zone
+from watchkeeper.outward import NOT_TAKEN, OPERATOR, OPERATOR_PAUSE, NotTaken, Outward, time_zone
 from watchkeeper.quantities import Duration, Secret
 from watchkeeper.telling import Bulletin
 
@@ -68,7 +68,7 @@ class Apprise(Outward, frozen=True, kw_only=True, tag_field="kind", tag="apprise
         if not said.usable:
             raise NotTaken(said.why)
         if not said.connected or said.status in NOT_TAKEN:
-            raise NotTaken(said.why, place=place)
+            raise NotTaken(said.why, pause=OPERATOR_PAUSE if said.status in OPERATOR else 0.0, place=place)
         if said.status in {400, 413, 422}:
             raise Failed(said.why, retry=False)
         raise Failed(said.why)
@@ -79,7 +79,7 @@ class Apprise(Outward, frozen=True, kw_only=True, tag_field="kind", tag="apprise
 
     def _order(self, bulletin: Bulletin, key: str) -> bytes:
         zone = time_zone(self.zone)
-        forms = [text.whole(bulletin, zone), *(text.short(bulletin, zone, most) for most in LENGTHS)]
+        forms = [text.whole(bulletin, zone, titled=False), *(text.short(bulletin, zone, most) for most in LENGTHS)]
         kind = {"critical": "failure", "warning": "warning", "info": "info"}[bulletin.severity]
         order = {
             "url": self.url.reveal(),

@@ -15,14 +15,18 @@ from typing import NamedTuple
 import msgspec
 
 from watchkeeper.journal.notifications import Queued
+from watchkeeper.outward import LONGEST_PAUSE as LONGEST_PAUSE_ASKED
 from watchkeeper.outward import Outward
 
+LONGEST_ASKED = round(LONGEST_PAUSE_ASKED * 1000)
 CIRCUIT = 3
 """After so many failures in a row the channel is left alone for a while, however much waits for it."""
 FIRST_PAUSE = 2_000
 LONGEST_PAUSE = 60_000
 LONGEST_UNSURE_PAUSE = 900_000
 """Pauses in ms. A message that may have been taken is repeated less often: each time may be one more copy."""
+QUICK = 40
+"""So often what was certainly not taken is tried after the first pause, a minute in all: most outages are no longer."""
 MINUTE = 60_000
 TEST_LIFE = 120_000
 """A test that nobody waits for any more is not sent."""
@@ -105,9 +109,9 @@ def decide(row: Queued, standing: Standing, rules: Outward, now: int, *, leads: 
     ends_at = row.at + round(rules.keep_trying * 1000)
     falls_at = row.at + round(rules.patience * 1000)
     can_fall = bool(rules.fallback) and not row.replaced
-    if now >= ends_at:
-        return GiveUp(row, f"not delivered within {rules.keep_trying}: {row.why or 'it was never its turn'}")
     troubled = bool(row.attempts or standing.failures)
+    if now >= ends_at and troubled:
+        return GiveUp(row, f"not delivered within {rules.keep_trying}: {row.why or 'the channel fails'}")
     if can_fall and troubled and now >= falls_at:
         return FallBack(row, f"not delivered within {rules.patience}: {row.why or 'the channel fails'}")
     wait = _wait(row, standing, rules, now) if leads else Wait(ends_at, "an older message of its thread goes first")
@@ -115,7 +119,7 @@ def decide(row: Queued, standing: Standing, rules: Outward, now: int, *, leads: 
         return Send(row, "it was under way when the hub ended" if row.state == "claimed" else "it is due")
     if can_fall and troubled and falls_at < wait.until:
         return Wait(falls_at, "then the fall-back is asked")
-    return wait if wait.until < ends_at else Wait(ends_at, "then it is given up")
+    return wait if not troubled or wait.until < ends_at else Wait(ends_at, "then it is given up")
 
 
 def refused(row: Queued, rules: Outward, why: str) -> Step:
@@ -149,7 +153,7 @@ def after_failure(standing: Standing, now: int, *, asked: float, chance: float) 
     fooled = standing.recovered_at > 0 and not standing.seen_away and standing.failures > 0
     return Standing(
         failures=failures,
-        closed_until=now + pause(failures - CIRCUIT + 1, LONGEST_PAUSE, chance) if failures >= CIRCUIT else 0,
+        closed_until=now + pause(failures - QUICK, LONGEST_PAUSE, chance) if failures >= CIRCUIT else 0,
         asked_until=now + round(asked * 1000) if asked else 0,
         blind=standing.blind or fooled,
         used=standing.used,
@@ -169,7 +173,9 @@ def after_look(standing: Standing, now: int, *, there: bool) -> Standing:
 
 def due_after(attempts: int, now: int, *, unsure: bool, chance: float) -> int:
     """When one whose so many-th attempt failed is due again by the clock (ms)."""
-    return now + pause(attempts, LONGEST_UNSURE_PAUSE if unsure else LONGEST_PAUSE, chance)
+    if unsure:
+        return now + pause(attempts, LONGEST_UNSURE_PAUSE, chance)
+    return now + pause(attempts - QUICK, LONGEST_PAUSE, chance)
 
 
 def pause(number: int, longest: int, chance: float) -> int:
@@ -180,15 +186,16 @@ def pause(number: int, longest: int, chance: float) -> int:
 
 def _wait(row: Queued, standing: Standing, rules: Outward, now: int) -> Wait | None:
     """What one that leads has to wait for; None: nothing."""
-    if standing.asked_until > now:
+    if now < standing.asked_until <= now + LONGEST_ASKED:
         return Wait(standing.asked_until, "the receiver asked for a pause")
-    recent = [at for at in standing.used if at > now - MINUTE]
+    recent = [at for at in standing.used if now - MINUTE < at <= now]
     if len(recent) >= rules.per_minute:
         return Wait(recent[rules.per_minute - 1] + MINUTE, f"{rules.per_minute} a minute are sent at most")
-    if standing.closed_until > now:
+    if now < standing.closed_until <= now + LONGEST_PAUSE:
         return Wait(standing.closed_until, f"the circuit is open after {standing.failures} failures")
     is_back = standing.recovered_at > row.claimed_at and (standing.proved or not row.unsure)
-    if row.state != "claimed" and row.due_at > now and not is_back:
+    is_due = row.due_at <= now or row.due_at > now + LONGEST_UNSURE_PAUSE  # the clock was set back
+    if row.state != "claimed" and not is_due and not is_back:
         return Wait(row.due_at, f"attempt {row.attempts} failed")
     return None
 

@@ -25,7 +25,7 @@ from watchkeeper.errors import Failed
 from watchkeeper.fetch import tls_context
 from watchkeeper.message import html, picture, text
 from watchkeeper.message.facts import subject
-from watchkeeper.outward import NotTaken, Outward, time_zone
+from watchkeeper.outward import OPERATOR_PAUSE, NotTaken, Outward, time_zone
 from watchkeeper.quantities import Duration, Secret
 from watchkeeper.telling import Bulletin
 
@@ -154,11 +154,11 @@ class Email(Outward, frozen=True, kw_only=True, tag_field="kind", tag="email"):
         try:
             await client.connect()
         except aiosmtplib.SMTPAuthenticationError as fault:
-            raise NotTaken(f"the sign-in is refused: {fault.code} {fault.message}") from None
+            raise NotTaken(f"the sign-in is refused: {fault.code} {fault.message}", pause=OPERATOR_PAUSE) from None
         except aiosmtplib.SMTPResponseException as fault:
             raise NotTaken(f"{fault.code} {fault.message}") from None
         except (aiosmtplib.SMTPException, OSError) as fault:
-            raise NotTaken(f"cannot connect: {fault}") from None
+            raise NotTaken(str(fault)) from None
 
 
 def _address(written: str) -> Address:

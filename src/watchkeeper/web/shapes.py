@@ -10,8 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from watchkeeper.journal.heartbeats import HeartbeatState
-from watchkeeper.model import Event, Health, Machine, Outcome, ServerStatus, Severity, Verb
+from watchkeeper.model import Event, Health, HeartbeatState, Machine, Outcome, ServerStatus, Severity, Verb
 from watchkeeper.telling import Alert, NotificationState
 
 

@@ -6,6 +6,7 @@ reads its mail.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import HttpMethod, MediaType, Request, Response, delete, get, post, route
@@ -19,6 +20,7 @@ from watchkeeper.heartbeat.standing import Signal
 from watchkeeper.journal.audit import Entry
 from watchkeeper.quantities import Duration
 from watchkeeper.web.access import ACTORS
+from watchkeeper.web.gate import MOST_PINGED
 from watchkeeper.web.hall import Hall, bearer, peer
 from watchkeeper.web.shapes import HeartbeatAsk, HeartbeatView
 
@@ -26,18 +28,26 @@ SIGNALS: dict[str, Signal] = {"": "success", "start": "start", "fail": "fail", "
 METHODS = [HttpMethod.GET, HttpMethod.HEAD, HttpMethod.POST]
 
 
+def _operation(_: Any, method: Any, path: Sequence[Any]) -> str:
+    """``ping``, ``pingPost``, ``pingWithWord`` …: each method of each path is an operation of its own."""
+    return (
+        f"ping{'' if method == 'GET' else str(getattr(method, 'value', method)).title()}{'WithWord' if len(path) > 2 else ''}"
+    )
+
+
 @route(
     ["/ping/{identity:str}", "/ping/{identity:str}/{told:str}"],
     http_method=METHODS,
-    operation_id="ping",
+    operation_id=_operation,
     media_type=MediaType.TEXT,
     opt={"open": True},
     status_code=200,
+    request_max_body_size=MOST_PINGED,
 )
 async def ping(
     request: Request[Any, Any, Any], hall: NamedDependency[Hall], identity: FromPath[str], told: FromPath[str] = ""
 ) -> Response[str]:
-    """Take a job's heartbeat: success, or what stands behind: `/start`, `/fail`, `/log`, an exit status. A body: what it printed."""
+    """Take a job's heartbeat: success, or what stands behind it: `/start`, `/fail`, `/log`, an exit status; with a body."""
     status = 0
     signal = SIGNALS.get(told)
     if signal is None:

@@ -38,12 +38,12 @@ async def notifications(
     hall: NamedDependency[Hall],
     channel: FromQuery[str] = "",
     incident: FromQuery[str] = "",
-    state: FromQuery[str] = "",
+    wanted: Annotated[str, QueryParameter(name="state")] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=PAGE)] = 100,
     before: FromQuery[str] = "",
 ) -> NotificationsView:
     """What was to be told, newest first: by channel, incident or state; `before` is the `next` of the page before."""
-    rows = await hall.desk.journal.notifications.page(Sought(channel, incident, state), limit, before)
+    rows = await hall.desk.journal.notifications.page(Sought(channel, incident, wanted), limit, before)
     more = cursor(rows[-1].at, rows[-1].id) if len(rows) == limit else ""
     return NotificationsView(tuple(notification_view(row) for row in rows), more)
 
