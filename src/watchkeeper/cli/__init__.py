@@ -40,6 +40,7 @@ VERBS = (
     Verb("restart", "act", "stop servers and start them again"),
     Verb("logs", "logs", "print the end of a server's output, and follow it with -f"),
     Verb("events", "events", "list what happened, newest last, and follow it with -f"),
+    Verb("alert", "alert", "list alerts, acknowledge and silence them, and try rules over history"),
     Verb("query", "query", "answer a PromQL expression: a table, JSON, CSV, or a plot in the terminal"),
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
     Verb("config", "config", "check a configuration, show what is in effect, or print its schema"),
