@@ -63,11 +63,11 @@ def test_what_must_always_hold(terms: Terms, gaps: list[tuple[int, Sight]]) -> N
     now = 0
     unbroken: int | None = None
     for gap, sight in gaps:
+        now += gap
+        before = case
+        case, reason = judge(before, sight, terms, now)
+        was = before.state if before else None
         unbroken = (now if unbroken is None else unbroken) if sight is HOLDS else None
-        if sight is HOLDS:
-            unbroken = now if unbroken is None else unbroken
-        else:
-            unbroken = None
         state = case.state if case else None
         if state is FIRING and was in {None, PENDING, RESOLVED}:
             assert sight is HOLDS

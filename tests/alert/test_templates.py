@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -56,12 +57,12 @@ TEXTS = [
     "{{ range $k, $v := $labels }}{{ $k }}={{ $v }},{{ end }}",
     '{{ $x := "q" }}{{ if true }}{{ $x = "r" }}{{ end }}{{ $x }}',
     '{{- " x " -}}  y {{- /* said */ -}} z',
-    "{{ if gt $value 100.0 }}big{{ else if eq $labels.x \"lab\" }}lab{{ else }}small{{ end }}",
+    '{{ if gt $value 100.0 }}big{{ else if eq $labels.x "lab" }}lab{{ else }}small{{ end }}',
     '{{ eq "a" "b" "a" }} {{ lt 1.0 2.0 }} {{ slice "abcdef" 1 3 }} {{ urlquery "a b&" }} {{ html "<a>" }}',
-    "{{ printf \"%c\" 'a' }} {{ graphLink \"up > 1\" }}",
+    '{{ printf "%c" \'a\' }} {{ graphLink "up > 1" }}',
     '{{ (printf "%s" "q") | title }}{{ println "a" 1 }}',
 ]
-VALUES = [0.0, 1.0, 0.05, 1234567.5, 1e6, 123456789.0, 1e15, 0.00012345, 0.000012345, -3.25, 100.0, 259205.0, 1 / 3]
+VALUES = [0.0, 1.0, 0.05, 1234567.5, 1e6, 123456789.0, 1e9, 0.00012345, 0.000012345, -3.25, 100.0, 259205.0, 1 / 3]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (on Debian: apt install prometheus)")
@@ -90,7 +91,7 @@ def test_words_are_prometheus_words(tmp_path: Path, value: float) -> None:
     [
         ("{{ $externalLabels.region }} {{ externalURL }} {{ pathPrefix }}", "north http://watch.example/base /base"),
         ('{{ with query "m" }}{{ . | first | value | humanize }}{{ end }}', "2.5"),
-        ('{{ with $labels.x }}{{ . }}{{ end }}', "lab"),
+        ("{{ with $labels.x }}{{ . }}{{ end }}", "lab"),
         ("plain { braces } and %", "plain { braces } and %"),
         ('{{ (query "m" | first).Value }}', "2.5"),
         ('{{ parseDuration "1h" }}', "3600"),
@@ -119,7 +120,7 @@ def test_more_words(text: str, expected: str) -> None:
         ('{{ query "broken(" }}', "no question"),
         ('{{ "a" | humanize }}', "can't convert"),
         ('{{ reReplaceAll "(" "" "a" }}', "regular expression"),
-        ("{{ lt 1 \"a\" }}", "TypeError"),
+        ('{{ lt 1 "a" }}', "TypeError"),
         ("{{ \x00 }}", "unexpected"),
         ("x" * 5000, "more than 4,096"),
     ],
@@ -146,10 +147,8 @@ def test_no_text_breaks_it(text: str, form: str) -> None:
     """Whatever is written: a text comes back, and a fault at load is a TemplateFault alone."""
     written = form.replace("%s", text, 1)
     assert isinstance(said(written), str)
-    try:
+    with contextlib.suppress(TemplateFault):
         template(written)
-    except TemplateFault as fault:
-        assert str(fault)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
