@@ -55,7 +55,7 @@ def asked_rule(ask: RuleAsk, known: Callable[[str], Rule | None], interval: floa
             clear=ask.clear,
             severity=ask.severity,
         )
-        return make(settings, interval=interval, where="", file="", group="test")
+        return make(settings, interval=interval, where=ask.where, file="", group="test")
     except (Fault, ValueError) as fault:
         raise Refused(str(fault), code="bad-rule") from None
 
