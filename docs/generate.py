@@ -29,21 +29,27 @@ import msgspec
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parent
 REFERENCE = HERE / "reference"
+RUNBOOKS = HERE / "runbooks"
 sys.path.insert(0, str(HOME / "src"))
 
 from cloudnet import settings as cloud_settings  # noqa: E402  # after the path is set
 from cloudnet.programs import client as client_program  # noqa: E402
 from cloudnet.server import serve  # noqa: E402
 from watchkeeper import cli, hub, probe, standing, watched  # noqa: E402  # after the path is set
+from watchkeeper.alert import runbooks  # noqa: E402
+from watchkeeper.alert.rulebook import read_rules  # noqa: E402
+from watchkeeper.alert.rules import Rule  # noqa: E402
+from watchkeeper.alert.settings import AlertSettings, BranchSettings  # noqa: E402
 from watchkeeper.cli.settings import schema  # noqa: E402
 from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
-from watchkeeper.config import encode_hook  # noqa: E402
+from watchkeeper.config import Document, encode_hook  # noqa: E402
 from watchkeeper.control.conditions import Condition  # noqa: E402
 from watchkeeper.control.heartbeat import HeartbeatSettings  # noqa: E402
 from watchkeeper.control.limits import LimitSettings  # noqa: E402
 from watchkeeper.fetch import fetch  # noqa: E402
 from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402
 from watchkeeper.heartbeat import incoming, outgoing  # noqa: E402
+from watchkeeper.judging.own import FAMILIES as JUDGE_FAMILIES  # noqa: E402
 from watchkeeper.model import Family  # noqa: E402
 from watchkeeper.notify import outbox  # noqa: E402
 from watchkeeper.probe import probing  # noqa: E402
@@ -83,6 +89,7 @@ def main(arguments: list[str]) -> int:
         "api.md": api(),
     }
     whole = {REFERENCE / name: text for name, text in pages.items()}
+    whole |= {RUNBOOKS / name: text for name, text in runbook_pages().items()}
     whole |= {HERE / name: filled(HERE / name) for name in ("cloud-server.md", "cloud-client.md")}
     drifted = [path for path, text in whole.items() if not same(path, text)]
     if "--check" in arguments:
@@ -90,6 +97,7 @@ def main(arguments: list[str]) -> int:
             print(f"{path.relative_to(HOME)} is out of date: run `python dev.py docs`", file=sys.stderr)
         return 1 if drifted else 0
     REFERENCE.mkdir(exist_ok=True)
+    RUNBOOKS.mkdir(exist_ok=True)
     for path in drifted:
         path.write_text(whole[path], encoding="utf-8", newline="\n")
         print(f"wrote {path.relative_to(HOME)}")
@@ -142,6 +150,8 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
     yield "[[server.NAME.metrics]]", openmetrics.OpenMetrics
     for field in msgspec.structs.fields(hub.HubSettings):
         yield from hub_tables(field.name, field.type)
+        if field.name == "route":
+            yield "[[route.routes]]", BranchSettings
 
 
 def hub_tables(name: str, kind: Any) -> Iterator[tuple[str, type[msgspec.Struct]]]:
@@ -231,6 +241,42 @@ def worded(kind: Any) -> str:
     return str(getattr(kind, "__name__", kind))
 
 
+# -- runbooks -----------------------------------------------------------------------------------------
+
+
+def runbook_pages() -> dict[str, str]:
+    """A page for each stock rule: what to do, then what the rule says; and their index."""
+    rules = read_rules(Document({}, {}), AlertSettings())
+    pages = {}
+    rows = ["| rule | tells when | why |", "|---|---|---|"]
+    for name in sorted({rule.name for rule in rules if rule.kind == "alert"}):
+        mine = [rule for rule in rules if rule.name == name]
+        pages[f"{name}.md"] = MADE + runbooks.page(name) + "\n## The rule\n\n" + "\n".join(map(ruled, mine))
+        severities = ", ".join(dict.fromkeys(rule.severity for rule in mine))
+        rows.append(f"| [{name}]({name}.md) | {severities} | {mine[0].why} |")
+    intro = (
+        "What to do when a stock rule fires: one page a rule. The hub shows the same at `/runbooks/NAME`, also when nothing else is "
+        "reached. What `info` says is shown, not sent. How rules are written and changed: [alerts](../alerts.md).\n"
+    )
+    return {"README.md": "\n".join([MADE, "# Runbooks\n", intro, *rows]) + "\n", **pages}
+
+
+def ruled(rule: Rule) -> str:
+    """One rule as it is written, with what may be tuned."""
+    facts = [f"for {Duration(rule.hold / 1000)}" if rule.hold else "at once"]
+    if rule.reach:
+        facts.append(f"judged every {Duration(rule.interval / 1000)}")
+    lines = [f"**{rule.severity}**, {', '.join(facts)}:\n", "```promql", rule.text, "```\n"]
+    if rule.clear_text:
+        lines += ["It ends when:\n", "```promql", rule.clear_text, "```\n"]
+    if rule.needs:
+        lines.append(f"It needs {rule.needs}; until then it sleeps, and says so in `watchkeeper alert rules --dormant`.\n")
+    if rule.parameters:
+        told = ", ".join(f"`{key}` ({json.dumps(value)})" for key, value in rule.parameters.items())
+        lines.append(f"Parameters: {told}.\n")
+    return "\n".join(lines)
+
+
 # -- metrics ------------------------------------------------------------------------------------------
 
 
@@ -260,6 +306,8 @@ def metrics() -> str:
         "`watchkeeper_machine_seen_timestamp_seconds{machine}`, `watchkeeper_hub_*` (what it took, its cost, open pages) and "
         "`watchkeeper_store_*` (what the store holds and costs). Of [remote write](../remote-write.md), received and handed on:\n\n"
         + listed(REMOTE_FAMILIES)
+        + "\nOf the [judge](../alerts.md), and what it knows of machines:\n\n"
+        + listed(JUDGE_FAMILIES)
     )
     parts.append(f"## Telling\n\nBy `channel`: see [channels](../channels.md).\n\n{listed(outbox.FAMILIES)}")
     parts.append(
@@ -288,6 +336,9 @@ def commands() -> str:
     assert isinstance(verbs, dict)
     for name, below in verbs.items():
         parts.append(f"## {name}\n\n```\n{told(below.format_help())}\n```\n")
+        words = [action.choices for action in below._actions if isinstance(action.choices, dict)]  # noqa: SLF001  # as above
+        for word, deeper in (pair for choices in words for pair in choices.items()):
+            parts.append(f"### {name} {word}\n\n```\n{told(deeper.format_help())}\n```\n")
     return "\n".join(parts)
 
 

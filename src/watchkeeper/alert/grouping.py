@@ -39,9 +39,9 @@ class Group(msgspec.Struct):
     thread: str
     due_at: int = 0
     told_at: int = 0
-    first_told_at: int = 0
     number: int = 0
     escalated: int = 0
+    escalate_at: int = 0
     firing: dict[str, str] = {}
     resolved: dict[str, str] = {}
 
@@ -151,10 +151,13 @@ class Teller:
         self._changed.add(group.key)
         if plan.kind == "escalation":
             group.escalated += 1
+            group.escalate_at = self._escalate_at(group, route, now)
             return
+        if not plan.firing:
+            group.escalated = group.escalate_at = 0
+        elif not group.firing:
+            group.escalate_at = self._escalate_at(group, route, now)
         group.told_at = now
-        group.first_told_at = (group.first_told_at or now) if plan.firing else 0
-        group.escalated = group.escalated if plan.firing else 0
         group.firing = {alert.fingerprint: alert.id for alert in plan.firing}
         group.resolved = {alert.fingerprint: alert.id for alert in plan.resolved}
         if route is not None:
@@ -162,7 +165,10 @@ class Teller:
 
     def put_off(self, plan: Plan, now: int) -> None:
         """It could not be written down; it is due again soon."""
-        plan.group.due_at = now + AGAIN
+        if plan.kind == "escalation":
+            plan.group.escalate_at = now + AGAIN
+        else:
+            plan.group.due_at = now + AGAIN
 
     def take_changed(self) -> tuple[dict[str, Group], list[str]]:
         """Groups that must be kept as they are now, by key, and the keys of those that are gone."""
@@ -189,13 +195,13 @@ class Teller:
         self._members[key][mark] = alert
 
     def _due(self, group: Group) -> int:
-        route = self._routing.route(group.route)
-        if route is None:
+        if self._routing.route(group.route) is None:
             return 1
-        at = group.due_at
-        if group.first_told_at and group.escalated < len(route.escalate):
-            at = min(at, group.first_told_at + (group.escalated + 1) * route.escalate_after)
-        return at
+        return min(group.due_at, group.escalate_at) if group.escalate_at else group.due_at
+
+    @staticmethod
+    def _escalate_at(group: Group, route: Route | None, now: int) -> int:
+        return now + route.escalate_after if route is not None and group.escalated < len(route.escalate) else 0
 
     def _is_flapping(self, mark: str, now: int) -> bool:
         fired = self._fired.get(mark)
@@ -221,11 +227,11 @@ class Teller:
             kind, reason = news(group, firing, resolved, route, now, acknowledged=acknowledged)
             if kind is not None:
                 return Plan(identity, group, kind, reason, firing, resolved, route.channels, flapping)
-        if firing and not acknowledged and group.first_told_at and group.escalated < len(route.escalate):
-            step = group.escalated
-            if now >= group.first_told_at + (step + 1) * route.escalate_after:
-                reason = "nobody has acknowledged it"
-                return Plan(identity, group, "escalation", reason, firing, (), (route.escalate[step],), flapping)
+        if group.escalate_at and now >= group.escalate_at:
+            if firing and not acknowledged:
+                to = (route.escalate[group.escalated],)
+                return Plan(identity, group, "escalation", "nobody has acknowledged it", firing, (), to, flapping)
+            group.escalate_at = now + route.escalate_after  # somebody looks after it; that may be taken back
         return None
 
     def _settle(self, group: Group, route: Route, now: int, over: Iterable[str] = ()) -> None:

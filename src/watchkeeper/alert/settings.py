@@ -42,11 +42,13 @@ class AlertSettings(Part, frozen=True, kw_only=True):
 
 
 class RuleSettings(Part, frozen=True, kw_only=True, rename={"for_": "for"}):
-    """``[[rule]]``: one rule in Prometheus' words: `alert` (or `record`), `expr`, `for`, `keep_firing_for`, `labels`, …
+    """``[[rule]]``: one rule in Prometheus' words: `alert` or `record`, `expr`, `for`, `keep_firing_for`.
 
+    `labels` and `annotations` are put to its alerts and may be templates (``{{ $labels.machine }}``, ``{{ $value }}``);
     `severity` is short for that label. `clear` is a second condition that must hold before the alert ends (hysteresis).
     `parameters` are figures that `expr` and `clear` name as ``${name}``. `why` says what the rule is for, `first` what to do
-    first, `runbook` is an address with more. `group` and `interval` are Prometheus' too.
+    first, `runbook` is an address with more, `needs` what it waits for where nobody tells its figures. `group` and
+    `interval` are Prometheus' too.
     """
 
     alert: str = ""
@@ -123,7 +125,9 @@ class RouteSettings(Part, frozen=True, kw_only=True):
 class BranchSettings(Part, frozen=True, kw_only=True, rename={"continue_": "continue"}):
     """``[[route.routes]]``: a branch for alerts that all `matchers` hold for; the first that fits, and more after `continue`.
 
-    What it does not say is as in ``[route]``. `matchers` are Alertmanager's: ``severity="critical"``, ``machine=~"db-.*"``.
+    `matchers` are Alertmanager's: ``severity="critical"``, ``machine=~"db-.*"``. The other keys mean what they mean in
+    ``[route]``, and what a branch does not say is as there: `channels`, `least`, `group_by`, `group_wait`, `group_interval`,
+    `repeat_interval`, `resolved`, `escalate`, `escalate_after`, `mute`.
     """
 
     matchers: tuple[str, ...]
@@ -165,7 +169,7 @@ class MaintenanceSettings(Part, frozen=True, kw_only=True):
 
     Once: `start` and `end`, ``2026-03-01 22:00``. Again and again: `days` (all), `from` and `to` as ``22:00``, past midnight if
     `to` is the earlier one. All in `zone`, a name such as ``Europe/Berlin``. Without `matchers` it holds for nothing by itself:
-    a route names it in `mute`.
+    a route names it, by its `name`, in `mute`.
     """
 
     name: str

@@ -20,6 +20,7 @@ from watchkeeper.alert.replay import Fired, firings
 from watchkeeper.alert.routing import Routing
 from watchkeeper.alert.rules import Fault, Rule, make
 from watchkeeper.alert.settings import RouteSettings, RuleSettings
+from watchkeeper.alert.shape import figure
 from watchkeeper.config import Duration
 from watchkeeper.errors import Refused
 from watchkeeper.model import Labels, Matcher
@@ -55,7 +56,7 @@ def asked_rule(ask: RuleAsk, known: Callable[[str], Rule | None], interval: floa
             clear=ask.clear,
             severity=ask.severity,
         )
-        return make(settings, interval=interval, where="", file="", group="test")
+        return make(settings, interval=interval, where=ask.where, file="", group="test")
     except (Fault, ValueError) as fault:
         raise Refused(str(fault), code="bad-rule") from None
 
@@ -70,18 +71,23 @@ def back_test(rule: Rule, store: Store, start: int, end: int, limits: Limits, se
     holds: dict[Labels, np.ndarray] = {}
     clears: dict[Labels, np.ndarray] = {}
     values: dict[Labels, np.ndarray] = {}
+    shown: set[Labels] = set()
     for first in range(0, count, PART):
         last = min(first + PART, count) - 1
         if time.monotonic() - began > seconds:
             raise Refused(f"replaying it takes longer than {seconds:g} s; ask for a shorter time", code="timeout")
         _read(rule, store, (start + first * step, start + last * step, step), limits, (holds, values), first, count)
         if rule.clear is not None:
+            last_at = start + last * step
+            shown |= {series.labels for series in evaluate(figure(rule.clear), store, last_at, last_at, 0, limits).series}
             _mark(rule.clear, store, (start + first * step, start + last * step, step), limits, clears, first, count)
     times = start + step * np.arange(count, dtype=np.int64)
     found: list[tuple[Labels, Fired]] = []
     for labels, held in holds.items():
         if rule.is_for(dict(labels)):
-            cleared = None if rule.clear is None else clears.get(labels, np.ones(count, np.bool_))
+            # Without a figure for these labels nothing could ever clear it: then not holding is over, as in earnest.
+            nothing = np.zeros(count, np.bool_) if labels in shown else np.ones(count, np.bool_)
+            cleared = None if rule.clear is None else clears.get(labels, nothing)
             found += [(labels, fired) for fired in firings(times, held, cleared, rule.terms)]
     found.sort(key=lambda one: one[1].since)
     return BackTest(

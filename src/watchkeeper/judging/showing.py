@@ -85,7 +85,11 @@ class AlertDesk(People):
         """What looks wrong with these rules, held against what is stored; in a thread."""
         found: list[RuleFinding] = []
         for ask in asks:
-            rule = asked_rule(ask, lambda _: None, float(self._bench.alerting.settings.interval))
+            try:
+                rule = asked_rule(ask, lambda _: None, float(self._bench.alerting.settings.interval))
+            except Refused as fault:
+                found.append(RuleFinding(ask.rule, ask.where, fault.why))
+                continue
             found += check(rule, self._bench.store, self._bench.now(), self._bench.limits, seconds / max(1, len(asks)))
         return found
 

@@ -134,8 +134,8 @@ class MarkAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RuleAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A rule to be replayed over stored history: a known one by `rule` (its name or key), or one that is written here.
 
-    `expr`, `for_seconds`, `keep_firing_for_seconds` and `clear` are as in a rule; `since_seconds` is how far back.
-    POST /api/rules/test.
+    `where` is file and line, for whoever is told of it; `expr`, `for_seconds`, `keep_firing_for_seconds` and `clear` are as
+    in a rule; `since_seconds` is how far back. POST /api/rules/test.
     """
 
     rule: str = ""
@@ -145,6 +145,7 @@ class RuleAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clear: str = ""
     severity: Severity = "warning"
     since_seconds: float = 86400.0
+    where: str = ""
 
 
 class Firing(msgspec.Struct, frozen=True):
