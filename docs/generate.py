@@ -44,7 +44,7 @@ from watchkeeper.cli.settings import schema  # noqa: E402
 from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
 from watchkeeper.config import Document, encode_hook  # noqa: E402
 from watchkeeper.control.conditions import Condition  # noqa: E402
-from watchkeeper.control.heartbeat import HeartbeatSettings  # noqa: E402
+from watchkeeper.control.heartbeat import HeartbeatFileSettings  # noqa: E402
 from watchkeeper.control.limits import LimitSettings  # noqa: E402
 from watchkeeper.fetch import fetch  # noqa: E402
 from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402
@@ -140,7 +140,7 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
     yield "[server.NAME]", watched.WatchedServer
     for name in ("backoff", "log", "liveness", "limits", "schedule"):
         yield f"[server.NAME.{name}]", struct_field(watched.WatchedServer, name)
-    yield "[server.NAME.liveness.heartbeat]", HeartbeatSettings
+    yield "[server.NAME.liveness.heartbeat]", HeartbeatFileSettings
     for field in msgspec.structs.fields(LimitSettings):
         yield f"[server.NAME.limits.{field.name}]", struct_field(LimitSettings, field.name)
     for condition in get_args(Condition):

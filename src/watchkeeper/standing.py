@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 from watchkeeper.collect.process import ProcessReader, Supervised
@@ -72,9 +71,9 @@ class Weighed:
         found: dict[str, dict[str, float]] = {}
         for series, value in zip(self.series, values, strict=True):
             found.setdefault(series.labels[0][1], {})[series.name] = value
-        for server, figures in found.items():
+        for server, known in found.items():
             if server in pids:
-                self._weigh(server, figures, pids[server])
+                self._weigh(server, known, pids[server])
         return values
 
     def close(self) -> None:

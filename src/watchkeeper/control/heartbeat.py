@@ -12,7 +12,7 @@ from watchkeeper.config import Part
 from watchkeeper.quantities import Duration
 
 
-class HeartbeatSettings(Part, frozen=True, kw_only=True):
+class HeartbeatFileSettings(Part, frozen=True, kw_only=True):
     """``[server.NAME.liveness.heartbeat]``: `file` (relative to the server's folder) must change every so often (`within`)."""
 
     file: Path

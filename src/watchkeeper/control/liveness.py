@@ -14,7 +14,7 @@ import msgspec
 from watchkeeper.config import Part
 from watchkeeper.control.activity import SHORTEST, Look, motion
 from watchkeeper.control.hang import Rules, Sign, Tally, Verdict, judge
-from watchkeeper.control.heartbeat import HeartbeatSettings
+from watchkeeper.control.heartbeat import HeartbeatFileSettings
 from watchkeeper.control.notifysocket import Said
 from watchkeeper.quantities import Duration
 
@@ -41,7 +41,7 @@ class LivenessSettings(Part, frozen=True, kw_only=True):
     then: Literal["restart", "report"] = "restart"
     notify: bool = False
     watchdog: Duration | None = None
-    heartbeat: HeartbeatSettings | None = None
+    heartbeat: HeartbeatFileSettings | None = None
     abort: bool = False
     grace: Duration = Duration(1)
 
