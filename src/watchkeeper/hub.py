@@ -20,9 +20,10 @@ from watchkeeper.alert.reading import read_alerting
 from watchkeeper.clock import SystemClock, milliseconds
 from watchkeeper.config import Document
 from watchkeeper.desk import Hub
+from watchkeeper.errors import ConfigError
 from watchkeeper.fleet import Fleet
 from watchkeeper.instructed import TABLES, HubSettings, read_settings
-from watchkeeper.journal import open_journal
+from watchkeeper.journal import Journal, open_journal
 from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.messages import Sources
 from watchkeeper.model import EventKind
@@ -69,12 +70,11 @@ async def serve(
             hub.senders = tuple(Sender(target, store, data / "remote-write") for target in settings.remote_write)
         now = milliseconds(clock.wall())
         await journal.actions.settle_open(now, "the hub was stopped before the outcome came")
-        await local_token(journal, data / "token", "local", "admin", now)
-        await local_token(journal, data / "link-token", "local-agent", "link", now)
-        await local_token(journal, data / "write-token", "local-writer", "write", now)
+        await _local_tokens(journal, data, now)
         host, port = split_address(listen or settings.web.listen)
         bound = stack.enter_context(bind(host, port, next_free=next_free))
-        url = f"http://{address(bound)}"
+        here = address(bound)
+        url = f"http://{here}"
         hub.office = await open_office(settings, data, settings.web.url or url, journal, clock, hub.tell, hub.ready)
         sources = Sources(store, journal, hub.last_lines, fleet.statuses)
         outside, limits = settings.web.url or url, settings.query.limits()
@@ -114,7 +114,14 @@ async def serve(
         await bench.turn()
         await journal.machines.remember(fleet.known())
         _remove_signpost(data)
-    return address(bound) if again.is_set() else ""
+    return here if again.is_set() else ""
+
+
+async def _local_tokens(journal: Journal, data: Path, now: int) -> None:
+    """Who may ask, link and write from this machine, each by a file of its own."""
+    await local_token(journal, data / "token", "local", "admin", now)
+    await local_token(journal, data / "link-token", "local-agent", "link", now)
+    await local_token(journal, data / "write-token", "local-writer", "write", now)
 
 
 def _reload(read_document: Callable[[], Document], fleet: Fleet, stop: asyncio.Event, again: asyncio.Event) -> None:
