@@ -34,6 +34,16 @@ class Code(StrEnum):
     NO_MEMORY = "no-memory"
     BROKEN = "broken"
     ABORTED = "aborted"
+    CUT = "cut"
+
+
+class Failure(Exception):
+    """What a leaf raises where it knows the code itself."""
+
+    def __init__(self, code: str, text: str = "") -> None:
+        """`text` is a sample for a person."""
+        super().__init__(text or code)
+        self.code = code
 
 
 _BLAME: dict[str, Blame] = {
@@ -52,6 +62,7 @@ _BLAME: dict[str, Blame] = {
     Code.NO_MEMORY: "ours",
     Code.BROKEN: "ours",
     Code.ABORTED: "ours",
+    Code.CUT: "ours",
 }
 
 _BY_NUMBER = {
@@ -81,6 +92,8 @@ def blame(code: str) -> Blame:
 
 def of_connecting(fault: BaseException) -> str:
     """The code of what was raised while a connection was being made."""
+    if isinstance(fault, Failure):
+        return fault.code
     if isinstance(fault, ssl.SSLError):
         return Code.TLS
     if isinstance(fault, socket.gaierror):
