@@ -7,14 +7,13 @@ wait. `Watch` looks every few ms; `judge` is the gate: pure, over what was seen,
 from __future__ import annotations
 
 import gc
+import math
 import os
 import resource
 import sys
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
-
-import msgspec
 
 from watchkeeper.config import Part
 from watchkeeper.errors import Failed
@@ -34,9 +33,10 @@ FULL = 0.95
 
 
 class Limits(Part, frozen=True):
-    """What a generator must hold for its figures to count: `lag`: starts' lateness, p99 (or a tenth of the median answer, if that
-    is less, but never under a millisecond); `starved`: share of seconds that may be left out; `full`: of seconds without
-    processor to spare. """  # noqa: D205  # one sentence
+    """What a generator must hold for its figures to count: `lag`: starts' lateness, p99 (or a tenth of the median answer,
+    if that is less, but never under a millisecond); `starved`: share of seconds that may be left out; `full`: of seconds
+    without processor to spare.
+    """  # noqa: D205  # one sentence
 
     lag: Duration = Duration(0.005)
     starved: float = 0.5
@@ -140,13 +140,19 @@ class Gate:
 
 def judge(gate: Gate, median: float, limits: Limits) -> Validity:
     """Whether this generator was good enough. `median`: of the target's service time, in seconds (NaN: unknown)."""
-    reasons = [] starved = gate.starved / gate.seconds if gate.seconds else 0.0 seen = gate.lag if gate.lag.total else
-    gate.lag_starved lag = seen.quantile(0.99) / 1e9 if seen.total else 0.0 bound = max(LEAST_LAG, min(float(limits.lag),
-    median / 10)) if median == median else float(limits.lag)  # noqa: PLR0124  # NaN if starved > limits.starved:
-    reasons.append(f"the generator waited for a processor in {starved:.0%} of seconds") if lag > bound:
-    reasons.append(f"starts were {lag * 1000:.1f} ms late (p99), more than {bound * 1000:.1f} ms") if gate.seconds and
-    gate.full / gate.seconds > limits.full: reasons.append(f"a worker had no processor time to spare in {gate.full /
-    gate.seconds:.0%} of seconds") if gate.ours: reasons.append(f"{gate.ours} operations failed by limits of this machine")
+    reasons = []
+    starved = gate.starved / gate.seconds if gate.seconds else 0.0
+    seen = gate.lag if gate.lag.total else gate.lag_starved
+    lag = seen.quantile(0.99) / 1e9 if seen.total else 0.0
+    bound = float(limits.lag) if math.isnan(median) else max(LEAST_LAG, min(float(limits.lag), median / 10))
+    if starved > limits.starved:
+        reasons.append(f"the generator waited for a processor in {starved:.0%} of seconds")
+    if lag > bound:
+        reasons.append(f"starts were {lag * 1000:.1f} ms late (p99), more than {bound * 1000:.1f} ms")
+    if gate.seconds and gate.full / gate.seconds > limits.full:
+        reasons.append(f"a worker had no processor time to spare in {gate.full / gate.seconds:.0%} of seconds")
+    if gate.ours:
+        reasons.append(f"{gate.ours} operations failed by limits of this machine")
     return Validity(not reasons, tuple(reasons), round(starved, 4), lag)
 
 

@@ -26,8 +26,8 @@ NO_PORT_YET = 24
 
 
 class Operation(Part, frozen=True, kw_only=True):
-    """What every operation of a mix has: a `name`, its `weight` beside the others, and how long a user thinks (`think`) after it
-    before the next (closed model).
+    """What every operation of a mix has: a `name`, its `weight` beside the others, and how long a user thinks (`think`)
+    after it before the next (closed model).
     """  # noqa: D205  # one sentence
 
     name: str

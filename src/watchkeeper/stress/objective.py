@@ -109,7 +109,7 @@ class Totals:
         return self.done_within / self.seconds if self.seconds else 0.0
 
     def quantile(self, name: str) -> float:
-        """A percentile of the latency in seconds, unanswered ones counted as never answered (inf); NaN when there is nothing."""
+        """A percentile of the latency in seconds, those that nobody answered counted as inf; NaN when there is nothing."""
         whole = self.latency.total + self.unanswered
         if not whole:
             return math.nan
@@ -163,7 +163,7 @@ def judge(objective: Objective, totals: Totals) -> Held:
     return Held(objective.text, observed, objective.holds(observed), why)
 
 
-def _observed(objective: Objective, totals: Totals) -> tuple[float | None, str]:
+def _observed(objective: Objective, totals: Totals) -> tuple[float | None, str]:  # noqa: PLR0911  # one for each kind of metric
     metric = objective.metric
     if metric in QUANTILES:
         seen = totals.latency.total + totals.unanswered
@@ -172,12 +172,13 @@ def _observed(objective: Objective, totals: Totals) -> tuple[float | None, str]:
         return totals.quantile(metric), ""
     if metric == "rate":
         return totals.achieved, ""
+    counted = totals.counts.get(COUNTS.get(metric.rstrip("%"), ""), 0)
     if metric in COUNTS:
-        return float(totals.counts.get(COUNTS[metric], 0)), ""
+        return float(counted), ""
     if not totals.scheduled:
         return None, "nothing was due"
-    if metric.rstrip("%") in COUNTS:
-        return totals.counts.get(COUNTS[metric[:-1]], 0) / totals.scheduled, ""
+    if metric.endswith("%"):
+        return counted / totals.scheduled, ""
     failed = totals.failed - totals.errors.get(Code.CUT, 0)  # dropped by ourselves, on purpose
     part = {"errors": failed + totals.dropped, "dropped": totals.dropped, "late": totals.late}[metric]
     return part / totals.scheduled, ""

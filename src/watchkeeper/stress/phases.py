@@ -21,8 +21,8 @@ Connections = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class Phase(Part, frozen=True, kw_only=True):
-    """What all phases have: a `name` (left out, the kind), the `operations` of the mix that run (none named: all), and how many
-    `connections` there are (0: as the plan says).
+    """What all phases have: a `name` (left out, the kind), the `operations` of the mix that run (none named: all), and
+    how many `connections` there are (0: as the plan says).
     """  # noqa: D205  # one sentence
 
     name: str = ""
@@ -95,8 +95,10 @@ class Ramp(Phase, frozen=True, tag_field="kind", tag="ramp"):
 
 
 class Steps(Phase, frozen=True, tag_field="kind", tag="steps"):
-    """The search for the knee: from `begin`, each level `factor` times the one before, until an objective is missed or less is
-    done than is due; then halving between the last that held and the first that broke, until they are within `precision`.
+    """The search for the knee.
+
+    From `begin`, each level is `factor` times the one before, until an objective is missed or less is done than is due; then
+    halving between the last that held and the first that broke, until they are within `precision`.
 
     `end`: go no higher (0: as high as safety and the generator allow). Each level `lasts` so long, and counts as broken when
     it breaks `tries` times. At least so many different `levels` are run, for a curve. `model`: levels are rates (`open`) or
@@ -147,7 +149,7 @@ class Spike(Phase, frozen=True, tag_field="kind", tag="spike"):
 
 
 class Overload(Levelled, frozen=True, tag_field="kind", tag="overload"):
-    """More than it can take: 1.5 times the knee unless said otherwise. Not judged by objectives: it is to be seen what it does."""
+    """More than it can take, 1.5 times the knee unless said otherwise: to see what it does, not judged by objectives."""
 
     OF_KNEE: ClassVar[float] = 1.5
     lasts: Duration = Duration(20)

@@ -39,8 +39,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class TargetSettings(Part, frozen=True):
-    """Who is put under load: a supervised `server` by name, or a `url` (``http://``, ``https://``, ``ws://``, ``wss://``, ``tcp://`` or
-    ``tls://``). `server_key`: accept no other Cloud Server. Without `verify` any TLS certificate is taken.
+    """Who is put under load: a supervised `server` by name, or a `url` (``http://``, ``https://``, ``ws://``, ``wss://``,
+    ``tcp://`` or ``tls://``). `server_key`: accept no other Cloud Server. Without `verify` any TLS certificate is taken.
 
     A target that is no server of ours proves its operator's consent by a `token`: it answers
     ``/.well-known/watchkeeper-stress`` (or `consent_url`, on the same host) with it.
@@ -62,10 +62,10 @@ class TargetSettings(Part, frozen=True):
 
 
 class Safety(Part, frozen=True):
-    """How far it may go: starts a second, connections, and time in all; no plan goes beyond. `public`: a target outside loopback and
-    private networks is allowed (it must consent as well). `cool_down`: how long nothing is started at the end. The run ends
-    by itself when less than `memory` of this machine's is free, or when more than `errors` of all starts fail for 10 s
-    outside overloads.
+    """How far it may go: starts a second, connections, and time in all; no plan goes beyond. `public`: a target outside
+    loopback and private networks is allowed (it must consent as well). `cool_down`: how long nothing is started at the
+    end. The run ends by itself when less than `memory` of this machine's is free, or when more than `errors` of all
+    starts fail for 10 s outside overloads.
     """  # noqa: D205  # one sentence
 
     max_rate: Annotated[float, msgspec.Meta(gt=0)] = 50_000
@@ -78,10 +78,10 @@ class Safety(Part, frozen=True):
 
 
 class Generator(Part, frozen=True):
-    """How the load is made: worker processes (`workers`, 0: one a core, one core being left to a target on this machine), addresses to
-    connect from (`sources`, none: as many of 127.0.0.0/8 as are needed for a loopback target), for how long before a start
-    the loop is kept turning (`spin`; left out, 100 µs where a core is free), starts a second that all workers can make
-    (`ceiling`, 0: it is measured first), and what makes a run's figures count (`limits`).
+    """How the load is made: worker processes (`workers`, 0: one a core, one core being left to a target on this machine),
+    addresses to connect from (`sources`, none: as many of 127.0.0.0/8 as are needed for a loopback target), for how long
+    before a start the loop is kept turning (`spin`; left out, 100 µs where a core is free), starts a second that all
+    workers can make (`ceiling`, 0: it is measured first), and what makes a run's figures count (`limits`).
     """  # noqa: D205  # one sentence
 
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
@@ -136,7 +136,7 @@ class Plan(Part, frozen=True):
 
 
 def settled(plan: Plan, document: Document) -> Plan:
-    """The plan with everything that follows from the rest: protocol and all. Raises ConfigError for what does not go together."""
+    """The plan with what follows from the rest, as its protocol. Raises ConfigError for what does not go together."""
     if not plan.target.url:
         raise document.fault(("target",), "no target: give target.url, or name a server")
     if plan.protocol is None:
@@ -149,18 +149,23 @@ def settled(plan: Plan, document: Document) -> Plan:
         raise document.fault(("protocol", "operation"), "no operation has a weight above nothing")
     if not plan.phase:
         raise document.fault((), "a plan needs at least one [[phase]]")
+    _check_names(plan, document, names)
+    _check_order(plan, document)
+    return plan
+
+
+def _check_names(plan: Plan, document: Document, names: Sequence[str]) -> None:
+    """Phases and objectives name operations and phases that there are."""
     for place, phase in enumerate(plan.phase):
         if unknown := next((name for name in phase.operations if name not in names), ""):
             known = ", ".join(names)
             raise document.fault(("phase", place, "operations"), f"there is no operation {unknown!r}; known: {known}")
+    called = {phase.called for phase in plan.phase}
     for place, goal in enumerate(plan.goals):
-        called = {phase.called for phase in plan.phase}
         if goal.operation and goal.operation not in names:
             raise document.fault(("objectives", place), f"there is no operation {goal.operation!r}; known: {', '.join(names)}")
         if goal.phase and goal.phase not in called:
             raise document.fault(("objectives", place), f"there is no phase {goal.phase!r}; known: {', '.join(sorted(called))}")
-    _check_order(plan, document)
-    return plan
 
 
 def _check_order(plan: Plan, document: Document) -> None:

@@ -1,8 +1,8 @@
 """When each hit is due: a pure function of its number, whatever the target does and however many workers share the load.
 
-A stage's rate is a chain of straight lines (constant, ramp, steps, spike are all that); hit n is due where the rate's integral
-reaches n, or, for Poisson arrivals, the n-th point of a unit-rate process drawn from the seed. Worker w of W takes the hits w,
-w + W, w + 2W …, so the union is the schedule itself, hit by hit. No clock and no task here.
+A stage's rate is a chain of straight lines (constant, ramp, steps, spike are all that); hit n is due where the rate's
+integral reaches n, or, for Poisson arrivals, the n-th point of a unit-rate process drawn from the seed. Worker w of W
+takes the hits w, w + W, w + 2W …, so the union is the schedule itself, hit by hit. No clock and no task here.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Schedule:
         return float(self._before[-1])
 
     def times(self, first: int, stride: int, many: int) -> NDArray[np.float64]:
-        """Seconds from the stage's beginning at which the hits `first`, `first + stride`, … are due: rising; those of the stage alone.
+        """Seconds from the stage's beginning at which the hits `first`, `first + stride`, … are due, rising.
 
         Fewer than `many` when the stage has no more.
         """
@@ -74,7 +74,7 @@ class Schedule:
         part = np.clip(np.searchsorted(self._before, points, side="right") - 1, 0, len(self._lengths) - 1)
         inside = points - self._before[part]
         begin, slope = self._begin[part], self._slope[part]
-        # 2y / (b + √(b² + 2ay)) rather than (√(b² + 2ay) − b) / a: exact for a = 0, and nothing cancels.
+        # 2y / (b + √(b² + 2ay)) rather than (√(b² + 2ay) - b) / a: exact for a = 0, and nothing cancels.
         root = begin + np.sqrt(np.maximum(begin * begin + 2 * slope * inside, 0.0))
         offset = np.divide(2 * inside, root, out=np.zeros_like(inside), where=root > 0)
         found: NDArray[np.float64] = self._starts[part] + np.minimum(offset, self._lengths[part])

@@ -220,7 +220,7 @@ async def serve(line: socket.socket) -> int:
     await asyncio.wait({orders, broken}, return_when=asyncio.FIRST_COMPLETED)
     if broken.done():
         worker.say(talk.Broken(broken.result()))
-        print(broken.result(), file=sys.stderr, flush=True)
+        sys.stderr.write(broken.result())
     orders.cancel()
     with suppress(asyncio.CancelledError, ConnectionError):
         await orders

@@ -53,7 +53,7 @@ class Step(Part, frozen=True, kw_only=True):
 
 
 class Request(Operation, frozen=True, kw_only=True):
-    """A request: `method`, `path` (left out, the target's), `headers`, and a `body`, or one of `size` bytes (up to `size_most`).
+    """A request: `method`, `path` (left out, the target's), `headers`, and a `body` or one of `size` (to `size_most`) bytes.
 
     It ends well with a status in `expect` (left out: 200 to 299) and, where that is given, with a body that `contains` this
     text. With `steps` it is a sequence of requests on one connection instead.
@@ -330,11 +330,17 @@ class HttpLane(asyncio.Protocol):
 
     def _advance(self, now: int) -> bool:
         """A step of a sequence has ended well; whether it was the last."""
-        self._tally.span(self._step.name or f"step {self._at + 1}")(now - self._step_began) self._at += 1 if self._at ==
-        len(self._steps): return True if self._step.think: self._is_thinking = True
-        asyncio.get_running_loop().call_later(self._step.think, self._go_on, self._serial) else:
-        asyncio.get_running_loop().call_soon(self._go_on, self._serial)  # not within the parser, which is still at the answer
-        before return False
+        self._tally.span(self._step.name or f"step {self._at + 1}")(now - self._step_began)
+        self._at += 1
+        if self._at == len(self._steps):
+            return True
+        loop = asyncio.get_running_loop()
+        if self._step.think:
+            self._is_thinking = True
+            loop.call_later(self._step.think, self._go_on, self._serial)
+        else:  # not within the parser, which is still at the answer before
+            loop.call_soon(self._go_on, self._serial)
+        return False
 
     def _go_on(self, serial: int) -> None:
         if self.room or serial != self._serial:  # it has ended meanwhile, and another may have begun
@@ -347,7 +353,7 @@ class HttpLane(asyncio.Protocol):
             self._send(self._steps[self._at])
 
     def _fail(self, code: str, text: str = "", *, keep: bool = False) -> None:
-        """What is under way has ended otherwise than well. What comes on this connection later belongs to nothing, unless `keep`."""
+        """What is under way has ended otherwise than well. Unless `keep`, the connection is given up with it."""
         now = self._clock()
         tally = self._tally
         self.room = 1
@@ -381,11 +387,13 @@ class AttentiveLane(HttpLane):
     def on_message_complete(self) -> None:
         """The answer is whole: is the text there?"""
         body, self._body = self._body, bytearray()
-        if self._step.contains and not self.room and self._parser.get_status_code() in self._step.ok and self._step.contains not in body:
+        step = self._step
+        is_wanting = step.contains and step.contains not in body and self._parser.get_status_code() in step.ok
+        if is_wanting and not self.room:
             if not self._parser.should_keep_alive():
                 self._hang_up()
             self._head = None
-            self._fail(Code.CORRUPT, f"{self._step.contains.decode()!r} is not in the answer", keep=True)
+            self._fail(Code.CORRUPT, f"{step.contains.decode()!r} is not in the answer", keep=True)
         else:
             super().on_message_complete()
 

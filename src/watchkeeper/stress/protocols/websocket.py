@@ -24,7 +24,7 @@ from watchkeeper.stress.lane import Floor, Ground, Lane, Operation, Tally
 VARIANTS = 64
 NUMBER_BYTES = 16
 """A number in hexadecimal digits: fits text and binary messages alike."""
-_NONE: tuple[()] = ()
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 
 _quiet = logging.LoggerAdapter(logging.getLogger("watchkeeper.picows"), {})
 _quiet.logger.setLevel(logging.CRITICAL)
@@ -92,10 +92,12 @@ class Messages:
     def settle(self, stage: int) -> None:
         """Nothing is known only later."""
 
-    def _rests(self, one: Exchange, chance: random.Random) -> list[bytes]: most = max(one.size, one.size_most) sizes =
-    [one.size] if most == one.size else [chance.randint(one.size, most) for _ in range(VARIANTS)] make = (lambda size:
-    bytes(chance.choices(b"abcdefghijklmnopqrstuvwxyz", k=size))) if self.settings.text else chance.randbytes return
-    [make(size - NUMBER_BYTES) for size in sizes]
+    def _rests(self, one: Exchange, chance: random.Random) -> list[bytes]:
+        most = max(one.size, one.size_most)
+        sizes = [one.size] if most == one.size else [chance.randint(one.size, most) for _ in range(VARIANTS)]
+        if self.settings.text:
+            return [bytes(chance.choices(_LETTERS, k=size - NUMBER_BYTES)) for size in sizes]
+        return [chance.randbytes(size - NUMBER_BYTES) for size in sizes]
 
 
 class WebSocketLane(WSListener):
