@@ -8,7 +8,7 @@ named reason.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from watchkeeper.stress import phases
@@ -53,9 +53,12 @@ def decide(course: Course, results: Sequence[Result]) -> Go | End:
     return End()
 
 
-def say(plan: Plan, stage: Stage, totals: Totals, validity: Validity) -> tuple[tuple[Held, ...], str]:
+def say(
+    plan: Plan, stage: Stage, totals: Totals, by_operation: Mapping[str, Totals], validity: Validity
+) -> tuple[tuple[Held, ...], str]:
     """How the plan's objectives stood in a stage, and the decision: ``held``, ``broken: why`` or ``unsure: why``."""
-    held = tuple(judge(goal, totals) for goal in _goals(plan, stage))
+    goals = _goals(plan, stage)
+    held = tuple(judge(goal, by_operation[goal.operation] if goal.operation else totals) for goal in goals)
     if missed := [one for one in held if one.held is False]:
         return held, f"broken: {missed[0].objective}"
     due = totals.scheduled if stage.model == "open" else 0
@@ -209,8 +212,8 @@ def _capped(course: Course, rate: float) -> float:
 
 
 def _goals(plan: Plan, stage: Stage) -> list[Objective]:
-    """The objectives that decide about a stage: in a search, all that name no other phase or operation."""
+    """The objectives that decide about a stage; a search goes by all that name no other phase."""
     phase = plan.phase[stage.phase]
     if isinstance(phase, phases.Steps):
-        return [goal for goal in plan.goals if not goal.is_of_run and not goal.operation and goal.phase in {"", phase.called}]
-    return [goal for goal in plan.goals if applies(goal, phase) and not goal.operation]
+        return [goal for goal in plan.goals if not goal.is_of_run and goal.phase in {"", phase.called}]
+    return [goal for goal in plan.goals if applies(goal, phase)]

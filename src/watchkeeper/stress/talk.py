@@ -32,7 +32,6 @@ class Prepare(Said, tag=1):
     """
 
     plan: str
-    folder: str
     worker: int
     workers: int
     url: str

@@ -20,7 +20,7 @@ from watchkeeper.stress import talk
 from watchkeeper.stress.floor import BEAT, Floor
 from watchkeeper.stress.health import LOOK, Watch, descriptors_allowed
 from watchkeeper.stress.lane import Ground, Tally
-from watchkeeper.stress.plan import SECURE, Plan, read
+from watchkeeper.stress.plan import SECURE, read
 from watchkeeper.stress.talk import Drained
 
 COLLECT_AFTER = 50_000
@@ -39,7 +39,7 @@ class Worker:
         ground = Ground(
             url=prepare.url,
             address=prepare.address,
-            tls=_tls(plan),
+            tls=_tls(prepare.url, verify=plan.target.verify),
             server_name=prepare.server_name,
             timeout=float(plan.timeout),
             worker=prepare.worker,
@@ -81,6 +81,7 @@ class Worker:
             case talk.Begin(stage=stage, at=at):
                 gc.collect()
                 gc.freeze()
+                self.tell()  # so that what is told next is of this stage alone
                 self.floor.begin(stage, at, self._over)
             case talk.Stop(now=True):
                 self.floor.abort()
@@ -188,10 +189,8 @@ def _row(tally: Tally, second: int) -> talk.Row | None:
     return row
 
 
-def _tls(plan: Plan) -> ssl.SSLContext | None:
-    if plan.target.url.partition("://")[0] not in SECURE:
-        return None
-    return tls_context(verify=plan.target.verify)
+def _tls(url: str, *, verify: bool) -> ssl.SSLContext | None:
+    return tls_context(verify=verify) if url.partition("://")[0] in SECURE else None
 
 
 async def serve(line: socket.socket) -> int:
