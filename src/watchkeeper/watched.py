@@ -59,11 +59,13 @@ class WatchedServer(ServerSettings, frozen=True, kw_only=True):
     `command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
     never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
-    how it is run: ``process`` is a program of the agent's own.
+    how it is run: ``process`` is a program of the agent's own. Its operator agrees with `stress` to its being put under load
+    (`watchkeeper stress`).
     """
 
     probe: tuple[Leaf, ...] = ()
     metrics: tuple[OpenMetrics, ...] = ()
+    stress: bool = False
 
 
 SECTIONS: dict[str, Any] = {

@@ -11,6 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from watchkeeper.stress import phases
 from watchkeeper.stress.objective import Objective, Totals, judge
 from watchkeeper.stress.plan import Plan
@@ -20,6 +22,8 @@ from watchkeeper.stress.search import Result, search, word_of
 
 KEPT_UP = 0.97
 """Of what was due must have been done within a level's time, else a queue grows."""
+
+MEANT_TO_BREAK = {"overload", "spike"}
 
 
 class Go(NamedTuple):
@@ -53,20 +57,41 @@ def decide(course: Course, results: Sequence[Result]) -> Go | End:
     return End()
 
 
+def at_once(course: Course, results: Sequence[Result], stage: Stage) -> Stage | None:
+    """The stage that begins in the same instant in which this one ends: a recovery, whose time counts from there."""
+    number = stage.phase + 1
+    if number >= len(course.plan.phase) or not isinstance(course.plan.phase[number], phases.Recovery):
+        return None
+    done = sum(one.stage.phase == stage.phase for one in results) + 1
+    phase = course.plan.phase[stage.phase]
+    if isinstance(phase, phases.Steps) or (isinstance(phase, phases.Storm) and done < phase.times):
+        return None
+    following = _next(course, number, course.plan.phase[number], (), results)
+    if following is None:
+        return None
+    return msgspec.structs.replace(following, index=stage.index + 1, connections=stage.connections)
+
+
 def say(
     plan: Plan, stage: Stage, totals: Totals, by_operation: Mapping[str, Totals], validity: Validity
 ) -> tuple[tuple[Held, ...], str]:
     """How the plan's objectives stood in a stage, and the decision: ``held``, ``broken: why`` or ``unsure: why``."""
     goals = _goals(plan, stage)
     held = tuple(judge(goal, by_operation[goal.operation] if goal.operation else totals) for goal in goals)
-    if missed := [one for one in held if one.held is False]:
-        return held, f"broken: {missed[0].objective}"
+    word = "broken" if stage.kind not in MEANT_TO_BREAK else "overloaded"
+    if missed := [(goal, one) for goal, one in zip(goals, held, strict=True) if one.held is False]:
+        goal, one = missed[0]
+        if not validity.ok:
+            return held, f"unsure: {one.objective} was missed, but {validity.reasons[0]}"
+        clean = judge(goal, (by_operation[goal.operation] if goal.operation else totals).clean)
+        if clean.held and len(missed) == 1:
+            return held, f"unsure: {one.objective} was missed only while the generator waited for a processor"
+        return held, f"{word}: {one.objective}"
     due = totals.scheduled if stage.model == "open" else 0
     if due and totals.done_within < KEPT_UP * due - 2:
-        return held, f"broken: {totals.achieved:.6g}/s done of {totals.offered:.6g}/s due"
-    if not validity.ok:
-        return held, f"unsure: {validity.reasons[0]}"
-    return held, "held"
+        told = f"{totals.achieved:.6g}/s done of {totals.offered:.6g}/s due"
+        return held, f"{word}: {told}" if validity.ok else f"unsure: {told}, but {validity.reasons[0]}"
+    return held, "held"  # also by a generator that was late: what it measured was no better than it is
 
 
 def applies(goal: Objective, phase: phases.Leaf) -> bool:

@@ -22,6 +22,7 @@ from watchkeeper.stress.lane import Lane, Maker, Operation, Tally
 from watchkeeper.stress.pace import SHORTEST, Alarm
 from watchkeeper.stress.run import LATE, Stage
 from watchkeeper.stress.schedule import Mix, Schedule
+from watchkeeper.stress.talk import Drained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Floor:
         self.loop = asyncio.get_running_loop()
         self.lanes: list[Lane] = []
         self.keeper = Keeper(self, self.loop)
-        self.lag = Recorder()
+        self.lag, self.lag_starved = Recorder(), Recorder()
         self.idle = Tally(0, -1, "")
         self.tallies: list[Tally] = [self.idle]
         """All that are still to be told: of the stage that runs, and of earlier ones that have something under way."""
@@ -78,7 +79,9 @@ class Floor:
         self._end = 0
         self._is_closed = False
         self._users_waiting = 0
+        self._marked = 0
         self._swept = 0.0
+        self._settled = -1
 
     def make(self, maker: Maker) -> None:
         """Lanes come from here."""
@@ -158,6 +161,7 @@ class Floor:
 
     def begin(self, stage: Stage, at: int, over: Callable[[], None]) -> None:
         """Run a stage from the instant `at` (ns); `over` is called when it schedules nothing any more."""
+        self._drop_waiting(at)  # of an earlier stage: its time is over, and so is its load
         self.stage, self._over, self.is_over = stage, over, False
         self.idle = Tally(stage.index, -1, "")
         self._mine = [Tally(stage.index, number, one.name) for number, one in enumerate(self._operations)]
@@ -206,15 +210,29 @@ class Floor:
         """Operations begun and not ended."""
         return sum(tally.in_flight for tally in self.tallies)
 
-    @property
-    def has_drained(self) -> bool:
-        """Whether the stage schedules nothing, and all of it has ended."""
-        return self.is_over and not self.waiting and not self.in_flight
+    def has_drained(self, stage: int) -> bool:
+        """Whether a stage schedules nothing, and all of it has ended."""
+        if stage == self._index and (not self.is_over or self.waiting):
+            return False
+        return not any(tally.in_flight for tally in self.tallies if tally.stage == stage)
 
-    def settle(self) -> None:
-        """Have the leaf count what could only be known once everything has ended."""
-        if self.stage is not None:
-            self._maker.settle(self.stage.index)
+    def settle(self, stage: int) -> None:
+        """A stage has drained: the leaf counts what could only be known now; once told, nothing is held of it any more."""
+        self._maker.settle(stage)
+        self._settled = stage
+
+    def mark(self, *, starved: bool) -> None:
+        """Since the last call the generator waited for a processor (`starved`), or did not. Call it before `beat` and often."""
+        for tally in self.tallies:
+            tally.mark(starved=starved)
+        lags = self.lag.values
+        if starved:
+            self.lag_starved.values += lags[self._marked :]
+            del lags[self._marked :]
+        self._marked = len(lags)
+        if self._marked >= FOLD:
+            self.lag.fold()
+            self._marked = 0
 
     def beat(self) -> None:
         """What has to be looked at now and then: what is overdue, and lists that have grown long. Every `BEAT` seconds."""
@@ -222,8 +240,6 @@ class Floor:
         for tally in self.tallies:
             if len(tally.latency.values) >= FOLD or len(tally.failed.values) >= FOLD:
                 tally.fold()
-        if len(self.lag.values) >= FOLD:
-            self.lag.fold()
         if now / 1e9 - self._swept < SWEEP:
             return
         self._swept = now / 1e9
@@ -233,9 +249,14 @@ class Floor:
         if self.waiting and (self.waiting[0][1] < before or (self.is_over and now > self._end + int(GRACE * 1e9))):
             self._drop_waiting(now if self.is_over and now > self._end + int(GRACE * 1e9) else before)
 
+    def drain_lags(self) -> tuple[Drained, Drained]:
+        """How late starts were since the last time: in moments that were not starved, and in those that were."""
+        self._marked = 0
+        return self.lag.drain(), self.lag_starved.drain()
+
     def forget(self) -> None:
-        """Tallies of earlier stages that were told and have nothing under way are not needed any more."""
-        self.tallies = [one for one in self.tallies if one.stage == self._index or one.in_flight]
+        """Tallies of stages that were settled and told are not needed any more."""
+        self.tallies = [one for one in self.tallies if one.stage > self._settled or one is self.idle]
 
     # -- the open model -------------------------------------------------------------------------------
 

@@ -44,7 +44,8 @@ class _Pending:
         tally(window.errors, row.errors)
         tally(window.counts, row.counts)
         spans = ((SPAN + name, drained) for name, drained in row.spans.items())
-        for name, drained in (("latency", row.latency), ("service", row.service), ("failed", row.failed), *spans):
+        own = (("latency", row.latency), ("service", row.service), ("starved", row.starved), ("failed", row.failed))
+        for name, drained in (*own, *spans):
             if drained is not None:
                 self.parts.setdefault(name, []).append(drained)
 
@@ -101,9 +102,10 @@ class Gathering:
 
     def take(self, worker: int, tick: talk.Tick, at: float) -> None:
         """What one worker has seen since its last word; `at` seconds into the run."""
-        lag = Histogram()
+        lag, lag_starved = Histogram(), Histogram()
         poured(lag, tick.lag)
-        tick.health.lag = lag.packed()
+        poured(lag_starved, tick.lag_starved)
+        tick.health.lag, tick.health.lag_starved = lag.packed(), lag_starved.packed()
         self._recording.health(tick.health)
         self._connected[worker] = tick.health.connections
         self.connections = sum(self._connected.values())
@@ -113,7 +115,7 @@ class Gathering:
             self._add(worker, row, at)
         running = max(touched, default=None)
         if running is not None and running in self.stages:
-            self.stages[running].gate.see(tick.health, lag, tick.part)
+            self.stages[running].gate.see(tick.health, lag, lag_starved, tick.part)
         self._newest[worker] = max(self._newest[worker], tick.health.second)
 
     def write(self, second: int, *, everything: bool = False) -> None:
@@ -148,6 +150,7 @@ class Gathering:
         tally(totals.counts, row.counts)
         poured(totals.latency, row.latency)
         poured(totals.service, row.service)
+        poured(totals.starved, row.starved)
         if worker not in stage.over:
             totals.done_within += row.done
         for code, text in row.samples:

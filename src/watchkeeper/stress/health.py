@@ -12,8 +12,6 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
 
 from watchkeeper.config import Part
 from watchkeeper.errors import Failed
@@ -24,10 +22,8 @@ from watchkeeper.stress.run import Health, Validity
 
 LOOK = 0.005
 """Seconds between two looks."""
-STARVED_SHARE = 0.10
-"""Of a second, waiting for a processor: from here on its latencies tell of this machine."""
-STARVED_AT_ONCE = 0.02
-"""Seconds of waiting within one look that do so by themselves."""
+STARVED = 0.1
+"""Of the time between two looks, waiting for a processor: from here on what is measured tells of this machine."""
 FULL = 0.95
 """Of a second, used: a worker that has no more to give."""
 
@@ -57,20 +53,30 @@ class Watch:
         self._cpu = time.process_time()
         self._waited = self._ran_and_waited()
         self._at_last_look = self._waited
-        self._worst = 0.0
+        self._worst = self._starved = 0.0
+        self._was_starved = False
         self._looked = time.monotonic()
         self._loop_worst = 0.0
         self._gc = self._gc_worst = self._gc_began = 0.0
         gc.callbacks.append(self._collected)
 
-    def look(self) -> None:
-        """Every `LOOK` seconds: how long had we to wait since the last time, and how late does this come."""
+    def look(self) -> bool:
+        """Every `LOOK` seconds: whether the time since the last look was starved, by how long we had to wait in it.
+
+        What follows a wait is starved too: what has begun in it ends there.
+        """
         now = time.monotonic()
+        passed = now - self._looked
         waited = self._ran_and_waited()
-        self._worst = max(self._worst, waited - self._at_last_look)
-        self._at_last_look = waited
-        self._loop_worst = max(self._loop_worst, now - self._looked - LOOK)
-        self._looked = now
+        here = waited - self._at_last_look
+        self._worst = max(self._worst, here)
+        self._loop_worst = max(self._loop_worst, passed - LOOK)
+        is_starved = here > STARVED * max(passed, LOOK)
+        starved = is_starved or self._was_starved
+        self._was_starved = is_starved
+        self._starved += starved * passed
+        self._at_last_look, self._looked = waited, now
+        return starved
 
     def told(self, second: int) -> Health:
         """What was seen since the last time, as of one second; the floor's own figures are for the caller to fill in."""
@@ -81,15 +87,15 @@ class Watch:
             cpu=cpu - self._cpu,
             waited=waited - self._waited,
             worst_wait=self._worst,
+            starved=self._starved,
             loop_worst=self._loop_worst,
             gc=self._gc,
             gc_worst=self._gc_worst,
             rss=_resident(),
             descriptors=_descriptors(),
         )
-        health.starved = health.waited > STARVED_SHARE or health.worst_wait > STARVED_AT_ONCE
         self._cpu, self._waited = cpu, waited
-        self._worst = self._loop_worst = self._gc = self._gc_worst = 0.0
+        self._worst = self._starved = self._loop_worst = self._gc = self._gc_worst = 0.0
         return health
 
     def close(self) -> None:
@@ -111,31 +117,26 @@ class Watch:
             self._gc_worst = max(self._gc_worst, took)
 
 
-class Second(NamedTuple):
-    """What the gate needs of one worker's second; `lag`: how late its starts were."""
-
-    starved: bool
-    full: bool
-    lag: Histogram
-
-
 class Gate:
-    """Collects the seconds of one stage. Flat: starved ones are counted, the lag of the others added up."""
+    """Collects what the workers say of themselves in one stage. Flat, however long it is."""
 
     def __init__(self) -> None:
         """Nothing seen."""
-        self.seconds = self.starved = self.full = 0
+        self.seconds = self.starved = 0.0
+        self.ticks = self.full = 0
         self.lag = Histogram()
         self.lag_starved = Histogram()
         self.ours = 0
         """Operations that failed by the generator's own limits."""
 
-    def see(self, health: Health, lag: Histogram, seconds: float = 1.0) -> None:
+    def see(self, health: Health, lag: Histogram, lag_starved: Histogram, seconds: float) -> None:
         """One worker's second, or less of one."""
-        self.seconds += 1
+        self.seconds += seconds
         self.starved += health.starved
+        self.ticks += 1
         self.full += health.cpu > FULL * seconds
-        (self.lag_starved if health.starved else self.lag).merge(lag)
+        self.lag.merge(lag)
+        self.lag_starved.merge(lag_starved)
 
 
 def judge(gate: Gate, median: float, limits: Limits) -> Validity:
@@ -146,11 +147,11 @@ def judge(gate: Gate, median: float, limits: Limits) -> Validity:
     lag = seen.quantile(0.99) / 1e9 if seen.total else 0.0
     bound = float(limits.lag) if math.isnan(median) else max(LEAST_LAG, min(float(limits.lag), median / 10))
     if starved > limits.starved:
-        reasons.append(f"the generator waited for a processor in {starved:.0%} of seconds")
+        reasons.append(f"the generator waited for a processor in {starved:.0%} of the time")
     if lag > bound:
         reasons.append(f"starts were {lag * 1000:.1f} ms late (p99), more than {bound * 1000:.1f} ms")
-    if gate.seconds and gate.full / gate.seconds > limits.full:
-        reasons.append(f"a worker had no processor time to spare in {gate.full / gate.seconds:.0%} of seconds")
+    if gate.ticks and gate.full / gate.ticks > limits.full:
+        reasons.append(f"a worker had no processor time to spare in {gate.full / gate.ticks:.0%} of seconds")
     if gate.ours:
         reasons.append(f"{gate.ours} operations failed by limits of this machine")
     return Validity(not reasons, tuple(reasons), round(starved, 4), lag)
@@ -189,9 +190,3 @@ def _descriptors() -> int:
         return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))  # noqa: PTH116, PTH208  # Linux 6.2 counts them so
     except OSError:
         return 0
-
-
-def spread(values: Sequence[float]) -> float:
-    """The 90th percentile of a few values; NaN when there are none."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.9))] if ordered else float("nan")

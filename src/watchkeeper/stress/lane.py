@@ -57,12 +57,14 @@ class Tally:
         "operation",
         "received",
         "scheduled",
+        "seen",
         "sent",
         "served",
         "service",
         "spans",
         "stage",
         "started",
+        "starved",
         "took",
         "unended",
     )
@@ -77,7 +79,9 @@ class Tally:
         """Begun and not ended, but for what was done since the last fold."""
         self.errors: dict[str, int] = {}
         self.counts: dict[str, int] = {}
-        self.latency, self.service, self.failed = Recorder(), Recorder(), Recorder()
+        self.latency, self.service, self.failed, self.starved = Recorder(), Recorder(), Recorder(), Recorder()
+        self.seen = 0
+        """Latencies that `mark` has looked at."""
         self.took = self.latency.values.append
         self.served = self.service.values.append
         self.gave_up = self.failed.values.append
@@ -106,12 +110,19 @@ class Tally:
             found = self.spans[name] = Recorder()
         return found.values.append
 
+    def mark(self, *, starved: bool) -> None:
+        """What has ended since the last look did so while the generator was `starved`, or not."""
+        if starved:
+            self.starved.values += self.latency.values[self.seen :]
+        self.seen = len(self.latency.values)
+
     def fold(self) -> None:
-        """Count what was recorded."""
+        """Count what was recorded; `mark` first."""
         ended = len(self.latency.values)
         self.done += ended
         self.unended -= ended
-        for recorder in (self.latency, self.service, self.failed, *self.spans.values()):
+        self.seen = 0
+        for recorder in (self.latency, self.service, self.failed, self.starved, *self.spans.values()):
             recorder.fold()
 
     @property

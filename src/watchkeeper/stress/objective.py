@@ -76,6 +76,8 @@ class Totals:
         self.counts: dict[str, int] = {}
         self.latency = Histogram()
         self.service = Histogram()
+        self.starved = Histogram()
+        """Of `latency`, those that ended while the generator waited for a processor."""
 
     def merge(self, other: Totals) -> Totals:
         """Add another one's; returns itself."""
@@ -86,7 +88,16 @@ class Totals:
         tally(self.counts, other.counts)
         self.latency.merge(other.latency)
         self.service.merge(other.service)
+        self.starved.merge(other.starved)
         return self
+
+    @property
+    def clean(self) -> Totals:
+        """The same without latencies of starved moments."""
+        found = Totals().merge(self)
+        found.latency.counts -= self.starved.counts
+        found.latency.total -= self.starved.total
+        return found
 
     @property
     def failed(self) -> int:

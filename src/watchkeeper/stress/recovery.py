@@ -15,6 +15,8 @@ from watchkeeper.stress.run import Recovery
 
 WITHIN = 1.10
 """As good as the baseline: its p95 within a tenth."""
+NO_DIFFERENCE = 0.001
+"""Seconds: less is no difference to anybody, and a tenth of very little is the noise of any machine."""
 KEPT_UP = 0.9
 LAST = 5
 """Seconds at the end of the limit that tell a failure that goes on from one that is merely slow to end."""
@@ -44,7 +46,7 @@ def baseline(p95: float, p95s: Sequence[float], errors: float) -> Baseline:
     """From a stage as a whole and its seconds: a second's p95 strays by itself, so nine in ten of its own are good."""
     own = sorted(one for one in p95s if math.isfinite(one))
     usual = own[int((len(own) - 1) * 0.9)] if own else p95
-    return Baseline(p95, max(WITHIN * p95, usual), errors)
+    return Baseline(p95, max(WITHIN * p95, p95 + NO_DIFFERENCE, usual), errors)
 
 
 def is_good(moment: Moment, before: Baseline) -> bool:

@@ -65,13 +65,13 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Validity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whether the generator was good enough for what was measured; `reasons` in words. `starved`: share of seconds left out."""
+    """Whether the generator was good enough for what was measured; `reasons` in words. `starved`: share of the time."""
 
     ok: bool
     reasons: tuple[str, ...] = ()
     starved: float = 0.0
     lag_p99: float = 0.0
-    """Seconds that starts came after their time, in seconds that were not starved."""
+    """Seconds that starts came after their time, in moments that were not starved."""
 
 
 class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,6 +97,8 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the latency from the intended start, all operations together: ``p50`` … ``p99.99``, ``max``."""
     service: dict[str, float] = {}
     """The same from the actual start."""
+    clean: dict[str, float] = {}
+    """As `quantiles`, without those that ended while the generator waited for a processor."""
     objectives: tuple[Held, ...] = ()
     validity: Validity = Validity(ok=True)
     decision: str = ""
@@ -131,6 +133,8 @@ class Window(msgspec.Struct, omit_defaults=True):
     """Done ones, from the intended start to the end."""
     service: bytes = b""
     """Done ones, from the actual start."""
+    starved: bytes = b""
+    """Of `latency`, those that ended while the generator waited for a processor: they tell of this machine."""
     failed: bytes = b""
     """Failed and dropped ones, from the intended start to when they were given up: at least so long would they have taken."""
     spans: dict[str, bytes] = {}
@@ -152,8 +156,8 @@ class Health(msgspec.Struct, omit_defaults=True):
     """Ready to run, and waiting for a processor (the kernel's schedstat)."""
     worst_wait: float = 0.0
     """The most of that within one look (some ms)."""
-    starved: bool = False
-    """It waited so much that this second's latencies tell of this machine, not of the target."""
+    starved: float = 0.0
+    """Of the time, in looks within which it waited so much that latencies tell of this machine, not of the target."""
     loop_worst: float = 0.0
     """The longest turn of its event loop."""
     gc: float = 0.0
@@ -166,7 +170,9 @@ class Health(msgspec.Struct, omit_defaults=True):
     waiting: int = 0
     """Due and not started: no connection was free."""
     lag: bytes = b""
-    """Packed histogram (ns): how long after the intended time each start came, connections to start it on being free."""
+    """Packed histogram (ns): how late each start came that had a free connection, but for starved moments."""
+    lag_starved: bytes = b""
+    """The same of starved moments."""
 
 
 class Happening(msgspec.Struct, frozen=True, omit_defaults=True):

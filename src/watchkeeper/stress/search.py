@@ -17,6 +17,8 @@ from watchkeeper.stress.run import Ended, Knee, Stage
 
 LOWEST = 1.0
 """A search whose first level breaks goes down to this, no further."""
+DOUBTS = 3
+"""How often a level is run again because the generator was not good enough to tell."""
 MOST = 60
 """Results of one search after which it ends, whatever they say."""
 
@@ -67,14 +69,16 @@ def search(phase: Steps, results: Sequence[Result], top: float) -> float | Knee:
 
 def _take(left: list[Result], tries: int) -> Word | None:
     """What came of a level, taken off the results: held once is enough, broken it must be each time; None: run it (again)."""
-    word: Word | None = None
-    for _ in range(tries):
+    broken = unsure = 0
+    while broken < tries and unsure < max(tries, DOUBTS):
         if not left:
             return None
         word = word_of(left.pop(0).ended)
         if word == "held":
-            break
-    return word
+            return word
+        broken += word == "broken"
+        unsure += word == "unsure"
+    return "broken" if broken >= tries else "unsure"
 
 
 def _levels(phase: Steps, top: float) -> Levels:
@@ -133,17 +137,16 @@ def _rise(phase: Steps, top: float) -> Levels:
 
 
 def _halve(found: Bracket, precision: float) -> Levels:
-    good, bad, _ = found
+    good, bad, doubt = found
     while bad / good - 1 > precision:
         level = (good + bad) / 2
         word = yield level
-        if word == "unsure":
-            return Bracket(good, bad, f"the generator was the limit at {level:.6g}")
         if word == "held":
             good = level
         else:
             bad = level
-    return Bracket(good, bad)
+            doubt = f"at {level:.6g} the generator was not good enough to tell" if word == "unsure" else ""
+    return Bracket(good, bad, doubt)
 
 
 def _found(results: Sequence[Result], found: Bracket) -> Knee:

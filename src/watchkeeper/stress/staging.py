@@ -19,7 +19,8 @@ from watchkeeper.stress.desk import Abort, Desk, Watcher
 from watchkeeper.stress.faults import Code, blame
 from watchkeeper.stress.floor import GRACE
 from watchkeeper.stress.gathering import StageTotals
-from watchkeeper.stress.objective import NEEDED, QUANTILES, Totals
+from watchkeeper.stress.histogram import Histogram
+from watchkeeper.stress.objective import NEEDED, QUANTILES
 from watchkeeper.stress.recovery import Baseline, Moment
 from watchkeeper.stress.run import Ended, Held, Stage
 from watchkeeper.stress.search import Result
@@ -94,26 +95,49 @@ class Staging:
     # -- one stage --------------------------------------------------------------------------------------
 
     async def _run(self, stage: Stage) -> None:
-        desk, gathering, workers = self._desk, self._desk.gathering, len(self._desk.crew.members)
+        """A stage, and the one that begins in the instant of its end, if there is one."""
         await self._connect(stage)
+        began = self._begin(stage, LEAD)
+        seconds = await self._over(stage, began)
+        following = course.at_once(self._course, self.results, stage)
+        began_after = self._begin(following, 0) if following is not None else 0.0
+        await self._settle(stage, began, seconds, "")
+        if following is not None:
+            seconds = await self._over(following, began_after)
+            await self._settle(following, began_after, seconds, self._is_cut_short)
+        self._stage = None
+
+    def _begin(self, stage: Stage, lead: int) -> float:
+        """Have a stage begin; returns when, in seconds into the run."""
+        desk = self._desk
         self._stage, self._is_cut_short = stage, ""
         self._lately.clear()
         if stage.kind == "recovery":
             self._before = self._baseline()
-        totals = gathering.stage(stage.index)
-        at = time.monotonic_ns() + LEAD
+        desk.gathering.stage(stage.index)
+        at = time.monotonic_ns() + lead
         began = (at - desk.zero) / 1e9
         desk.recording.begin(stage, round(began, 6))
         self._watcher.staged(stage)
         desk.crew.order(talk.Begin(stage, at))
+        return began
+
+    async def _over(self, stage: Stage, began: float) -> float:
+        """Wait until nothing of it is scheduled any more; returns how many seconds it ran for."""
+        desk = self._desk
+        totals, workers = desk.gathering.stage(stage.index), len(desk.crew.members)
         if not await desk.wait(lambda: len(totals.over) == workers, stage.seconds + READY_TO_SAY):
             raise Abort(f"the workers did not end the stage {stage.name} in time: this machine is too busy")
-        seconds = desk.now - began if self._is_cut_short else stage.seconds
+        return desk.now - began if self._is_cut_short else stage.seconds
+
+    async def _settle(self, stage: Stage, began: float, seconds: float, cut_short: str) -> None:
+        """Wait until everything that it has started has ended, and judge it."""
+        desk = self._desk
+        totals, workers = desk.gathering.stage(stage.index), len(desk.crew.members)
         drained = await desk.wait(lambda: len(totals.settled) == workers, drain_seconds(float(self._course.plan.timeout)))
-        gathering.write(int(desk.now) + 1, everything=True)
-        self._end(stage, totals, began, seconds, drained=drained)
-        gathering.forget(stage.index)
-        self._stage = None
+        desk.gathering.write(int(desk.now) + 1, everything=True)
+        self._end(stage, totals, began, seconds, drained=drained, cut_short=cut_short)
+        desk.gathering.forget(stage.index)
 
     async def _connect(self, stage: Stage) -> None:
         """Have as many connections as the stage wants."""
@@ -139,7 +163,7 @@ class Staging:
             told = ", ".join(f"{many} {code}" for code, many in failed.items())
             self._say(f"of {stage.connections} connections could not be made: {told}")
 
-    def _end(self, stage: Stage, totals: StageTotals, began: float, seconds: float, *, drained: bool) -> None:
+    def _end(self, stage: Stage, totals: StageTotals, began: float, seconds: float, *, drained: bool, cut_short: str) -> None:
         """Judge a stage that has ended, and write it down."""
         plan, desk = self._course.plan, self._desk
         for one in totals.by_operation.values():
@@ -165,13 +189,14 @@ class Staging:
             whole.counts,
             whole.offered,
             whole.achieved,
-            _quantiles(whole, service=False),
-            _quantiles(whole, service=True),
+            _quantiles(whole.latency),
+            _quantiles(whole.service),
+            _quantiles(whole.clean.latency),
             held,
             validity,
             decision,
             drained,
-            self._is_cut_short,
+            cut_short,
         )
         desk.recording.end(ended)
         inside = [one.p95 for one in totals.moments if began <= one.second and one.second + 1 <= began + seconds]
@@ -219,9 +244,8 @@ def drain_seconds(timeout: float) -> float:
     return GRACE + 2 * timeout + 5.0
 
 
-def _quantiles(totals: Totals, *, service: bool) -> dict[str, float]:
+def _quantiles(histogram: Histogram) -> dict[str, float]:
     """The percentiles that there are enough values for, in seconds."""
-    histogram = totals.service if service else totals.latency
     names = [name for name in QUANTILES if histogram.total >= NEEDED[name]]
     found = histogram.quantiles([QUANTILES[name] for name in names])
     return {name: value / 1e9 for name, value in zip(names, found, strict=True) if math.isfinite(value)}

@@ -99,6 +99,7 @@ class Row(Said, tag=66):
     received: int
     latency: Drained
     service: Drained
+    starved: Drained
     failed: Drained
     spans: dict[str, Drained]
     samples: list[tuple[str, str]]
@@ -109,6 +110,7 @@ class Tick(Said, tag=67):
 
     health: Health
     lag: Drained
+    lag_starved: Drained
     rows: list[Row]
     part: float
 

@@ -61,7 +61,7 @@ class Worker:
         self._writer = writer
         self._told_at = self.floor.clock()
         self._second = self._now_second()
-        self._is_draining = False
+        self._draining: list[int] = []
         self._connecting = 0
         self._beaten = 0.0
 
@@ -96,7 +96,7 @@ class Worker:
     def beat(self) -> None:
         """Every few ms: look at ourselves; now and then at what is overdue, and at each second tell."""
         self.loop.call_later(LOOK, self.beat)
-        self.watch.look()
+        self.floor.mark(starved=self.watch.look())
         now = self.loop.time()
         if now - self._beaten < BEAT:
             return
@@ -107,17 +107,17 @@ class Worker:
         if self._now_second() != self._second:
             self.tell()
             self.floor.forget()
-        if self._is_draining and self.floor.has_drained:
-            self._is_draining = False
-            self.floor.settle()
+        while self._draining and self.floor.has_drained(self._draining[0]):
+            stage = self._draining.pop(0)
+            self.floor.settle(stage)
             self.tell()
-            assert self.floor.stage is not None
-            self.say(talk.Settled(self.floor.stage.index))
+            self.say(talk.Settled(stage))
 
     def tell(self) -> None:
         """Everything seen since the last time, as of the second that it began in."""
         second, now = self._second, self.floor.clock()
         rows = []
+        self.floor.mark(starved=self.watch.look())
         for tally in self.floor.tallies:
             tally.fold()
             if (row := _row(tally, second)) is not None:
@@ -126,7 +126,8 @@ class Worker:
         health.connections = self.floor.connected
         health.in_flight = self.floor.in_flight
         health.waiting = len(self.floor.waiting)
-        self.say(talk.Tick(health, self.floor.lag.drain(), rows, (now - self._told_at) / 1e9))
+        lag, lag_starved = self.floor.drain_lags()
+        self.say(talk.Tick(health, lag, lag_starved, rows, (now - self._told_at) / 1e9))
         self._told_at = now
         self._second = self._now_second()
 
@@ -140,7 +141,7 @@ class Worker:
         assert self.floor.stage is not None
         self.tell()
         self.say(talk.Over(self.floor.stage.index))
-        self._is_draining = True
+        self._draining.append(self.floor.stage.index)
 
     def _look_at_connections(self) -> None:
         tries = self.floor.keeper.first_tries
@@ -176,6 +177,7 @@ def _row(tally: Tally, second: int) -> talk.Row | None:
         tally.received,
         latency,
         service,
+        tally.starved.drain(),
         failed,
         spans,
         tally.fresh,
