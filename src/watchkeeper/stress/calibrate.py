@@ -7,7 +7,10 @@ Processor time counts, not the clock: neither a slow target nor a busy machine m
 from __future__ import annotations
 
 import asyncio
+import shutil
+import socket
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -30,24 +33,13 @@ async def calibrate(plan: Plan, text: str, workers: int, log: Path) -> Calibrati
     """Measure; None for a protocol that there is no such target for. Raises Failed when it cannot be done."""
     assert plan.protocol is not None
     kind = str(plan.protocol.__struct_config__.tag)
-    if kind not in {"http", "websocket", "tcp"}:
+    if kind not in {"http", "websocket", "tcp", "cloud"}:
         return None
-    target = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "watchkeeper.stress.echo",
-        kind,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
+    folder = tempfile.mkdtemp(prefix="watchkeeper-stress-")
+    target, port = await (_cloud(folder) if kind == "cloud" else _echo(kind))
     crew = Crew(log)
     try:
         async with asyncio.timeout(START_SECONDS):
-            assert target.stdout is not None
-            port = int(await target.stdout.readline() or b"0")
-            if not port:
-                raise Failed("the target to measure the generator against did not start")
             await crew.start(1)
             spent, done = await _measured(crew.members[0], text, kind, plan.target.url, port)
     except (Lost, TimeoutError, OSError) as fault:
@@ -59,15 +51,63 @@ async def calibrate(plan: Plan, text: str, workers: int, log: Path) -> Calibrati
         with suppress(ProcessLookupError):
             target.terminate()
         await target.wait()
+        shutil.rmtree(folder, ignore_errors=True)
     if not done:
         raise Failed("the generator could not be measured: nothing was done")
     cost = spent / done
-    return Calibration(cost, workers * SHARE / cost, f"{kind} echo")
+    return Calibration(cost, workers * SHARE / cost, "a Cloud Server here" if kind == "cloud" else f"{kind} echo")
+
+
+async def _echo(kind: str) -> tuple[asyncio.subprocess.Process, int]:
+    """A target that answers at once, and its port; raises Failed."""
+    target = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "watchkeeper.stress.echo",
+        kind,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert target.stdout is not None
+    written = await target.stdout.readline()
+    if not written.strip().isdigit():
+        await target.wait()
+        raise Failed("the target to measure the generator against did not start")
+    return target, int(written)
+
+
+async def _cloud(folder: str) -> tuple[asyncio.subprocess.Process, int]:
+    """A Cloud Server of our own for a moment, as a program: this room knows nothing of its inside. Raises Failed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    target = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from cloudnet.programs.server import main; raise SystemExit(main())",
+        *("--listen", f"127.0.0.1:{port}", "--metrics", "", "--data", folder, "--handshakes-per-second", "0"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    for _ in range(200):
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return target, port
+        if target.returncode is not None:
+            break
+        await asyncio.sleep(0.05)
+    with suppress(ProcessLookupError):
+        target.terminate()
+    raise Failed("the Cloud Server to measure the generator against did not start")
 
 
 async def _measured(member: Member, text: str, kind: str, url: str, port: int) -> tuple[float, int]:
     """Processor seconds and operations of one closed second."""
-    schemes = {"http": "http", "websocket": "ws", "tcp": "tcp"}
+    schemes = {"http": "http", "websocket": "ws", "tcp": "tcp", "cloud": "ws"}
     parts = urlsplit(url)
     near = f"{schemes[kind]}://127.0.0.1:{port}{parts.path}" + (f"?{parts.query}" if parts.query else "")
     zero = time.monotonic_ns()

@@ -7,7 +7,9 @@ workers were measured to do. A plan that goes beyond either is refused rather th
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from watchkeeper.errors import Refused
@@ -53,7 +55,7 @@ def spread(plan: Plan, machine: Machine, address: str, *, is_local: bool) -> Fit
         )
         raise Refused(why, code="does-not-fit")
     ports = int(machine.ports * SHARE_OF_PORTS)
-    sources = plan.generator.sources
+    sources = expanded(plan.generator.sources)
     if not sources and connections > ports and ipaddress.ip_address(address).is_loopback and ":" not in address:
         wanted = math.ceil(connections / ports)
         sources = tuple(f"127.0.0.{2 + number}" for number in range(min(wanted, SOURCES_MOST)))
@@ -66,6 +68,18 @@ def spread(plan: Plan, machine: Machine, address: str, *, is_local: bool) -> Fit
         )
         raise Refused(why, code="does-not-fit")
     return Fit(workers, sources, int(spin * 1e9))
+
+
+def expanded(sources: Sequence[str]) -> tuple[str, ...]:
+    """Addresses, and the hosts of networks (``127.0.1.0/26``); raises Refused for what is neither."""
+    found: list[str] = []
+    for one in sources:
+        try:
+            network = ipaddress.ip_network(one)
+        except ValueError as fault:
+            raise Refused(f"generator.sources: {fault}", code="bad-source") from None
+        found += [str(host) for host in itertools.islice(network.hosts(), SOURCES_MOST)] if "/" in one else [one]
+    return tuple(found)
 
 
 def check_rates(plan: Plan, measured: float) -> float:

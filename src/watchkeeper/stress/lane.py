@@ -136,6 +136,8 @@ class Floor(Protocol):
 
     clock: Callable[[], int]
     """Nanoseconds of the machine's monotonic clock."""
+    lanes: list[Lane]
+    """All of this worker's, by number."""
     idle: Tally
     """For what belongs to no operation: pushes, connections that came and went."""
 

@@ -40,7 +40,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 class TargetSettings(Part, frozen=True):
     """Who is put under load: a supervised `server` by name, or a `url` (``http://``, ``https://``, ``ws://``, ``wss://``,
-    ``tcp://`` or ``tls://``). `server_key`: accept no other Cloud Server. Without `verify` any TLS certificate is taken.
+    ``tcp://`` or ``tls://``). Without `verify` any TLS certificate is taken.
 
     A target that is no server of ours proves its operator's consent by a `token`: it answers
     ``/.well-known/watchkeeper-stress`` (or `consent_url`, on the same host) with it.
@@ -48,7 +48,6 @@ class TargetSettings(Part, frozen=True):
 
     server: str = ""
     url: str = ""
-    server_key: str = ""
     verify: bool = True
     token: Secret | None = None
     consent_url: str = ""
@@ -79,9 +78,10 @@ class Safety(Part, frozen=True):
 
 class Generator(Part, frozen=True):
     """How the load is made: worker processes (`workers`, 0: one a core, one core being left to a target on this machine),
-    addresses to connect from (`sources`, none: as many of 127.0.0.0/8 as are needed for a loopback target), for how long
-    before a start the loop is kept turning (`spin`; left out, 100 µs where a core is free), starts a second that all
-    workers can make (`ceiling`, 0: it is measured first), and what makes a run's figures count (`limits`).
+    addresses to connect from (`sources`, also networks such as ``127.0.1.0/26``; none: as many of 127.0.0.0/8 as are
+    needed for a loopback target), for how long before a start the loop is kept turning (`spin`; left out, 100 µs where a
+    core is free), starts a second that all workers can make (`ceiling`, 0: it is measured first), and what makes a run's
+    figures count (`limits`).
     """  # noqa: D205  # one sentence
 
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0

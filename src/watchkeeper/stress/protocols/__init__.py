@@ -5,11 +5,12 @@ of them (`lane.LoadProtocol`). The floor of a worker decides when; a leaf never 
 never retries.
 """
 
+from watchkeeper.stress.protocols.cloud import Cloud
 from watchkeeper.stress.protocols.http import Http
 from watchkeeper.stress.protocols.own import Own
 from watchkeeper.stress.protocols.tcp import Tcp
 from watchkeeper.stress.protocols.websocket import WebSocket
 
-Leaf = Http | WebSocket | Tcp | Own
+Leaf = Http | WebSocket | Cloud | Tcp | Own
 
-__all__ = ["Http", "Leaf", "Own", "Tcp", "WebSocket"]
+__all__ = ["Cloud", "Http", "Leaf", "Own", "Tcp", "WebSocket"]
