@@ -163,6 +163,8 @@ class EventKind(enum.StrEnum):
     HUB_STOPPED = "hub_stopped"
     STORE_REPAIRED = "store_repaired"
     STORE_FULL = "store_full"
+    STRESS_STARTED = "stress_started"
+    STRESS_ENDED = "stress_ended"
 
 
 _order = itertools.count()

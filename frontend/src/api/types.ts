@@ -2,7 +2,7 @@
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
-export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full";
+export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "stress_started" | "stress_ended";
 
 /** Something that happened once, at an instant. `id` is unique, so telling it twice is harmless. `text` is one sentence for a person; `facts` are the same things for a program (`{"exit_code": "-9", "pid": "4711"}`). */
 export interface Event {
@@ -276,6 +276,19 @@ export interface SeriesView {
   labels: Record<string, string>;
   at: number;
   value: number | null;
+}
+
+export type Words = string;
+
+/** A stress run begins or is over; `outcome` its verdict, or why it has none. POST /api/stress/announcements. */
+export interface StressAnnouncement {
+  what: "ended" | "started";
+  run: string;
+  plan: string;
+  target: string;
+  machine?: string;
+  server?: string;
+  outcome?: string;
 }
 
 /** What runs here. GET /api/version. */

@@ -18,6 +18,7 @@ from typing import Any
 from rich.table import Table
 
 from watchkeeper.cli.console import is_person, print_json, say
+from watchkeeper.cli.stress_timeline import Timeline
 from watchkeeper.quantities import Duration
 from watchkeeper.stress.record import Record
 from watchkeeper.stress.recovery import Moment
@@ -33,13 +34,15 @@ class Screen:
         """`folder`: where runs are kept."""
         self._args = args
         self._folder = folder
+        self._timeline = Timeline(args)
         self._is_live = not args.json and not args.quiet and sys.stdout.isatty()
         self._began = 0
 
     async def began(self, run: Run) -> None:
         """See `desk.Watcher`."""
+        untold = await self._timeline.tell("started", run)
         if self._args.json:
-            print_json({"what": "began", "run": run}, line=True)
+            print_json({"what": "began", "run": run, "announced": not untold}, line=True)
             return
         end = "; q or Ctrl-C ends it" if self._is_live else ""
         say(self._args, f"run {run.id}: plan {run.plan} against {run.target} ({run.protocol}), {run.workers} workers{end}")
@@ -49,6 +52,8 @@ class Screen:
             say(self._args, f"generator: {cost:.1f} µs an operation, up to {ceiling:.0f}/s")
         for one in run.notes:
             say(self._args, f"note: {one}")
+        if untold:
+            say(self._args, f"note: no timeline was told of this run: {untold}")
 
     def staged(self, stage: Stage) -> None:
         """See `desk.Watcher`."""
@@ -79,6 +84,7 @@ class Screen:
 
     async def ended(self, run: Run) -> None:
         """See `desk.Watcher`."""
+        await self._timeline.tell("ended", run)
         if self._args.json:
             print_json({"what": "ended", "run": run}, line=True)
             return

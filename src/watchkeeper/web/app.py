@@ -29,7 +29,7 @@ from watchkeeper.web.link import link
 from watchkeeper.web.listen import address
 from watchkeeper.web.live import live
 from watchkeeper.web.page import Asset, assets, page_routes
-from watchkeeper.web.routes import history, machines, questions, scraped, session, system, writing
+from watchkeeper.web.routes import history, machines, questions, scraped, session, stress, system, writing
 from watchkeeper.web.settings import WebSettings
 from watchkeeper.web.workshop import Workshop
 
@@ -58,6 +58,7 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             *questions.ROUTES,
             *scraped.ROUTES,
             *writing.ROUTES,
+            *stress.ROUTES,
             live,
             link,
             *page_routes(files),

@@ -1,4 +1,4 @@
-"""The routes of the API by what they are about: `session`, `machines`, `history`, `system`.
+"""The routes of the API by what they are about: `session`, `machines`, `history`, `stress`, `system`.
 
 Prometheus' API is `questions` (asked of the store) and `scraped` (known beside it); both come in through `asked`.
 
