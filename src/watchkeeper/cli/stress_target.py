@@ -7,6 +7,7 @@ plan can name a server and no more. Nothing is asked over the network here.
 from __future__ import annotations
 
 import argparse
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ def prepare(path: Path, changes: dict[str, object], args: argparse.Namespace) ->
     plan, _ = read(texts, changes)
     supervised = None
     if plan.target.server:
-        server = _server(plan.target.server, args)
-        supervised = Supervised(plan.target.server, server.stress, addresses(server))
+        server, machine = _server(plan.target.server, args)
+        supervised = Supervised(plan.target.server, server.stress, addresses(server), machine)
         if not plan.target.url:
             wanted = args.protocol or (str(plan.protocol.__struct_config__.tag) if plan.protocol else "")
             url, spoken = _choose(plan.target.server, server, wanted)
@@ -64,15 +65,16 @@ def addresses(server: WatchedServer) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*found, *(one.url for one in server.metrics))))
 
 
-def _server(name: str, args: argparse.Namespace) -> WatchedServer:
-    document = read_document(config_file(args.config))
-    servers = read_settings(document).server
+def _server(name: str, args: argparse.Namespace) -> tuple[WatchedServer, str]:
+    """A server's settings, and its machine's name."""
+    settings = read_settings(read_document(config_file(args.config)))
+    servers = settings.server
     if name not in servers:
         raise Refused(
             f"there is no server {name!r} in this machine's configuration{nearest(name, sorted(servers))}",
             code="unknown-server",
         )
-    return servers[name]
+    return servers[name], settings.machine.name or socket.gethostname()
 
 
 def _choose(name: str, server: WatchedServer, wanted: str) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import socket
 
 from watchkeeper.cli.client import connect
 from watchkeeper.cli.options import reach
@@ -30,7 +29,7 @@ class Timeline:
             return ""
         outcome = run.verdict or (f"{run.state}: {run.why}" if what == "ended" else "")
         body = {"what": what, "run": run.id, "plan": run.plan, "target": run.target[:300], "server": run.server}
-        body |= {"machine": socket.gethostname() if run.server else "", "outcome": outcome[:300]}
+        body |= {"machine": run.machine, "outcome": outcome[:300]}
         try:
             await asyncio.to_thread(self._ask, body)
         except (Failed, Refused) as fault:

@@ -82,6 +82,7 @@ def _run(request: Request, found: target.Target, shape: fit.Fit, agreed: str, me
         started_at=round(now * 1000),
         pid=os.getpid(),
         server=request.supervised.name if request.supervised else "",
+        machine=request.supervised.machine if request.supervised else "",
         consent=agreed,
         address=f"{found.address[0]}:{found.address[1]}",
         command=request.command,

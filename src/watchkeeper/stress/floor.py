@@ -33,6 +33,8 @@ GRACE = 1.0
 """Seconds after a stage's end in which what is due and waiting may still start."""
 ASK_AGAIN = 0.1
 """Seconds before a user (closed model) tries again where nobody answers at all."""
+CLOSE_SECONDS = 0.5
+"""How long a lane may take to say goodbye."""
 CHUNK = 512
 BEAT = 0.02
 SWEEP = 0.1
@@ -153,6 +155,8 @@ class Floor:
         self._known.clear()
         for lane in lanes:
             lane.cut(Code.ABORTED)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

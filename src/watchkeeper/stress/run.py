@@ -249,7 +249,9 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     pid: int = 0
     """Of the coordinator. A run that says ``running`` whose process is gone ended there."""
     server: str = ""
-    """The supervised server's name, where the target is one."""
+    """The supervised server's name, where the target is one,"""
+    machine: str = ""
+    """and its machine's."""
     consent: str = ""
     """Why this target may be put under load."""
     address: str = ""

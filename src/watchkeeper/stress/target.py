@@ -27,11 +27,12 @@ LEAST_TOKEN = 16
 
 
 class Supervised(NamedTuple):
-    """A supervised server as its configuration has it: whether it may be put under load, and the addresses that are its own."""
+    """A supervised server as its configuration has it: whether it may be put under load, and its own addresses."""
 
     name: str
     stress: bool
     urls: tuple[str, ...]
+    machine: str = ""
 
 
 class Target(NamedTuple):

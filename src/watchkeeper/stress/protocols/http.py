@@ -305,7 +305,9 @@ class HttpLane(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole."""
         now = self._clock()
-        if self.room:
+        if self.room:  # a second answer to one question
+            self._floor.idle.count("unexpected")
+            self._hang_up()
             return
         parser = self._parser
         self._head = None

@@ -1,4 +1,4 @@
-"""Stress runs as the timeline knows them: that one has begun, that it is over, so that a test is never taken for an incident."""
+"""Stress runs on the timeline: that one has begun, that it is over, so that a test is never taken for an incident."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from watchkeeper.model import Event, EventKind, new_id
+from watchkeeper.model import Event, EventKind, Severity, new_id
 from watchkeeper.web.hall import Hall, bearer
 from watchkeeper.web.shapes import StressAnnouncement
 
@@ -26,7 +26,7 @@ async def announce(request: Request[Any, Any, Any], hall: NamedDependency[Hall],
     facts = {"run": data.run, "plan": data.plan, "target": data.target, "by": bearer(request).name}
     if data.outcome:
         facts["outcome"] = data.outcome
-    severity = "warning" if data.what == "started" else "info"
+    severity: Severity = "warning" if data.what == "started" else "info"
     event = Event(new_id(at), at, kind, text, data.machine, data.server, severity, facts)
     for fresh in await hall.desk.journal.events.add((event,)):
         hall.desk.changes.event(fresh)
