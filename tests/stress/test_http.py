@@ -27,7 +27,9 @@ async def server(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 heads.append(head)
-                length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
+                length = next(
+                    (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0
+                )
                 await reader.readexactly(length)
                 if said := answer(head, writer):
                     writer.write(said)

@@ -9,7 +9,7 @@ import pytest
 from rigs.stress import floor, known_server, run_stage
 from watchkeeper.errors import ConfigError
 
-GOOD = '''
+GOOD = """
 import asyncio
 
 class Full(Exception):
@@ -40,7 +40,7 @@ class Traffic:
 
     async def close(self):
         self.writer.close()
-'''
+"""
 
 
 def plan(file: Path, *operations: str) -> str:

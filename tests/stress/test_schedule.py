@@ -38,7 +38,7 @@ def test_even_hits_follow_the_rates_integral(profile) -> None:
     assert np.all(np.diff(times) >= 0)
     assert len(times) == pytest.approx(schedule.mass, abs=1)
     if len(times):
-        assert 0 <= times[0]
+        assert times[0] >= 0
         assert times[-1] <= schedule.seconds
     starts = np.concatenate(([0], np.cumsum([part.seconds for part in profile])))
     for at in np.linspace(0, schedule.seconds, 17):

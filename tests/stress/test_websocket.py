@@ -94,7 +94,9 @@ async def test_text_and_sizes() -> None:
         sizes.add(len(frame.get_payload_as_utf8_text()))
         echo(transport, frame, number)
 
-    text = '[protocol]\nkind = "websocket"\ntext = true\n[[protocol.operation]]\nname = "echo"\nsize = "20B"\nsize_most = "300B"\n'
+    text = (
+        '[protocol]\nkind = "websocket"\ntext = true\n[[protocol.operation]]\nname = "echo"\nsize = "20B"\nsize_most = "300B"\n'
+    )
     async with server(take) as url, floor(text, url, 3) as found:
         assert (await run_stage(found, 0.2, rate=200))["echo"].done == 40
     assert len(sizes) > 10

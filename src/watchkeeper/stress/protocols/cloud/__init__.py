@@ -9,6 +9,7 @@ ones in each run.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -61,6 +62,11 @@ class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):
     in_flight: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 256
     reading: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     operation: tuple[CloudOperation, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no key."""
+        if not re.fullmatch(r"([a-z2-7]{52})?", self.server_key):
+            raise ValueError(f"server_key: expected 52 small letters and digits, got {self.server_key[:60]!r}")
 
     def mix(self, url: str) -> Sequence[CloudOperation]:  # noqa: ARG002  # as all protocols have it
         """See `LoadProtocol`."""

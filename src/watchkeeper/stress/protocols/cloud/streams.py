@@ -53,7 +53,7 @@ def read(body: bytes) -> Body | None:
 class Stream:
     """The messages from one client to another."""
 
-    __slots__ = ("_expected", "_given_up", "_missing", "sent", "unsettled")
+    __slots__ = ("_excused", "_expected", "_given_up", "_missing", "sent", "unsettled")
 
     def __init__(self) -> None:
         """None so far."""
@@ -62,6 +62,8 @@ class Stream:
         """Neither accepted nor rejected when their connection was lost: they may arrive, or not."""
         self._expected = 0
         self._missing: set[int] = set()
+        self._excused: set[int] = set()
+        """Rejected, and not yet passed by `_expected`."""
         self._given_up: set[int] = set()
 
     def next(self) -> int:
@@ -72,12 +74,13 @@ class Stream:
 
     def arrive(self, number: int) -> Arrival:
         """A message has come."""
-        if number == self._expected:
-            self._expected += 1
-            return "new"
-        if number > self._expected:
-            self._missing.update(range(self._expected, min(number, self._expected + OTHERS_MOST)))
+        if number >= self._expected:
+            if number > self._expected:
+                gap = set(range(self._expected, min(number, self._expected + OTHERS_MOST)))
+                self._missing |= gap - self._excused
+                self._excused -= gap
             self._expected = number + 1
+            self._pass_excused()
             return "new"
         if number in self._missing:
             self._missing.discard(number)
@@ -90,18 +93,24 @@ class Stream:
     def excuse(self, number: int) -> None:
         """It was rejected: that it does not come is no loss."""
         if number >= self._expected:
-            self._missing.update(range(self._expected, min(number, self._expected + OTHERS_MOST)))
-            self._expected = number + 1
+            self._excused.add(number)
+            self._pass_excused()
         self._missing.discard(number)
         self.unsettled.discard(number)
 
+    def _pass_excused(self) -> None:
+        while self._expected in self._excused:
+            self._excused.discard(self._expected)
+            self._expected += 1
+
     def settle(self) -> tuple[int, int]:
         """Nothing is under way any more: how many accepted ones are lost, and how many were never settled and have not come."""
-        gone = self._missing | set(range(self._expected, min(self.sent, self._expected + OTHERS_MOST)))
+        gone = self._missing | set(range(self._expected, min(self.sent, self._expected + OTHERS_MOST))) - self._excused
         beyond = max(0, self.sent - self._expected - OTHERS_MOST)
         unsettled = len(gone & self.unsettled)
         self._given_up = {*gone, *self._given_up} if len(self._given_up) < OTHERS_MOST else self._given_up
         self._missing.clear()
         self.unsettled.clear()
+        self._excused.clear()
         self._expected = self.sent
         return len(gone) - unsettled + beyond, unsettled
