@@ -302,5 +302,3 @@ async def test_connections_are_made_at_their_rate() -> None:
             await asyncio.sleep(0.001)
     assert found.clock() - began > 0.35e9
     await found.close()
-
-

@@ -85,7 +85,9 @@ async def test_without_any_consent_nothing_is_loaded() -> None:
     assert "let it answer /.well-known/watchkeeper-stress with a token" in await refusal(plan("http://127.0.0.1:8080/"))
 
 
-@pytest.mark.parametrize("answer", [("200 OK", TOKEN), ("200 OK", f"{TOKEN}\nmore"), (f"200 OK\r\nWatchkeeper-Stress: {TOKEN}", "x")])
+@pytest.mark.parametrize(
+    "answer", [("200 OK", TOKEN), ("200 OK", f"{TOKEN}\nmore"), (f"200 OK\r\nWatchkeeper-Stress: {TOKEN}", "x")]
+)
 async def test_a_target_consents_with_the_token(token: Secret, answer: tuple[str, str]) -> None:
     """In the first line of the answer, or in a header; it is asked by its own name at the address that will be loaded."""
     async with answering(*answer) as (url, asked):

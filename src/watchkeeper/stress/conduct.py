@@ -12,7 +12,7 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 import msgspec
 
@@ -107,7 +107,20 @@ async def _record(
     abort: asyncio.Event,
 ) -> Run:
     """From here on everything is on disk, whatever happens."""
-    recording = Recording(request.folder, request.text, run)
+    with closing(Recording(request.folder, request.text, run)) as recording:
+        return await _run_on(recording, request, found, shape, ceiling, watcher, abort)
+
+
+async def _run_on(
+    recording: Recording,
+    request: Request,
+    found: target.Target,
+    shape: fit.Fit,
+    ceiling: float,
+    watcher: Watcher,
+    abort: asyncio.Event,
+) -> Run:
+    run = recording.run
     crew = Crew(recording.folder / "workers.log")
     zero = time.monotonic_ns() - (time.time_ns() - run.started_at * 1_000_000)
     staging: Staging | None = None
@@ -129,7 +142,7 @@ async def _record(
             why = await staging.carry_out()
             await asyncio.sleep(request.plan.safety.cool_down)
     except* Abort as faults:
-        state, why = "aborted", str(faults.exceptions[0])
+        state, why = "aborted", _first(faults)
         desk.note("aborted", why)
     except* Lost as faults:
         state, why = "broken", _first(faults)
@@ -142,7 +155,6 @@ async def _record(
         gathering.write(int(desk.now) + 1, everything=True)
     run = judged(recording.run, request.plan, staging.results, staging.held, state, why)
     recording.update(msgspec.structs.replace(run, ended_at=round(time.time() * 1000)))
-    recording.close()
     await watcher.ended(recording.run)
     return recording.run
 

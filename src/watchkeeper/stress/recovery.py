@@ -85,7 +85,9 @@ def judge(moments: Sequence[Moment], before: Baseline, held: int, after: str, li
     if slow and slow[len(slow) // 2] > 2 * before.bound:
         middle = slow[len(slow) // 2]
         still.append(
-            f"p95 was {middle * 1000:.4g} ms, not {before.p95 * 1000:.4g} ms" if math.isfinite(middle) else "more than 5 % were never answered"
+            f"p95 was {middle * 1000:.4g} ms, not {before.p95 * 1000:.4g} ms"
+            if math.isfinite(middle)
+            else "more than 5 % were never answered"
         )
     if still:
         text = f"metastable: {limit:g} s after {after}, with no more load than before, {', '.join(still)}"
