@@ -2,12 +2,12 @@
 
     python known.py KIND [NAME=VALUE …]      prints its port
 
-HTTP kinds: ``fixed`` (each request takes `service` seconds, all at once), ``cap`` (a queue that is served `rate` times a second,
-refusing with 503 beyond `room`), ``random`` (one clerk with exponential service times of mean 1 / `rate`: M/M/1), ``stall``
-(answers at once, but for `stall` seconds of every `every`), ``freeze`` (as ``cap``, but once `room` wait it never serves again),
-``errors`` (every `nth` request gets 500), ``wrong`` (answers that are no HTTP, cut off, or reset, in turn).
-WebSocket kinds: ``echo``, ``lossy`` (every `nth` message is not answered), ``twice`` (every `nth` is answered twice), ``twist``
-(every `nth` comes back changed), ``push`` (`rate` messages a second to everybody).
+HTTP kinds: ``fixed`` (each request takes `service` seconds, all at once), ``cap`` (a queue that is served `rate` times a
+second, refusing with 503 beyond `room`), ``random`` (one clerk with exponential service times of mean 1 / `rate`: M/M/1),
+``stall`` (answers at once, but for `stall` seconds of every `every`), ``freeze`` (as ``cap``, but once `room` wait it never
+serves again), ``errors`` (every `nth` request gets 500), ``wrong`` (answers that are no HTTP, cut off, or reset, in turn).
+WebSocket kinds: ``echo``, ``lossy`` (every `nth` message is not answered), ``twice`` (every `nth` is answered twice),
+``twist`` (every `nth` comes back changed), ``push`` (`rate` messages a second to everybody).
 """
 
 from __future__ import annotations
@@ -175,7 +175,8 @@ async def serve(kind: str, given: dict[str, float]) -> None:
         server = await loop.create_server(lambda: Http(behaviour), "127.0.0.1", port, backlog=4096)
     else:
         server = await ws_create_server(lambda _: Socket(behaviour, everybody), "127.0.0.1", port, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
     pushing = asyncio.create_task(push(behaviour, everybody)) if kind == "push" else None
     await loop.run_in_executor(None, sys.stdin.read)
     if pushing:

@@ -140,12 +140,12 @@ def totals(record: Record, stage: int | None = None, operation: str | None = Non
 
 
 @asynccontextmanager
-async def floor(text: str, url: str, lanes: int, *, timeout: float = 5.0, folder: Path | None = None) -> AsyncIterator[Floor]:
+async def floor(text: str, url: str, lanes: int, *, patience: float = 5.0) -> AsyncIterator[Floor]:
     """A worker's floor in this process, with so many lanes to the target at `url`."""
     plan = plan_of(text + '\n[[phase]]\nkind = "pause"\n', url)
     assert plan.protocol is not None
-    found = Floor(plan.protocol.mix(url), timeout, 0, 1)
-    found.make(plan.protocol.prepare(Ground(url, place(url), None, "", timeout, 0, 1, 1)))
+    found = Floor(plan.protocol.mix(url), patience, 0, 1)
+    found.make(plan.protocol.prepare(Ground(url, place(url), None, "", patience, 0, 1, 1)))
     found.keeper.rate = 10_000
     found.grow(lanes)
     try:

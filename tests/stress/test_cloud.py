@@ -58,7 +58,7 @@ async def test_every_kind_of_operation_works_against_the_real_server(tmp_path: P
 )
 async def test_each_lie_is_told_exactly(fault: str, count: str, errors: str) -> None:
     """One message in fifty is lost, doubled, swapped with the next, changed or rejected: so many are counted, and no other."""
-    async with lying(fault, 50) as (liar, url), floor(plan("pair"), url, 4, timeout=0.5) as found:
+    async with lying(fault, 50) as (liar, url), floor(plan("pair"), url, 4, patience=0.5) as found:
         pair = (await run_stage(found, 0.5, rate=1000))["pair"]
         assert liar.messages == pair.started == 500
         held = sum(line.held is not None for line in liar.clients.values())  # swapped with one that never came: lost

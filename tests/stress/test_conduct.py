@@ -179,6 +179,11 @@ def worker_pids() -> list[int]:
     return found
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()]
+
+
 async def test_a_worker_that_is_killed_ends_the_run_with_what_was_seen(tmp_path: Path) -> None:
     """State broken, no verdict, all seconds until then, and the other worker is gone too."""
     with known_server("fixed", service=0.01) as url:
@@ -215,9 +220,7 @@ asyncio.run(conduct(request(plan, Path({str(tmp_path)!r})), Witness(), asyncio.E
         async with asyncio.timeout(20):
             while not runs(tmp_path) or not totals(Record(tmp_path / runs(tmp_path)[0].id)).done:
                 await asyncio.sleep(0.1)
-        children = [
-            int(word) for path in Path(f"/proc/{process.pid}/task").glob("*/children") for word in path.read_text().split()
-        ]
+        children = children_of(process.pid)
         assert children
         process.kill()
         await process.wait()

@@ -82,7 +82,7 @@ def hang_up(writer: Any) -> bytes:
 )
 async def test_every_answer_is_data(answer: Answer, errors: dict[str, int]) -> None:
     """Good, refused, redirected, cut off, senseless or missing: each start has one end, with the code that says what it was."""
-    async with server(answer) as (url, _), floor("", url, 5, timeout=0.3) as found:
+    async with server(answer) as (url, _), floor("", url, 5, patience=0.3) as found:
         get = (await run_stage(found, 0.1, rate=100))["get"]
         assert get.scheduled == get.started == 10
         assert get.errors == errors

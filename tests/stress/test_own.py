@@ -65,7 +65,7 @@ async def test_what_it_raises_has_a_code(tmp_path: Path) -> None:
     """Its own code, a time-out, and a mistake of the file, told as one."""
     (tmp_path / "mine.py").write_text(GOOD)
     with known_server("errors", nth=1e9) as url:
-        async with floor(plan(tmp_path / "mine.py", "refuse", "slow", "bug"), url, 3, timeout=0.3) as found:
+        async with floor(plan(tmp_path / "mine.py", "refuse", "slow", "bug"), url, 3, patience=0.3) as found:
             tallies = await run_stage(found, 0.3, rate=20)
             assert set(tallies["refuse"].errors) == {"rejected-full"}
             assert set(tallies["slow"].errors) == {"timeout"}

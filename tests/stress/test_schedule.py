@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,7 +84,7 @@ def test_a_spike_goes_up_and_comes_back() -> None:
     """Its pieces join without a jump, and empty ones are left out."""
     parts = spike(100, 400, 5, 1, 3, 5)
     assert [part.seconds for part in parts] == [5, 1, 3, 1, 5]
-    assert all(one.end == other.begin for one, other in zip(parts, parts[1:], strict=False))
+    assert all(one.end == other.begin for one, other in pairwise(parts))
     assert len(spike(100, 400, 5, 0, 3, 0)) == 2
 
 
@@ -93,7 +95,7 @@ def test_nothing_is_due_at_no_rate() -> None:
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=6).filter(any), st.integers(1, 5), st.integers(0, 5))
 def test_the_mix_has_its_shares_at_every_worker(weights: list[int], workers: int, seed: int) -> None:
-    """Within a few hits, each worker's and each stretch's operations have the shares asked for; what weighs nothing never comes."""
+    """Within a few hits, at each worker operations have the shares asked for; what weighs nothing never comes."""
     mix = Mix(weights, seed)
     for worker in range(workers):
         chosen = mix.choose(worker, workers, 2000)

@@ -32,7 +32,7 @@ def found(phase: Steps, answer, top: float = math.inf) -> tuple[Knee, list[Resul
 
 @given(st.floats(5, 200_000), st.floats(1, 2000), st.floats(1.1, 4), st.floats(0.01, 0.2))
 def test_a_known_capacity_is_found_within_the_precision(capacity: float, begin: float, factor: float, precision: float) -> None:
-    """From below and from above: the level that held is at most the capacity, and the one that broke within the precision of it."""
+    """From below and from above: the level that held is at most the capacity, the one that broke within the precision."""
     phase = Steps(begin=begin, factor=factor, precision=precision, levels=1)
     knee, results = found(phase, lambda level, _: "held" if level <= capacity else "broken: p99 < 50ms")
     if len(results) < MOST:

@@ -66,7 +66,7 @@ async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 )
 async def test_an_echo(serve: Serve, errors: dict[str, int]) -> None:
     """Right, changed, missing, or cut off."""
-    async with server(serve) as url, floor("", url, 3, timeout=0.3) as found:
+    async with server(serve) as url, floor("", url, 3, patience=0.3) as found:
         sent = (await run_stage(found, 0.1, rate=50))["echo"]
         codes = {"closed" if code == "reset" else code: many for code, many in sent.errors.items()}
         assert codes == errors

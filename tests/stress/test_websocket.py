@@ -76,7 +76,7 @@ def backwards() -> Take:
 async def test_each_message_has_one_end(take: Take, errors: dict[str, int], unexpected: int) -> None:
     """Whole or in pieces, in whichever order, missing, doubled, changed or cut short."""
     text = '[protocol]\nkind = "websocket"\n[[protocol.operation]]\nname = "echo"\nsize = "64B"\n'
-    async with server(take) as url, floor(text, url, 1, timeout=0.4) as found:
+    async with server(take) as url, floor(text, url, 1, patience=0.4) as found:
         sent = (await run_stage(found, 0.1, rate=200))["echo"]
         assert sent.started == 20
         assert sent.errors == errors

@@ -12,6 +12,9 @@ import os
 import resource
 import sys
 import time
+from typing import Annotated
+
+import msgspec
 
 from watchkeeper.config import Part
 from watchkeeper.errors import Failed
@@ -35,8 +38,8 @@ class Limits(Part, frozen=True):
     """  # noqa: D205  # one sentence
 
     lag: Duration = Duration(0.005)
-    starved: float = 0.5
-    full: float = 0.2
+    starved: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    full: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
 
 
 LEAST_LAG = 0.001
