@@ -61,10 +61,10 @@ class TargetSettings(Part, frozen=True):
 
 
 class Safety(Part, frozen=True):
-    """How far it may go: starts a second, connections, and time in all; no plan goes beyond. `public`: a target outside
-    loopback and private networks is allowed (it must consent as well). `cool_down`: how long nothing is started at the
-    end. The run ends by itself when less than `memory` of this machine's is free, or when more than `errors` of all
-    starts fail for 10 s outside overloads.
+    """How far it may go: starts a second (`max_rate`), connections (`max_connections`), time in all (`max_time`).
+    `public`: a target outside loopback and private networks is allowed (it must consent as well). `cool_down`: how long
+    nothing is started at the end. The run ends by itself when less than `memory` of this machine's is free, or when more
+    than `errors` of all starts fail for 10 s outside overloads.
     """  # noqa: D205  # one sentence
 
     max_rate: Annotated[float, msgspec.Meta(gt=0)] = 50_000
@@ -92,11 +92,12 @@ class Generator(Part, frozen=True):
 
 
 class Plan(Part, frozen=True):
-    """A plan as a whole.
+    """A plan as a whole: its name, in a sentence what it is `about`, and its tables.
 
-    `connections` over all workers, opened at `connect_rate` a second; an answer may take `timeout`. `arrival`: starts come
-    evenly, or as chance has it (`poisson`). `seed` (0: another one each time) fixes chance. `knee` is the sustainable level
-    where no search comes first.
+    `objectives` is what must hold, such as ``"p99 < 50ms"``, ``"errors < 0.1%"``, ``"loss = 0"``. Without a `protocol`,
+    what is spoken follows from the target's address. `connections` over all workers, opened at `connect_rate` a second;
+    an answer may take `timeout`. `arrival`: starts come evenly, or as chance has it (`poisson`). `seed` (0: another one
+    each time) fixes chance. `knee` is the sustainable level where no search comes first.
     """
 
     name: str

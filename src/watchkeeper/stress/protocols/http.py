@@ -34,7 +34,10 @@ Status = Annotated[int, msgspec.Meta(ge=100, le=599)]
 
 
 class Step(Part, frozen=True, kw_only=True):
-    """One request of a sequence, as an operation's own fields; `think` is the pause before the next one."""
+    """One request of a sequence, with `method`, `path`, `headers`, `body`, `size`, `size_most`, `expect`, `contains` as alone.
+
+    `think` is the pause before the next one; its name is that of its time in the results.
+    """
 
     name: str = ""
     method: str = "GET"

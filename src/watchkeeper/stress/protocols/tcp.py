@@ -14,7 +14,7 @@ from watchkeeper.stress.lane import Floor, Ground, Lane, Operation, Tally
 
 
 class Talk(Operation, frozen=True, kw_only=True):
-    """What is done: ``echo`` sends `size` bytes and waits for the same; ``ask`` sends `send` and waits until the answer
+    """What it `does`: ``echo`` sends `size` bytes and waits for the same; ``ask`` sends `send` and waits until the answer
     ends with `until`; ``connect`` opens a connection and closes it again.
     """  # noqa: D205  # one sentence
 

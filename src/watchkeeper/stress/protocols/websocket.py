@@ -32,8 +32,8 @@ _quiet.logger.propagate = False
 
 
 class Exchange(Operation, frozen=True, kw_only=True):
-    """What is done: ``echo`` sends a message of `size` bytes (up to `size_most`) and waits for the same; ``connect`` opens a
-    connection, waits for nothing and closes it again.
+    """What it `does`: ``echo`` sends a message of `size` bytes (up to `size_most`) and waits for the same; ``connect``
+    opens a connection, waits for nothing and closes it again.
     """  # noqa: D205  # one sentence
 
     does: Literal["echo", "connect"] = "echo"

@@ -24,7 +24,7 @@ Does = Literal["pair", "fan-out", "ping", "login", "register", "discover", "pres
 
 
 class CloudOperation(Operation, frozen=True, kw_only=True):
-    """What is done.
+    """What it `does`.
 
     ``pair`` sends the next client a message of `size` bytes and ends when that one has it (`until` ``delivered``), when
     the server is bound to deliver it (``accepted``), or when the recipient's receipt is back (``receipt``); `to` is one
