@@ -1,4 +1,4 @@
-"""The truth, found: servers whose knee, stall, loss and freeze are known, at full length, beside tools that wait for answers."""
+"""The truth, found: servers whose knee, stall, loss and freeze are known, at full length, beside tools that wait."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ async def test_the_knee_of_one_clerk_is_within_a_tenth_three_times_of_three(tmp_
     mu = 400
     true = mu - math.log(100) / 0.1
     with known_server("random", rate=mu) as url:
-        record = await whole_run(SEARCH.format(begin=150, lasts="15s", more='arrival = "poisson"'), url, tmp_path)
+        record = await whole_run(SEARCH.format(begin=300, lasts="12s", more='arrival = "poisson"'), url, tmp_path)
     assert record.run.knees[0].sustained == pytest.approx(true, rel=0.1)
 
 
 async def test_a_stall_of_one_second_in_ten_beside_tools_that_wait(tmp_path: Path) -> None:
-    """A tenth of all that is due finds the server stalled: p95 is half a second and p90 near nothing. wrk and hey see p99 near nothing."""
+    """A tenth of all that is due finds the server stalled: p95 is half a second. wrk and hey see a p99 of near nothing."""
     with known_server("stall", every=10, stall=1) as url:
         text = 'connections = 8\n[[phase]]\nkind = "constant"\nrate = 500\nlasts = "20s"\n'
         record = await whole_run(text, url, tmp_path)
@@ -171,8 +171,8 @@ async def test_memory_is_flat(tmp_path: Path) -> None:
     """Neither worker nor record-keeper grows over a minute at two thousand a second."""
     with known_server("errors", nth=1e9) as url:
         plan = plan_of('[[phase]]\nkind = "soak"\nrate = 2000\nlasts = "60s"\n', url)
-        await conduct(request(plan, tmp_path), Witness(), asyncio.Event())
-    record = Record(next(tmp_path.glob("2*")))
+        made = await conduct(request(plan, tmp_path), Witness(), asyncio.Event())
+    record = Record(tmp_path / made.id)
     resident = [row.rss for row in record.health() if row.rss]
     early, late = resident[10], resident[-5]
     assert late - early < 4 << 20
