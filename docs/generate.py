@@ -54,8 +54,23 @@ from watchkeeper.model import Family  # noqa: E402
 from watchkeeper.notify import outbox  # noqa: E402
 from watchkeeper.probe import probing  # noqa: E402
 from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402
+from watchkeeper.stress import phases, protocols  # noqa: E402
+from watchkeeper.stress import plan as stress  # noqa: E402
 
 MADE = "<!-- Made by docs/generate.py from the code: change that, then run `python dev.py docs`. -->\n"
+STRESS_SHARED = {
+    "name": "what it is called in results; a phase without one is called by its kind",
+    "weight": "how often it comes, beside the others",
+    "think": "how long a user thinks after it (closed model), or a sequence before its next step",
+    "operations": "only these of the mix run in this phase",
+    "connections": "how many there are in this phase; 0: as the plan says",
+    "lasts": "how long it takes",
+    "rate": "starts a second, all connections together",
+    "of_knee": "instead: a share of the level that the search before it has found sustainable",
+    "users": "instead: so many users, each of whom starts anew once done (closed model)",
+}
+"""The same for the tables of a stress plan."""
+
 SHARED = {
     "enabled": "whether the collector runs at all",
     "period": "how often; left out, as often as the agent reads (`[agent] period`)",
@@ -87,6 +102,7 @@ def main(arguments: list[str]) -> int:
         "metrics.md": metrics(),
         "cli.md": commands(),
         "api.md": api(),
+        "stress-plan.md": stress_plan(),
     }
     whole = {REFERENCE / name: text for name, text in pages.items()}
     whole |= {RUNBOOKS / name: text for name, text in runbook_pages().items()}
@@ -275,6 +291,43 @@ def ruled(rule: Rule) -> str:
         told = ", ".join(f"`{key}` ({json.dumps(value)})" for key, value in rule.parameters.items())
         lines.append(f"Parameters: {told}.\n")
     return "\n".join(lines)
+
+
+# -- stress plans -----------------------------------------------------------------------------------
+
+
+def stress_plan() -> str:
+    """Every table and key of a stress plan."""
+    parts = [
+        MADE,
+        "# Stress plans\n",
+        "A plan is a TOML file of its own; how plans are used stands in [stress](../stress.md). Mistakes are told with file, line and the "
+        "nearest known key. Built-in plans, to begin with: `watchkeeper stress plans NAME`.\n",
+        "Keys that many tables have: " + "; ".join(f"`{key}`: {about}" for key, about in STRESS_SHARED.items()) + ".\n",
+    ]
+    for name, kind in stress_tables():
+        parts.append(f"## {name}\n\n{prose(kind)}\n\n{keys(kind)}")
+    return "\n".join(parts)
+
+
+def stress_tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """Every struct that a table of a plan is read by, with the table's name as it is written."""
+    yield "At the top", stress.Plan
+    yield "[target]", stress.TargetSettings
+    for leaf in get_args(protocols.Leaf):
+        yield f'[protocol] with kind = "{leaf.__struct_config__.tag}"', leaf
+        operation = get_args(struct_field(leaf, "operation"))[0]
+        yield f'[[protocol.operation]] of kind = "{leaf.__struct_config__.tag}"', operation
+        if "steps" in {field.name for field in msgspec.structs.fields(operation)}:
+            yield (
+                f'steps of an operation of kind = "{leaf.__struct_config__.tag}"',
+                get_args(struct_field(operation, "steps"))[0],
+            )
+    for phase in get_args(phases.Leaf):
+        yield f'[[phase]] with kind = "{phase.__struct_config__.tag}"', phase
+    yield "[safety]", stress.Safety
+    yield "[generator]", stress.Generator
+    yield "[generator.limits]", struct_field(stress.Generator, "limits")
 
 
 # -- metrics ------------------------------------------------------------------------------------------

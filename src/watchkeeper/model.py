@@ -192,6 +192,8 @@ class EventKind(enum.StrEnum):
     RESTART_MISSED = "restart_missed"
     EVIDENCE_SAVED = "evidence_saved"
     PERSON_NEEDED = "person_needed"
+    STRESS_STARTED = "stress_started"
+    STRESS_ENDED = "stress_ended"
 
 
 _order = itertools.count()

@@ -66,7 +66,8 @@ class WatchedServer(ServerSettings, frozen=True, kw_only=True):
     `command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
     never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
-    how it is run: ``process`` is a program of the agent's own.
+    how it is run: ``process`` is a program of the agent's own. Its operator agrees with `stress` to its being put under load
+    (`watchkeeper stress`).
 
     `environment_files` (systemd's format; a dash before the name: it may be missing) come before `environment`. It runs as
     `user`, `group` and that user's groups with `groups` added, which only root may ask for, with `umask`, the limits of
@@ -81,6 +82,7 @@ class WatchedServer(ServerSettings, frozen=True, kw_only=True):
 
     probe: tuple[Leaf, ...] = ()
     metrics: tuple[OpenMetrics, ...] = ()
+    stress: bool = False
 
 
 SECTIONS: dict[str, Any] = {

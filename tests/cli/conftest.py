@@ -43,6 +43,7 @@ from watchkeeper.web.shapes import (
     ServerFigures,
     ServerView,
     SignInLink,
+    StressAnnouncement,
     Tick,
 )
 
@@ -101,6 +102,7 @@ class StandIn:
         self.sentence = "1 of 3 servers needs attention: shop is down."
         self.lines = [f"line {number}" for number in range(1, 21)]
         self.actions: dict[str, ActionView] = {}
+        self.announced: list[dict[str, str]] = []
         self.refuse: set[str] = set()
         self.asks: list[ActionAsk] = []
         self.evidence: list[EvidenceView] = []
@@ -228,6 +230,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif self.path.startswith("/api/v1/query"):
             self.hub.asked = dict(parse_qsl(body.decode()))
             self._answer(*self.hub.query)
+        elif self.path == "/api/stress/announcements":
+            announced = msgspec.json.decode(body, type=StressAnnouncement)
+            self.hub.announced.append(json.loads(body))
+            kind = EventKind.STRESS_STARTED if announced.what == "started" else EventKind.STRESS_ENDED
+            self._answer(201, Event("e", NOW, kind, "as it was said"))
         elif self.path == "/api/sign-in-links":
             self._answer(201, SignInLink(f"{self.hub.url}/sign-in#once", NOW))
         else:

@@ -2,7 +2,7 @@
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
-export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "channel_failing" | "channel_recovered" | "notification_failed" | "heartbeat_up" | "heartbeat_late" | "heartbeat_down" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark" | "server_waiting" | "server_held" | "server_busy" | "server_hung" | "server_lives" | "server_paused" | "server_resumed" | "load_expected" | "limit_exceeded" | "limit_kept" | "restart_missed" | "evidence_saved" | "person_needed";
+export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "channel_failing" | "channel_recovered" | "notification_failed" | "heartbeat_up" | "heartbeat_late" | "heartbeat_down" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark" | "server_waiting" | "server_held" | "server_busy" | "server_hung" | "server_lives" | "server_paused" | "server_resumed" | "load_expected" | "limit_exceeded" | "limit_kept" | "restart_missed" | "evidence_saved" | "person_needed" | "stress_started" | "stress_ended";
 
 /** Something that happened once, at an instant. `id` is unique, so telling it twice is harmless. `text` is one sentence for a person; `facts` are the same things for a program (`{"exit_code": "-9", "pid": "4711"}`). */
 export interface Event {
@@ -366,6 +366,19 @@ export interface SeriesView {
   labels: Record<string, string>;
   at: number;
   value: number | null;
+}
+
+export type Words = string;
+
+/** A stress run begins or is over; `outcome` its verdict, or why it has none. POST /api/stress/announcements. */
+export interface StressAnnouncement {
+  what: "ended" | "started";
+  run: string;
+  plan: string;
+  target: string;
+  machine?: string;
+  server?: string;
+  outcome?: string;
 }
 
 /** What runs here. GET /api/version. */

@@ -48,6 +48,7 @@ VERBS = (
     Verb("query", "query", "answer a PromQL expression: a table, JSON, CSV, or a plot in the terminal"),
     Verb("channel", "channel", "list the ways to tell people, and test whether one would arrive"),
     Verb("heartbeat", "heartbeat", "list the heartbeats that jobs have to send, and expect another"),
+    Verb("stress", "stress", "put a server under load that has agreed to it, and show what was recorded"),
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
     Verb("config", "config", "check a configuration, show what is in effect, or print its schema"),
     Verb("service", "service", "have the system start Watchkeeper at boot and keep it alive"),
@@ -61,6 +62,7 @@ VERBS = (
 EPILOGUE = """\
 exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration;
 status: 0 all up, 3 something is down, 4 not known (no such server, agent away, hub not reached)
+stress: 99 an objective was missed, 98 the run is invalid, 97 it was aborted
 
 each takes --help, and --json for programs; `watchkeeper up` is the one to begin with"""
 

@@ -41,6 +41,7 @@ from watchkeeper.web.routes import (
     questions,
     scraped,
     session,
+    stress,
     system,
     writing,
 )
@@ -78,6 +79,7 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             *acknowledging.ROUTES,
             *alerts.ROUTES,
             *alertmanager.ROUTES,
+            *stress.ROUTES,
             live,
             link,
             *page_routes(files),

@@ -6,7 +6,7 @@ formatting is the browser's. A figure that is not known is null, never 0.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -304,6 +304,21 @@ class SeriesView(msgspec.Struct, frozen=True):
     labels: dict[str, str]
     at: int
     value: float | None
+
+
+Words = Annotated[str, msgspec.Meta(max_length=300)]
+
+
+class StressAnnouncement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stress run begins or is over; `outcome` its verdict, or why it has none. POST /api/stress/announcements."""
+
+    what: Literal["started", "ended"]
+    run: Words
+    plan: Words
+    target: Words
+    machine: Words = ""
+    server: Words = ""
+    outcome: Words = ""
 
 
 class VersionView(msgspec.Struct, frozen=True):

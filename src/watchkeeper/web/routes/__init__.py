@@ -1,4 +1,4 @@
-"""The routes of the API by what they are about: `session`, `machines`, `history`, `system`, `messages`, `heartbeats`.
+"""The routes of the API by what they are about: `session`, `machines`, `history`, `system`, `alerts`, `messages`, `stress` …
 
 `acknowledging` is the page behind a link in a message.
 
