@@ -24,14 +24,11 @@ from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessa
 
 from watchkeeper.cli import main
 from watchkeeper.model import Event, EventKind, Machine, Outcome, ProbeResult, ServerState, ServerStatus
+from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceList, EvidencePiece, EvidenceView
 from watchkeeper.web.shapes import (
     ActionAsk,
     ActionView,
     EventsView,
-    EvidenceFile,
-    EvidenceList,
-    EvidencePiece,
-    EvidenceView,
     FromBrowser,
     LogNews,
     LogsFollow,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from watchkeeper.web.shapes import EvidenceView
+from watchkeeper.web.evidence_shapes import EvidenceView
 
 NOW = 1_760_000_000_000
 

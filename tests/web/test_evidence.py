@@ -7,7 +7,7 @@ import pytest
 
 from watchkeeper.journal.access import TokenKind, new_secret
 from watchkeeper.model import Event, EventKind
-from watchkeeper.web.shapes import EvidenceFile, EvidencePiece
+from watchkeeper.web.evidence_shapes import EvidenceFile, EvidencePiece
 
 FILE = EvidenceFile("e1", 5, "web", 42, "it hung", 0.2, (EvidencePiece("threads", "one sleeps"),))
 

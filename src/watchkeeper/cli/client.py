@@ -20,17 +20,8 @@ from watchkeeper import __version__
 from watchkeeper.cli.options import Reach
 from watchkeeper.cli.signpost import Found, look_up
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.web.shapes import (
-    ActionAsk,
-    ActionView,
-    EventsView,
-    EvidenceFile,
-    EvidenceList,
-    LogsView,
-    Overview,
-    Problem,
-    SignInLink,
-)
+from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceList
+from watchkeeper.web.shapes import ActionAsk, ActionView, EventsView, LogsView, Overview, Problem, SignInLink
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from watchkeeper.cli.exits import FAILED, OK
 from watchkeeper.cli.options import reach
 from watchkeeper.cli.targets import resolve
 from watchkeeper.errors import Refused
-from watchkeeper.web.shapes import EvidenceFile, EvidenceView
+from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceView
 
 LISTED = 30
 SOUGHT = 1000

@@ -13,8 +13,8 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.journal.events import PAGE, Sought, cursor
 from watchkeeper.model import Event, EventKind
+from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceList, EvidenceView
 from watchkeeper.web.hall import Hall
-from watchkeeper.web.shapes import EvidenceFile, EvidenceList, EvidenceView
 
 PATIENCE = 20.0
 """How long, in seconds, an agent has to send it."""

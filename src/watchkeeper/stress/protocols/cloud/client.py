@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from picows.common import WSHandshakeError, WSProtocolError
 
+from cloudnet.codec import from_server, messages
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, login_text
 from cloudnet.packets import (
@@ -32,8 +33,6 @@ from cloudnet.packets import (
     Login,
     Resume,
     Welcome,
-    from_server,
-    messages,
 )
 from watchkeeper.stress.faults import Code, Failure
 from watchkeeper.stress.lane import Ground
