@@ -16,7 +16,6 @@ import msgspec
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.control import lifecycle
 from watchkeeper.control.archive import Archive
-from watchkeeper.control.evidence import LOG_LINES, gather
 from watchkeeper.control.limits import HOUR, spent
 from watchkeeper.control.remembered import Memory
 from watchkeeper.control.server import KeptServer
@@ -96,6 +95,8 @@ class Acting:
 
     async def look(self, server: KeptServer, why: str) -> str:
         """Gather and keep evidence; returns its id, empty when there is none. Bounded in time, raises nothing."""
+        from watchkeeper.control.evidence import LOG_LINES, gather  # noqa: PLC0415  # rarely needed, and the agent's memory is counted
+
         process = server.process
         if process is None or self._looking.locked():
             if process is not None:

@@ -9,13 +9,16 @@ import logging
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from watchkeeper.config import Part
-from watchkeeper.control.evidence import Evidence
 from watchkeeper.errors import Refused
 from watchkeeper.quantities import Size
+
+if TYPE_CHECKING:  # the room that gathers it is loaded when something is wrong, not before
+    from watchkeeper.control.evidence import Evidence
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -154,7 +154,7 @@ def _key(path: Path) -> str:
             return key
     except (OSError, UnicodeDecodeError):
         pass
-    key = secrets.token_hex(8)
+    key = os.urandom(8).hex()
     try:
         path.write_text(key + "\n", encoding="ascii")
         path.chmod(0o600)
