@@ -83,6 +83,21 @@ class Pen:
 class Connection(Framed):
     """A client that has found us; known by name after its login."""
 
+    __slots__ = (
+        "_authority",
+        "_callers",
+        "_greetings",
+        "_is_caller",
+        "_is_entering",
+        "_pause",
+        "figures",
+        "greeting",
+        "line",
+        "relay",
+        "ring",
+        "ring_later",
+    )
+
     def __init__(
         self,
         relay: Relay,

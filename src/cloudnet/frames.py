@@ -31,11 +31,12 @@ _LAST_CODE = 4999
 class Framed(WSListener):
     """The rules of frames for one connection. Subclasses say what becomes of messages and of faults."""
 
-    is_shaken = False
-    """Whether the handshake was ever done."""
+    __slots__ = ("_assembler", "_is_closing", "_transport", "is_shaken")
 
     def __init__(self) -> None:
         """Nothing has come yet."""
+        self.is_shaken = False
+        """Whether the handshake was ever done."""
         self._assembler = Assembler(MESSAGE_BYTES)
         self._transport: WSTransport | None = None
         self._is_closing = False
