@@ -75,11 +75,12 @@ class Framed(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame; whole binary messages are taken straight away."""
-        if (self._is_closing or transport.is_close_frame_sent) and frame.msg_type != _CLOSE:
+        kind = frame.msg_type
+        if (self._is_closing or transport.is_close_frame_sent) and kind != _CLOSE:
             return  # picows reads on for a moment when it has refused a frame
         try:
             is_plain = frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
-            if is_plain and frame.msg_type == _BINARY and self._assembler.is_between:
+            if is_plain and kind == _BINARY and not self._assembler.kind:
                 self._take(frame.get_payload_as_bytes())
             elif (whole := self._joined(transport, frame)) is not None:
                 (self._take_text if whole[0] == TEXT else self._take)(whole[1])
