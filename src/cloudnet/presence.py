@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 from cloudnet.codes import Close, Code
 from cloudnet.deadlines import Deadlines
 from cloudnet.errors import Refused
+from cloudnet.line import Line
 from cloudnet.packets import KEYS, Limits, Login, Presence
-from cloudnet.session import Line, Session, State
+from cloudnet.session import Session, State
 
 Changed = Callable[[bytes, str], None]
 

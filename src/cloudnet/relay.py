@@ -22,13 +22,15 @@ from cloudnet.codes import Close, Code
 from cloudnet.directory import Directory
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
+from cloudnet.greeting import Greeting
 from cloudnet.keeping import Keeping
 from cloudnet.keys import written
 from cloudnet.limits import Bucket
+from cloudnet.line import Line, Origin
 from cloudnet.mailbox import Mailbox
 from cloudnet.packets import ID_BYTES, KEY_BYTES, Ack, Deliver, Leave, Limits, Login, Profile, Send, Welcome
 from cloudnet.presence import TAKEN_OVER, Attendance
-from cloudnet.session import DRAIN_SECONDS, KEEP_SECONDS, Flight, Greeting, Line, Origin, Session
+from cloudnet.session import DRAIN_SECONDS, KEEP_SECONDS, Flight, Session
 
 if TYPE_CHECKING:
     from cloudnet.backbone import Handover
@@ -116,6 +118,7 @@ class Relay:
         if session.key not in self._buckets:
             rate = self.limits.messages_per_second
             self._buckets[session.key] = Bucket(rate, rate * BURST_SECONDS, now)
+        session.allowance = self._buckets[session.key]
         session.backlog |= bool(count)
         if self.elsewhere is not None:
             self.elsewhere.reclaim(session.key)  # before anything is read, since it comes before what is read
@@ -165,7 +168,7 @@ class Relay:
         session = line.session
         if session is None:
             return  # it was taken over or ended; what still comes in is nobody's
-        now, at = time.monotonic(), _wall()
+        now, at = time.monotonic(), time.time_ns() // 1_000_000
         session.heard = now
         session.pinged = False
         messages = 0
@@ -183,7 +186,9 @@ class Relay:
             else:
                 self.figures.packets[kind.__name__] += 1
                 messages += self._asking.take(line, session, packet)
-        self._hold_back(line, session, messages or 1, now)  # acknowledgements and empty messages are not free either
+        wait = session.allowance.take(messages or 1, now)  # acknowledgements and empty messages are not free either
+        if wait or line.clogged_at or line.pending > self.limits.under_way:
+            self._hold_back(line, wait)
 
     def _taken(self, session: Session, position: int, now: float) -> None:
         flights = session.flights
@@ -200,9 +205,8 @@ class Relay:
         if session.backlog:
             self.keeping.read_on(session)
 
-    def _hold_back(self, line: Line, session: Session, messages: int, now: float) -> None:
+    def _hold_back(self, line: Line, wait: float) -> None:
         """Who sends faster than granted, or has too much under way, is not read for a while: TCP tells the sender."""
-        wait = self._buckets[session.key].take(messages, now)
         if wait:
             self.figures.paused[Code.TOO_FAST] += 1
             line.wire.pause(wait)
@@ -233,9 +237,8 @@ class Relay:
             )
             return
         target = self._routes.get(send.to)
-        if target is not None and target.is_open:
+        if target is not None and target.forward(session.key, send.id, at, send.to, body, line, seq, now):
             figures.forwarded += 1
-            target.forward(session.key, send.id, at, send.to, body, line, seq, now)
             return
         if target is None and self.elsewhere is not None and self.elsewhere.carry(line, session.key, send, at):
             return
@@ -251,13 +254,12 @@ class Relay:
         if device is None:
             self.keeping.drop(origin, send.seq, Code.UNKNOWN_RECIPIENT, f"nobody here is {written(send.to)}")
             return
-        if target is None and (target := self._routes.get(device)) is not None and target.is_open:
-            # A profile of an earlier session: its device is here and has not registered it again yet, or never will.
-            self.figures.forwarded += 1
-            target.forward(sender, send.id, at, send.to, send.body, origin, send.seq, now)
-            return
-        if target is None:  # its device may be here in a fresh session that has not registered this key again
+        if target is None:
+            # A profile of an earlier session: its device may be here and has not registered it again yet, or never will.
             target = self.attendance.sessions.get(device)
+            if target is not None and target.forward(sender, send.id, at, send.to, send.body, origin, send.seq, now):
+                self.figures.forwarded += 1
+                return
         if not send.keep and (target is None or target.line is None):
             self.keeping.drop(
                 origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"

@@ -169,7 +169,7 @@ async def test_a_login_and_something_else_is_no_login(tmp_path: Path) -> None:
 
 async def test_who_never_logs_in_is_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At its deadline, with 4002; until then it is a figure of its own."""
-    monkeypatch.setattr("cloudnet.session.GREETING_SECONDS", 0.2)
+    monkeypatch.setattr("cloudnet.greeting.GREETING_SECONDS", 0.2)
     async with cloud(tmp_path) as here, unharmed(here), stranger(here.url) as one:
         assert (await here.figures())["cloud_greetings"] == 1
         assert (await one.end())[::2] == (Close.DEADLINE, Code.DEADLINE)

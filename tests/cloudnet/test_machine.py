@@ -23,6 +23,7 @@ from cloudnet.codec import encode_one, from_server
 from cloudnet.codes import Code
 from cloudnet.courier import Courier, Message, Outgoing
 from cloudnet.errors import Refused
+from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity, profile_text
 from cloudnet.packets import (
     Accepted,
@@ -46,7 +47,6 @@ from cloudnet.packets import (
     Welcome,
 )
 from cloudnet.sealed import Letter
-from cloudnet.session import Greeting
 from rigs.relay import AUTHORITY, SERVER, Office, ScriptedWire
 
 IDENTITIES = [Identity(bytes([number]) * 32) for number in (1, 2, 3)]

@@ -15,9 +15,9 @@ from cloudnet import codec, keys, packets
 from cloudnet.codec import from_client, from_server
 from cloudnet.courier import Courier, Outgoing
 from cloudnet.errors import Refused
+from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity
 from cloudnet.sealed import unseal
-from cloudnet.session import Greeting
 from rigs.wire import CLIENT, SERVER
 from vectors import generate
 

@@ -10,12 +10,14 @@ from typing import Any
 from cloudnet.codec import from_server
 from cloudnet.directory import Directory
 from cloudnet.figures import Figures
+from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity
+from cloudnet.line import Line
 from cloudnet.mailbox import Mailbox
 from cloudnet.packets import FromServer, Limits, Login
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
-from cloudnet.session import Flight, Greeting, Line
+from cloudnet.session import Flight
 
 SERVER = Identity(b"S" * 32)
 AUTHORITY = "cloud.example:8765"
@@ -31,28 +33,28 @@ class ScriptedWire:
         self.is_paused = False
 
     def ring(self, line: Line) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.asked.append("ring")
 
     def ring_later(self, line: Line) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.asked.append("ring later")
 
     def end(self, close: int, code: str, why: str) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         if self.closed is None:
             self.closed = (close, str(code))
 
     def ping(self) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.asked.append("ping")
 
     def pause(self, seconds: float) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.is_paused = True
 
     def proceed(self) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.is_paused = False
 
     def said(self) -> list[FromServer]:
