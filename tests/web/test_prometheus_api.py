@@ -117,7 +117,7 @@ async def test_the_hub_answers_others_while_questions_are_worked_on(make_web) ->
         select = web.desk.store.select
 
         def slow(*asked: object) -> object:
-            if threading.current_thread().name == "question":
+            if threading.current_thread().name == "query":
                 begun.release()
                 assert free.wait(30)
             return select(*asked)

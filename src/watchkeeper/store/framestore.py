@@ -173,6 +173,10 @@ class FrameStore:
         pieces = self._reading.pieces(streams, wanted, since, end, admitted)
         return [block(pieces.pop(number)) for number in list(pieces)]  # popped: a large answer is not held twice
 
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """See `seams.Store.recent`."""
+        return self.select(matchers, start, end)
+
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """See `seams.Store.rollups`."""
         return self._summing.rollups(matchers, start, end, step, Allowance(self._settings.most_samples))

@@ -19,6 +19,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from watchkeeper import __version__
 from watchkeeper.errors import Failed, Refused
+from watchkeeper.quantities import Duration
 from watchkeeper.query import QuerySettings
 from watchkeeper.web import access, problems
 from watchkeeper.web.board import Board
@@ -33,6 +34,9 @@ from watchkeeper.web.routes import history, machines, questions, scraped, sessio
 from watchkeeper.web.settings import WebSettings
 from watchkeeper.web.workshop import Workshop
 
+DRAWING = QuerySettings(timeout=Duration(20), at_once=2, waiting=256)
+"""Charts that may be drawn at once and wait: a page asks for a dozen, and many pages may be open."""
+
 
 def build(
     desk: Desk,
@@ -43,7 +47,8 @@ def build(
     files: dict[str, Asset] | None = None,
 ) -> Gate:
     """The whole web as one ASGI app, for the socket that it will be served on; `files` default to the built page."""
-    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", Workshop(query or QuerySettings()))
+    workshops = Workshop(query or QuerySettings()), Workshop(DRAWING, "chart")
+    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", *workshops)
     return Gate(application(hall, assets() if files is None else files), desk, settings, bound.getsockname()[0])
 
 
