@@ -93,6 +93,9 @@ class MemoryStore:
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """A block of its own for each series, which is the hardest case for who joins them."""
+        if admit is not None:
+            counts = [sum(start <= at <= end for at, _ in self._columns[one]) for one in self.series(matchers)]
+            admit(sum(counts), sum(count > 0 for count in counts))
         blocks = []
         for series in self.series(matchers):
             inside = [(at, value) for at, value in self._columns[series] if start <= at <= end]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.config.compression import CompressionConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -21,10 +21,10 @@ from watchkeeper import __version__
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.quantities import Duration
 from watchkeeper.query import QuerySettings
-from watchkeeper.web import access, problems
+from watchkeeper.web import access, envelope, problems
 from watchkeeper.web.board import Board
 from watchkeeper.web.desk import Desk
-from watchkeeper.web.gate import BODY_BYTES, SAFE, Gate
+from watchkeeper.web.gate import BODY_BYTES, SAFE, Gate, speaks_prometheus
 from watchkeeper.web.hall import Connection, Hall
 from watchkeeper.web.link import link
 from watchkeeper.web.listen import address
@@ -52,6 +52,13 @@ def build(
     return Gate(application(hall, assets() if files is None else files), desk, settings, bound.getsockname()[0])
 
 
+def rejected(request: Request[Any, Any, Any], fault: HTTPException) -> Response[Any]:
+    """What the framework refuses, in the shape that who asks there expects."""
+    if speaks_prometheus(request.url.path):
+        return envelope.rejected(request, fault)
+    return problems.rejected(request, fault)
+
+
 def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
     """The app without its gate."""
     return Litestar(
@@ -72,7 +79,7 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
         exception_handlers={
             Refused: problems.refused,
             Failed: problems.failed,
-            HTTPException: problems.rejected,
+            HTTPException: rejected,
             Exception: problems.broken,
         },
         compression_config=CompressionConfig(
