@@ -163,6 +163,8 @@ class Hub:
                 self.receiver.tally.refused += 1
                 raise
             self.fleet.describe(request.families)
+            if fresh := self.receiver.fresh(request):
+                await asyncio.to_thread(self.receiver.learn, fresh)
             fault: Refused | None = None
             try:
                 self.receiver.take(request)

@@ -67,7 +67,8 @@ async def serve(
         fleet = Fleet(store, clock, await journal.machines.all(), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
         hub = Hub(store, journal, fleet, changes, clock)
         if isinstance(store, FrameStore):
-            hub.senders = tuple(Sender(target, store, data / "remote-write") for target in settings.remote_write)
+            folder = data / "remote-write"
+            hub.senders = tuple(Sender(target, store, folder, clock.monotonic) for target in settings.remote_write)
         now = milliseconds(clock.wall())
         await journal.actions.settle_open(now, "the hub was stopped before the outcome came")
         await _local_tokens(journal, data, now)

@@ -134,7 +134,8 @@ class Channel(Protocol):
 class Store(Protocol):
     """Where figures are kept: frames in, aligned columns out.
 
-    One writer. A frame counts as durable only once `commit` has returned after it was taken.
+    One writer. A frame counts as durable only once `commit` has returned after it was taken. `select`, `series` and
+    `rollups` may wait for a disk or for another program, so they are asked in a thread; the rest is for the loop.
     Series come out with the hub's labels (``machine``) already on them.
     """
 
@@ -174,6 +175,10 @@ class Store(Protocol):
         Before any is read `admit` hears how many there are. Raises what that raises, and `Refused` (``too-much``) with the
         number of samples when it is more than the store itself reads at once.
         """
+        ...
+
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """What `select` gives of the last few rounds, from this process alone: for who must not wait for another one."""
         ...
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:

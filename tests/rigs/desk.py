@@ -106,6 +106,9 @@ class MemoryStore:
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """A block of its own for each series, which is the hardest case for who joins them."""
+        if admit is not None:
+            counts = [sum(start <= at <= end for at, _ in self._columns[one]) for one in self.series(matchers)]
+            admit(sum(counts), sum(count > 0 for count in counts))
         blocks = []
         for series in self.series(matchers):
             inside = [(at, value) for at, value in self._columns[series] if start <= at <= end]
@@ -113,6 +116,10 @@ class MemoryStore:
                 times, values = zip(*inside, strict=True)
                 blocks.append(Block((series,), np.array(times, np.int64), np.array(values, np.float64)[:, None]))
         return blocks
+
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """All of it is at hand."""
+        return self.select(matchers, start, end)
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """Windows from the raw samples."""

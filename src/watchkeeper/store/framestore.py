@@ -26,7 +26,7 @@ from watchkeeper.lock import Lock
 from watchkeeper.model import Block, Dictionary, Frame, Matcher, Rollup, Series
 from watchkeeper.quantities import Duration, Size
 from watchkeeper.seams import Admit
-from watchkeeper.store.catalog import Catalog
+from watchkeeper.store.catalog import Catalog, StreamName
 from watchkeeper.store.disk import room
 from watchkeeper.store.finding import Allowance, Finder
 from watchkeeper.store.following import Follower, Place
@@ -173,6 +173,10 @@ class FrameStore:
         pieces = self._reading.pieces(streams, wanted, since, end, admitted)
         return [block(pieces.pop(number)) for number in list(pieces)]  # popped: a large answer is not held twice
 
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """See `seams.Store.recent`."""
+        return self.select(matchers, start, end)
+
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """See `seams.Store.rollups`."""
         return self._summing.rollups(matchers, start, end, step, Allowance(self._settings.most_samples))
@@ -184,6 +188,10 @@ class FrameStore:
     def layout(self, number: int) -> tuple[Series, ...]:
         """What the columns of a followed frame are; empty if it is no longer known."""
         return self._catalog.layout(number) or ()
+
+    def stream(self, number: int) -> StreamName | None:
+        """What a followed frame's stream is called."""
+        return self._catalog.streams.get(number)
 
     # -- upkeep -----------------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ REQUEST_SAMPLES = 100_000
 """Samples of one request: some megabytes before they are packed, a quarter of what VictoriaMetrics takes."""
 RECENT = 120_000
 """What is younger (ms) is answered from memory."""
+ROUNDS = 4
+"""Frames of each stream that stay in memory however old they are: of slow ones, what `recent` is asked for."""
 LATEST_FOR = 3_600_000
 """A stream that is silent for so long (ms) is no longer among the newest."""
 ROLLED = 60_000
@@ -102,7 +104,7 @@ class VictoriaMetrics:
             return False
         self._pend(row)
         rows.append(row)
-        while rows[0].at < row.at - RECENT:
+        while rows[0].at < row.at - RECENT and len(rows) > ROUNDS:
             rows.popleft()
         return True
 
@@ -169,6 +171,10 @@ class VictoriaMetrics:
         if samples > allowed:
             raise _too_much(samples, allowed)
         return blocks
+
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """See `seams.Store.recent`; nothing of before the start of this process."""
+        return self._of_memory(matchers, start, end, None)
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """See `seams.Store.rollups`."""

@@ -15,7 +15,7 @@ import msgspec
 
 from watchkeeper.clock import milliseconds
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.web import access, origins
+from watchkeeper.web import access, envelope, origins
 from watchkeeper.web.desk import Desk
 from watchkeeper.web.problems import STATUS, problem
 from watchkeeper.web.settings import WebSettings
@@ -81,10 +81,8 @@ class Gate:
             if scope["type"] == "http" and scope["method"] not in SAFE:
                 kept = PING_BYTES if scope["path"].startswith(PINGS) else None
                 receive = await _read_whole(receive, _allowed(scope["path"]), kept)
-        except Refused as fault:
-            await _refuse(scope, receive, send, STATUS.get(fault.code, 400), problem(fault.code, fault.why))
-        except Failed as fault:
-            await _refuse(scope, receive, send, 503, problem("failed", fault.why))
+        except (Refused, Failed) as fault:
+            await _refuse(scope, receive, send, fault)
         else:
             await self._app(scope, receive, send)
 
@@ -174,15 +172,27 @@ def _dressed(send: Send, *, private: bool) -> Send:
     return dressed
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, told: Problem) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, fault: Refused | Failed) -> None:
     kind = "http.response"
     if scope["type"] == "websocket":
         await receive()  # the handshake must be read before it can be answered
         kind = "websocket.http.response"
+    told: Problem | dict[str, str]
+    if speaks_prometheus(scope["path"]):
+        status, told = envelope.fault_of(fault).status, envelope.fault_of(fault).body
+    elif isinstance(fault, Failed):
+        status, told = 503, problem("failed", fault.why)
+    else:
+        status, told = STATUS.get(fault.code, 400), problem(fault.code, fault.why)
     body = msgspec.json.encode(told)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body, "more_body": False})
+
+
+def speaks_prometheus(path: str) -> bool:
+    """Whether who asks there expects Prometheus' envelope: all of its API but the writing, which answers in plain words."""
+    return path.startswith(FORMS) and path != WRITING
 
 
 def _gather(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

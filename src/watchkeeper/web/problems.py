@@ -46,6 +46,8 @@ STATUS = {
     "too-large": 413,
     "wrong-type": 415,
     "too-many-failures": 429,
+    "busy": 503,
+    "timeout": 503,
 }
 """Status codes of refusals; any other code is 400."""
 
