@@ -173,10 +173,10 @@ class Fleet:
     def happen(self, kind: EventKind, text: str, machine: str = "", severity: Severity = "info") -> None:
         """Add an event of the hub's own to the next batch."""
         at = milliseconds(self._clock.wall())
-        self.tell(Event(new_id(at), at, kind, text, machine, severity=severity))
+        self.note(Event(new_id(at), at, kind, text, machine, severity=severity))
 
-    def tell(self, event: Event) -> None:
-        """The same with an event that is made already."""
+    def note(self, event: Event) -> None:
+        """Add an event to the next batch."""
         self._events.append(event)
 
     # -- for the hub's next commit ----------------------------------------------------------------

@@ -209,7 +209,7 @@ class Hub:
 
     def tell(self, event: Event) -> None:
         """Keep an event of the hub's own, and soon."""
-        self.fleet.tell(event)
+        self.fleet.note(event)
         self.ring("")
 
     async def commit_forever(self) -> None:

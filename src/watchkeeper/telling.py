@@ -114,6 +114,7 @@ class BulletinAlert(msgspec.Struct, frozen=True):
 class Bulletin(msgspec.Struct, frozen=True):
     """Everything that one message tells, before any channel gives it its form.
 
+    `id` is the same when the same is to be told again after a crash: what was written down once is not written twice.
     `thread` is the same for all messages of one incident (e-mail and chat thread by it). `links` are absolute addresses by
     purpose (``page``, ``acknowledge``, ``silence``); `trend` is the last hour of the figure: pairs of ms and value.
     """
@@ -134,6 +135,7 @@ class Bulletin(msgspec.Struct, frozen=True):
     last_change: str = ""
     links: dict[str, str] = {}
     trend: tuple[tuple[int, float], ...] = ()
+    id: str = ""
 
 
 NotificationState = Literal["waiting", "claimed", "delivered", "failed", "superseded"]
