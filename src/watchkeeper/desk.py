@@ -111,7 +111,7 @@ class Hub:
 
     async def tell_people(self, bulletin: Bulletin, channels: tuple[str, ...]) -> None:
         """Put a message into the outbox; a route that names no channel means all of them."""
-        await self.office.outbox.tell(bulletin, channels or tuple(self.office.channels))
+        await self.office.tell(bulletin, channels)
 
     async def order(self, action: Action) -> Outcome:
         """Deliver an order and wait for its outcome; see `Desk.order`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from watchkeeper.links import Links
 from watchkeeper.model import Event, EventKind, Family, Labels, Severity, new_id
 from watchkeeper.notify import Leaf
 from watchkeeper.notify.outbox import Outbox
+from watchkeeper.telling import Bulletin
 
 
 class OfficeSettings(Part, frozen=True, kw_only=True):
@@ -86,6 +87,10 @@ class Office:
             group.create_task(self.outbox.run(), name="outbox")
             group.create_task(self.heartbeats.run(), name="expected heartbeats")
             group.create_task(self.dead_man.run(), name="dead man's switch")
+
+    async def tell(self, bulletin: Bulletin, channels: Sequence[str]) -> None:
+        """Have these channels tell it, or all there are where none is named; durable on return. Raises `Failed`."""
+        await self.outbox.tell(bulletin, channels or self.channels)
 
     def figures(self) -> list[tuple[Family, list[tuple[Labels, float]]]]:
         """All figures of telling and of heartbeats."""

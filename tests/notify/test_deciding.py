@@ -108,7 +108,7 @@ def test_what_is_refused_for_what_it_is_falls_back_once() -> None:
 
 def fail(standing: Standing, at: int) -> Standing:
     """One more failure."""
-    return deciding.after_failure(standing, at, asked=0, chance=1)
+    return deciding.after_failure(standing, at, unsure=False, asked=0, chance=1)
 
 
 def test_the_circuit_opens_and_closes() -> None:
@@ -118,7 +118,7 @@ def test_the_circuit_opens_and_closes() -> None:
         assert not standing.closed_until
         standing = fail(standing, NOW)
     assert standing.closed_until == NOW + deciding.FIRST_PAUSE
-    long = deciding.after_failure(Standing(failures=deciding.QUICK + 1), NOW, asked=0, chance=1)
+    long = deciding.after_failure(Standing(failures=deciding.QUICK + 1), NOW, unsure=False, asked=0, chance=1)
     assert long.closed_until == NOW + 2 * deciding.FIRST_PAUSE
     closed = deciding.after_success(standing, NOW + 1)
     assert (closed.failures, closed.closed_until) == (0, 0)
@@ -146,6 +146,28 @@ def test_a_look_that_never_fails_is_not_trusted_for_long() -> None:
     assert not deciding.after_look(standing, NOW + 2000, there=True).recovered_at
     seen = deciding.after_look(standing, NOW + 3000, there=False)
     assert deciding.after_look(seen, NOW + 4000, there=True).recovered_at
+
+
+def test_a_receiver_that_is_seen_to_be_away_is_left_alone() -> None:
+    """Where looks have gone well before: an attempt would hang as they do. Where none ever has, the clock counts."""
+    seen = deciding.after_look(Standing(), NOW, there=True)
+    away = deciding.after_look(fail(seen, NOW), NOW + 1000, there=False)
+    assert isinstance(decide(tried(due_at=NOW), away, RULES, NOW + 5000), Wait)
+    assert isinstance(decide(tried(due_at=NOW), away, RULES, NOW + deciding.LONGEST_AWAY), Send)
+    back = deciding.after_look(away, NOW + 5000, there=True)
+    assert isinstance(decide(tried(due_at=NOW + 60_000), back, RULES, NOW + 5000), Send)
+    never = deciding.after_look(fail(Standing(), NOW), NOW + 1000, there=False)
+    assert isinstance(decide(tried(due_at=NOW), never, RULES, NOW + 5000), Send)
+
+
+def test_what_was_certainly_not_taken_does_not_count_against_the_limit() -> None:
+    """The limit is for people; after an outage it must not hold up what waited."""
+    standing = deciding.after_attempt(Standing(), NOW)
+    assert standing.used == (NOW,)
+    assert fail(standing, NOW).used == ()
+    assert deciding.after_refusal(standing).used == ()
+    assert deciding.after_failure(standing, NOW, unsure=True, asked=0, chance=1).used == (NOW,)
+    assert deciding.after_success(standing, NOW).used == (NOW,)
 
 
 def test_pauses_double_and_end() -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import Connection
 
@@ -73,6 +74,33 @@ async def test_it_is_one_fact_with_whatever_the_caller_writes(tmp_path: Path) ->
         office.outbox.told(rows)
         await office.settled()
         assert [one.told["alerts"][0]["annotations"]["summary"] for one in receiver.taken] == ["Number 2"]
+
+
+async def test_what_is_told_again_after_a_crash_is_told_once(tmp_path: Path) -> None:
+    """Whoever tells knows only after our answer that it was written; the same bulletin, by its id, makes no second row."""
+    receiver = Hook()
+    async with receiver.running(), at_work(tmp_path, {"ops": hook(receiver)}) as office:
+        one = msgspec.structs.replace(numbered(1), id="plan-1")
+        (first,) = await office.outbox.tell(one, ["ops"])
+        (again, other) = await office.outbox.tell(msgspec.structs.replace(one, at=one.at + 5), ["ops", "nobody"])
+        assert again.id == first.id
+        assert other.state == "failed"
+        await office.outbox.tell(msgspec.structs.replace(one, id="plan-2"), ["ops"])
+        await office.settled()
+        assert len(receiver.taken) == 2
+
+
+async def test_a_fall_back_that_tells_it_anyway_is_not_told_twice(tmp_path: Path) -> None:
+    """Both channels were to tell it: when the first cannot, the second has it already."""
+    first, other = Hook(), Hook()
+    first.fault = "refuse"
+    async with first.running(), other.running():
+        channels = {"first": hook(first, fallback="other"), "other": hook(other)}
+        async with at_work(tmp_path, channels) as office:
+            await office.outbox.tell(msgspec.structs.replace(numbered(1), id="plan-1"), ["first", "other"])
+            rows = await office.settled()
+            assert sorted(row.state for row in rows) == ["delivered", "failed", "superseded"]
+            assert len(other.taken) == 1
 
 
 async def test_a_channel_that_is_not_there_loses_nothing_silently(tmp_path: Path) -> None:

@@ -230,41 +230,6 @@ export interface GroupAnswer {
   why: string;
 }
 
-/** That evidence was saved, from the journal. GET /api/evidence; all of it by GET /api/machines/{machine}/evidence/{id}. */
-export interface EvidenceView {
-  id: string;
-  at: number;
-  machine: string;
-  server: string;
-  why: string;
-  bytes: number;
-  seconds: number;
-}
-
-/** What was saved, newest first, paged as events are. GET /api/evidence. */
-export interface EvidenceList {
-  evidence: EvidenceView[];
-  next: string;
-}
-
-/** One part of evidence: what it is, and the text. */
-export interface EvidencePiece {
-  title: string;
-  text: string;
-}
-
-/** What a server was doing before something was done to it. `missing` could not be had in the time there was. */
-export interface EvidenceFile {
-  id: string;
-  at: number;
-  server: string;
-  pid: number;
-  why: string;
-  seconds: number;
-  sections: EvidencePiece[];
-  missing: string[];
-}
-
 /** The last lines of a server's output. GET /api/machines/{machine}/servers/{server}/logs?lines=. */
 export interface LogsView {
   lines: string[];

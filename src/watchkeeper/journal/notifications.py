@@ -111,7 +111,11 @@ class Notifications:
 
         def work(connection: Connection) -> None:
             if not connection.execute(select(exists().where(_table.c.after == notification))).scalar():
-                insert_rows(connection, [by])
+                if known := written_before(connection, by.bulletin, by.channel):
+                    told = f"{known.id} tells the same"
+                    insert_rows(connection, [msgspec.structs.replace(by, state="superseded", ended_at=at, why=told)])
+                else:
+                    insert_rows(connection, [by])
             if over:
                 connection.execute(_here(notification, OPEN).values(state="failed", ended_at=at, why=why))
 
@@ -206,6 +210,15 @@ def insert_rows(connection: Connection, rows: Sequence[Notification]) -> None:
         connection.execute(insert(_table).values(_row(row)))
 
 
+def written_before(connection: Connection, bulletin: Bulletin, channel: str) -> Notification | None:
+    """What was written of this bulletin for that channel before, by its id; for use within an open transaction."""
+    if not bulletin.id:
+        return None
+    mine = (_table.c.bulletin_id == bulletin.id, _table.c.channel == channel, _table.c.after == "")
+    row = connection.execute(select(_table).where(*mine).limit(1)).one_or_none()
+    return _notification(row) if row else None
+
+
 def count_open(connection: Connection, channel: str) -> int:
     """How many rows wait for a channel, within an open transaction."""
     query = select(func.count()).where(_table.c.channel == channel, _table.c.state.in_(OPEN))
@@ -224,7 +237,7 @@ def _name(connection: Connection, notification: str) -> str:
 def _row(one: Notification) -> dict[str, Any]:
     row = {name: getattr(one, name) for name in Notification.__struct_fields__ if name != "bulletin"}
     told = one.bulletin
-    row |= {"kind": told.kind, "incident": told.incident, "thread": told.thread}
+    row |= {"kind": told.kind, "incident": told.incident, "thread": told.thread, "bulletin_id": told.id}
     return row | {"bulletin": json.dumps(msgspec.to_builtins(told), ensure_ascii=False)}
 
 

@@ -136,6 +136,7 @@ notifications = Table(
     Column("kind", Text, nullable=False),
     Column("incident", Text, nullable=False),
     Column("thread", Text, nullable=False),
+    Column("bulletin_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -150,6 +151,7 @@ notifications = Table(
     Index("notifications_by_incident", "incident", "at", "id"),
     Index("notifications_by_time", "at", "id"),
     Index("notifications_after", "after"),
+    Index("notifications_by_bulletin", "bulletin_id", "channel"),
 )
 
 heartbeats = Table(
@@ -309,13 +311,14 @@ MIGRATIONS = (
     """
     CREATE TABLE notifications (
         id TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL,
-        incident TEXT NOT NULL, thread TEXT NOT NULL, state TEXT NOT NULL, due_at BIGINT NOT NULL,
+        incident TEXT NOT NULL, thread TEXT NOT NULL, bulletin_id TEXT NOT NULL, state TEXT NOT NULL, due_at BIGINT NOT NULL,
         attempts INTEGER NOT NULL, claimed_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, why TEXT NOT NULL,
         receipt TEXT NOT NULL, "after" TEXT NOT NULL, unsure BOOLEAN NOT NULL, bulletin TEXT NOT NULL);
     CREATE INDEX notifications_by_channel ON notifications (channel, state, at, id);
     CREATE INDEX notifications_by_incident ON notifications (incident, at, id);
     CREATE INDEX notifications_by_time ON notifications (at, id);
     CREATE INDEX notifications_after ON notifications ("after");
+    CREATE INDEX notifications_by_bulletin ON notifications (bulletin_id, channel);
     CREATE TABLE heartbeats (
         name TEXT NOT NULL PRIMARY KEY, id TEXT NOT NULL, expected TEXT NOT NULL, created_at BIGINT NOT NULL,
         last_at BIGINT NOT NULL, failed BOOLEAN NOT NULL, exit_status INTEGER NOT NULL, started_at BIGINT NOT NULL,

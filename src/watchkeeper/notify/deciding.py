@@ -25,8 +25,10 @@ FIRST_PAUSE = 2_000
 LONGEST_PAUSE = 60_000
 LONGEST_UNSURE_PAUSE = 900_000
 """Pauses in ms. A message that may have been taken is repeated less often: each time may be one more copy."""
-QUICK = 40
-"""So often what was certainly not taken is tried after the first pause, a minute in all: most outages are no longer."""
+QUICK = 60
+"""So often what was certainly not taken is tried after the first pause, a minute and a half: most outages are no longer."""
+LONGEST_AWAY = 300_000
+"""While looks fail that have gone well before, an attempt would fail too, and hold up the lane: one in so many ms will do."""
 MINUTE = 60_000
 TEST_LIFE = 120_000
 """A test that nobody waits for any more is not sent."""
@@ -66,17 +68,21 @@ Step = Send | Wait | FallBack | GiveUp
 class Standing(msgspec.Struct, frozen=True):
     """How a channel stands, as its lane remembers it. Times in ms.
 
-    `failures` in a row. `closed_until`: the circuit is open, nothing is sent before. `asked_until`: the receiver asked for a
-    pause. `recovered_at`: when it was found to be back, `proved` if it had been seen to be away before. `seen_away`: a look
-    has failed since the last attempt. `blind`: looks go well while attempts fail, so they are not trusted. `used` are the
-    attempts of the last minute, newest first.
+    `failures` in a row, the last at `failed_at`. `closed_until`: the circuit is open, nothing is sent before. `asked_until`:
+    the receiver asked for a pause. `sighted`: a look has gone well, so looks say something of this receiver; `away_until`:
+    the last one did not, so nothing is sent. `recovered_at`: when it was found to be back, `proved` if it had been seen to be
+    away before. `seen_away`: a look has failed since the last attempt. `blind`: looks go well while attempts fail, so they
+    are not trusted. `used` are the attempts of the last minute that may have been taken, newest first.
     """
 
     failures: int = 0
+    failed_at: int = 0
     closed_until: int = 0
     asked_until: int = 0
     recovered_at: int = 0
     proved: bool = False
+    sighted: bool = False
+    away_until: int = 0
     seen_away: bool = False
     blind: bool = False
     used: tuple[int, ...] = ()
@@ -137,33 +143,38 @@ def after_attempt(standing: Standing, now: int) -> Standing:
 
 def after_success(standing: Standing, now: int) -> Standing:
     """It was delivered: if the circuit was open, all that waits is due."""
-    if standing.failures >= CIRCUIT:
-        return Standing(recovered_at=now, proved=True, used=standing.used)
-    return after_refusal(standing)
+    well = Standing(recovered_at=standing.recovered_at, proved=standing.proved, sighted=standing.sighted, used=standing.used)
+    return msgspec.structs.replace(well, recovered_at=now, proved=True) if standing.failures >= CIRCUIT else well
 
 
 def after_refusal(standing: Standing) -> Standing:
     """The message was refused for what it is, so the receiver is there."""
-    return Standing(recovered_at=standing.recovered_at, proved=standing.proved, used=standing.used)
+    return Standing(
+        recovered_at=standing.recovered_at, proved=standing.proved, sighted=standing.sighted, used=standing.used[1:]
+    )
 
 
-def after_failure(standing: Standing, now: int, *, asked: float, chance: float) -> Standing:
-    """It failed; `asked`: seconds that the receiver asked us to wait; `chance`: from 0 to 1."""
+def after_failure(standing: Standing, now: int, *, unsure: bool, asked: float, chance: float) -> Standing:
+    """It failed, and may have been taken (`unsure`). `asked`: seconds that the receiver asked us to wait; `chance`: 0 to 1."""
     failures = standing.failures + 1
     fooled = standing.recovered_at > 0 and not standing.seen_away and standing.failures > 0
     return Standing(
         failures=failures,
+        failed_at=now,
         closed_until=now + pause(failures - QUICK, LONGEST_PAUSE, chance) if failures >= CIRCUIT else 0,
         asked_until=now + round(asked * 1000) if asked else 0,
+        sighted=standing.sighted,
         blind=standing.blind or fooled,
-        used=standing.used,
+        used=standing.used if unsure else standing.used[1:],
     )
 
 
 def after_look(standing: Standing, now: int, *, there: bool) -> Standing:
     """The receiver was looked at: once it is back, all that waits is due; what is unsure, only if it had been seen away."""
     if not there:
-        return msgspec.structs.replace(standing, seen_away=True, blind=False, recovered_at=0, proved=False)
+        until = standing.failed_at + LONGEST_AWAY if standing.sighted and standing.failed_at else 0
+        return msgspec.structs.replace(standing, seen_away=True, blind=False, recovered_at=0, proved=False, away_until=until)
+    standing = msgspec.structs.replace(standing, sighted=True, away_until=0)
     if standing.recovered_at or not standing.failures:
         return standing
     if standing.seen_away or not standing.blind:
@@ -191,6 +202,8 @@ def _wait(row: Queued, standing: Standing, rules: Outward, now: int) -> Wait | N
     recent = [at for at in standing.used if now - MINUTE < at <= now]
     if len(recent) >= rules.per_minute:
         return Wait(recent[rules.per_minute - 1] + MINUTE, f"{rules.per_minute} a minute are sent at most")
+    if now < standing.away_until <= now + LONGEST_AWAY:
+        return Wait(standing.away_until, "the receiver is seen to be away")
     if now < standing.closed_until <= now + LONGEST_PAUSE:
         return Wait(standing.closed_until, f"the circuit is open after {standing.failures} failures")
     is_back = standing.recovered_at > row.claimed_at and (standing.proved or not row.unsure)

@@ -90,6 +90,7 @@ class Lane:
         async with asyncio.TaskGroup() as group:
             try:
                 await self._remember()
+                self._look(group)  # so that it is known whether looks say anything of this receiver
                 while True:
                     await self._turn(group)
             except asyncio.CancelledError:
@@ -250,7 +251,7 @@ class Lane:
         unsure = not isinstance(fault, NotTaken)
         self._place = fault.place if isinstance(fault, NotTaken) else None
         asked = fault.pause if isinstance(fault, NotTaken) else 0.0
-        self.standing = deciding.after_failure(self.standing, now, asked=asked, chance=self._ties.chance())
+        self.standing = deciding.after_failure(self.standing, now, unsure=unsure, asked=asked, chance=self._ties.chance())
         if self.standing.failures == CIRCUIT:
             self._ties.happened(EventKind.CHANNEL_FAILING, f"The channel {self.name} does not deliver: {why}", "warning")
         due = deciding.due_after(attempts, now, unsure=unsure, chance=self._ties.chance())

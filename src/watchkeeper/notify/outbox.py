@@ -18,7 +18,7 @@ from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.config import nearest
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.journal import Journal
-from watchkeeper.journal.notifications import OPEN, count_open, insert_rows
+from watchkeeper.journal.notifications import OPEN, count_open, insert_rows, written_before
 from watchkeeper.links import Links
 from watchkeeper.message.facts import subject
 from watchkeeper.model import EventKind, Family, Labels, Severity, new_id
@@ -71,7 +71,8 @@ class Outbox:
     async def tell(self, bulletin: Bulletin, channels: Iterable[str]) -> tuple[Notification, ...]:
         """Have each of these channels tell it; it is durable on return, and goes out from then on.
 
-        A channel that does not exist gets a row too, which has failed. Raises `Failed` with nothing kept.
+        One that was told before, by its id, is not told again. A channel that does not exist gets a row too, which has failed.
+        Raises `Failed` with nothing kept.
         """
         names = tuple(dict.fromkeys(channels))
         rows = await self._journal.notifications.together(lambda connection: self.write(connection, bulletin, names))
@@ -81,9 +82,14 @@ class Outbox:
     def write(self, connection: Connection, bulletin: Bulletin, channels: Iterable[str]) -> tuple[Notification, ...]:
         """The same within the caller's transaction, from any thread. After the commit, hand the rows to `told`."""
         now = milliseconds(self._clock.wall())
-        rows = tuple(self._row(connection, bulletin, name, now) for name in dict.fromkeys(channels))
-        insert_rows(connection, rows)
-        return rows
+        rows = []
+        for name in dict.fromkeys(channels):
+            row = written_before(connection, bulletin, name)
+            if row is None:
+                row = self._row(connection, bulletin, name, now)
+                insert_rows(connection, [row])
+            rows.append(row)
+        return tuple(rows)
 
     def told(self, rows: Sequence[Notification]) -> None:
         """These rows are durable: their lanes begin. On the event loop. Forgetting it costs half a minute, not the message."""
