@@ -93,7 +93,7 @@ async def measure(  # noqa: PLR0915  # one measurement, from its beginning to it
         nonlocal beaten
         if not over.is_set():
             loop.call_later(LOOK, beat)
-        floor.mark(starved=watch.look())
+        floor.tallies.mark(starved=watch.look())
         if loop.time() - beaten > BEAT:
             beaten = loop.time()
             floor.beat()
@@ -103,15 +103,15 @@ async def measure(  # noqa: PLR0915  # one measurement, from its beginning to it
     beat()
     await over.wait()
     cpu = time.process_time() - cpu
-    tally = floor.tallies[-1]
-    floor.mark(starved=watch.look())
+    tally = floor.tallies.all[-1]
+    floor.tallies.mark(starved=watch.look())
     tally.fold()
-    floor.lag.fold()
-    floor.lag_starved.fold()
+    floor.tallies.lag.fold()
+    floor.tallies.lag_starved.fold()
     found |= {"done": tally.done, "rate": tally.done / seconds, "cpu_us": cpu / max(tally.done, 1) * 1e6}
     found["errors"] = sum(tally.errors.values())
     found["starved"] = watch.told(0).starved / seconds
-    for name, histogram in (("lag", floor.lag.histogram), ("latency", tally.latency.histogram)):
+    for name, histogram in (("lag", floor.tallies.lag.histogram), ("latency", tally.latency.histogram)):
         if histogram is not None:
             found |= {f"{name}_{share}": histogram.quantile(share) / 1e3 for share in (0.5, 0.99, 0.999)}
             found[f"{name}_n"] = histogram.total

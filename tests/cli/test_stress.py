@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -112,6 +113,29 @@ def test_ctrl_c_ends_a_run_in_order(environ, plan, tmp_path: Path) -> None:
     assert process.returncode == STRESS_ABORTED
     assert "ABORTED: an operator has ended it" in said
     assert not [path for path in Path("/proc").glob("[0-9]*/stat") if f" {process.pid} " in _parent(path)]
+
+
+def test_q_on_a_terminal_ends_a_run(environ, plan, tmp_path: Path) -> None:
+    """A person sees each second pass, presses q, and gets the terminal back as it was."""
+    ours, theirs = os.openpty()
+    before = termios.tcgetattr(theirs)
+    with known_server("fixed", service=0.05) as url:
+        command = [sys.executable, "-m", "watchkeeper", "stress", "run", plan(SHORT.replace('"1s"', '"60s"')), "--target", url]
+        process = subprocess.Popen(command, env=environ, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
+        said = b""
+        deadline = time.monotonic() + 30
+        while b"/s due" not in said:
+            assert time.monotonic() < deadline, said
+            said += os.read(ours, 4096)
+        os.write(ours, b"q")
+        while b"recorded in" not in said:
+            assert time.monotonic() < deadline, said
+            said += os.read(ours, 4096)
+        assert process.wait(20) == STRESS_ABORTED
+    assert b"q or Ctrl-C ends it" in said
+    assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
 
 
 def _parent(stat: Path) -> str:

@@ -167,10 +167,10 @@ async def run_stage(found: Floor, seconds: float, rate: float = 0.0, users: int 
     async with asyncio.timeout(seconds + 30):
         while not (over.is_set() and found.has_drained(index)):
             await asyncio.sleep(0.005)
-            found.mark(starved=False)
+            found.tallies.mark(starved=False)
             found.beat()
     found.settle(index)
-    tallies = {tally.name: tally for tally in found.tallies if tally.stage == index}
+    tallies = {tally.name: tally for tally in found.tallies.all if tally.stage == index}
     for tally in tallies.values():
         tally.fold()
     return tallies

@@ -78,7 +78,7 @@ async def test_mail_that_an_earlier_run_has_left_is_not_this_ones(tmp_path: Path
             tallies = await run_stage(found, 0.3, rate=50)
             assert tallies["pair"].done == 15
             assert tallies["pair"].counts == {}
-            assert sum(tally.counts.get("stale", 0) for tally in found.tallies) == 10
+            assert sum(tally.counts.get("stale", 0) for tally in found.tallies.all) == 10
 
 
 async def test_lost_connections_lose_nothing(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ async def test_every_hit_is_started_once_at_its_time_or_after() -> None:
         assert (one.scheduled, one.started, one.done, one.dropped) == (200, 200, 200, 0)
         first = maker.starts[0][1]
         assert [start[1] - first for start in maker.starts] == pytest.approx([n * 2_500_000 for n in range(200)], abs=1)
-        assert found.lag.histogram is not None or len(found.lag.values) == 200
+        assert found.tallies.lag.histogram is not None or len(found.tallies.lag.values) == 200
         assert maker.settled == [0]
 
 
@@ -248,7 +248,7 @@ async def test_a_stage_may_be_stopped_and_a_run_aborted() -> None:
         async with asyncio.timeout(5):
             while not found.has_drained(0):
                 await asyncio.sleep(0.01)
-        one = next(tally for tally in found.tallies if tally.name == "one")
+        one = next(tally for tally in found.tallies.all if tally.name == "one")
         one.fold()
         assert 0 < one.started == one.done < 200
     stuck = Maker(None)
@@ -257,7 +257,7 @@ async def test_a_stage_may_be_stopped_and_a_run_aborted() -> None:
         await asyncio.sleep(0.1)
         found.abort()
         assert found.has_drained(0)
-        one = next(tally for tally in found.tallies if tally.name == "one")
+        one = next(tally for tally in found.tallies.all if tally.name == "one")
         assert one.errors == {"aborted": 5}
         assert one.dropped == one.scheduled - 5
 

@@ -113,7 +113,7 @@ async def test_connections_are_kept() -> None:
     """Many requests, few connections; and one each where that is asked for."""
     async with server(lambda *_: plain()) as (url, _), floor("", url, 3) as found:
         await run_stage(found, 0.2, rate=200)
-        assert found.idle.counts.get("connected", 0) + found.tallies[0].counts.get("connected", 0) == 3
+        assert found.idle.counts.get("connected", 0) + found.tallies.all[0].counts.get("connected", 0) == 3
     text = '[protocol]\nkind = "http"\nkeep_alive = false\n'
     async with server(lambda *_: plain()) as (url, heads), floor(text, url, 3) as found:
         get = (await run_stage(found, 0.2, rate=100))["get"]
@@ -192,7 +192,7 @@ async def test_what_nobody_asked_for_is_unexpected() -> None:
     async with server(lambda *_: plain() + plain()) as (url, _), floor("", url, 1) as found:
         get = (await run_stage(found, 0.1, rate=20))["get"]
         assert get.done == 2
-        unexpected = sum(tally.counts.get("unexpected", 0) for tally in found.tallies)
+        unexpected = sum(tally.counts.get("unexpected", 0) for tally in found.tallies.all)
         assert unexpected == 2
 
 

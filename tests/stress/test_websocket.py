@@ -81,7 +81,7 @@ async def test_each_message_has_one_end(take: Take, errors: dict[str, int], unex
         assert sent.started == 20
         assert sent.errors == errors
         assert sent.done == 20 - sum(errors.values())
-        assert sum(tally.counts.get("unexpected", 0) for tally in found.tallies) == unexpected
+        assert sum(tally.counts.get("unexpected", 0) for tally in found.tallies.all) == unexpected
         assert sent.sent == 20 * 64
 
 

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from watchkeeper.stress.faults import Code
-from watchkeeper.stress.histogram import FOLD, Recorder
 from watchkeeper.stress.keeper import Keeper
 from watchkeeper.stress.lane import Lane, Maker, Operation, Tally
 from watchkeeper.stress.pace import SHORTEST, Alarm
 from watchkeeper.stress.run import LATE, Stage
-from watchkeeper.stress.schedule import Mix, Schedule
-from watchkeeper.stress.talk import Drained
+from watchkeeper.stress.schedule import Mix, Schedule, hits
+from watchkeeper.stress.tallies import Tallies
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +34,6 @@ ASK_AGAIN = 0.1
 """Seconds before a user (closed model) tries again where nobody answers at all."""
 CLOSE_SECONDS = 0.5
 """How long a lane may take to say goodbye."""
-CHUNK = 512
 BEAT = 0.02
 SWEEP = 0.1
 
@@ -52,10 +50,7 @@ class Floor:
         self.loop = asyncio.get_running_loop()
         self.lanes: list[Lane] = []
         self.keeper = Keeper(self, self.loop)
-        self.lag, self.lag_starved = Recorder(), Recorder()
-        self.idle = Tally(0, -1, "")
-        self.tallies: list[Tally] = [self.idle]
-        """All that are still to be told: of the stage that runs, and of earlier ones that have something under way."""
+        self.tallies = Tallies()
         self.waiting: deque[tuple[Tally, int]] = deque()
         self.connected = 0
         self.stage: Stage | None = None
@@ -73,7 +68,6 @@ class Floor:
         self.free: Callable[[Lane, Tally, int], None] = self._free_open
         self._tasks: set[asyncio.Task[None]] = set()
         self._over: Callable[[], None] = lambda: None
-        self._mine: list[Tally] = []
         self._due: list[int] = []
         self._chosen: list[int] = []
         self._chunks: Iterator[tuple[NDArray[np.int64], NDArray[np.intp]]] = iter(())
@@ -81,13 +75,16 @@ class Floor:
         self._end = 0
         self._is_closed = False
         self._users_waiting = 0
-        self._marked = 0
         self._swept = 0.0
-        self._settled = -1
 
     def make(self, maker: Maker) -> None:
         """Lanes come from here."""
         self._maker = maker
+
+    @property
+    def idle(self) -> Tally:
+        """See `lane.Floor`."""
+        return self.tallies.idle
 
     # -- lanes ----------------------------------------------------------------------------------------
 
@@ -167,30 +164,28 @@ class Floor:
         """Run a stage from the instant `at` (ns); `over` is called when it schedules nothing any more."""
         self._drop_waiting(at)  # of an earlier stage: its time is over, and so is its load
         self.stage, self._over, self.is_over = stage, over, False
-        self.idle = Tally(stage.index, -1, "")
-        self._mine = [Tally(stage.index, number, one.name) for number, one in enumerate(self._operations)]
-        self.tallies += [self.idle, *self._mine]
+        self.tallies.begin(stage.index, self._operations)
         self._end = at + int(stage.seconds * 1e9)
         self._is_closed = stage.model == "closed"
         self.free = self._free_closed if self._is_closed else self._free_open
         self._users_waiting = 0
         weights = [one.weight if not stage.operations or one.name in stage.operations else 0.0 for one in self._operations]
-        mix = Mix(weights, self._seed) if any(weights) else None
-        self._due, self._chosen, self._next = [], [], 0
+        mix = Mix(weights, self._seed)
+        lead = max(0.0, (at - self.clock()) / 1e9)
         if self._is_closed:
             users = (stage.users - self._worker + self._workers - 1) // self._workers
-            assert mix is not None
+            self._chunks, self._due, self._next = iter(()), [], 0
             self._chosen = mix.choose(0, 1, 4096).tolist()
-            self.loop.call_later(max(0.0, (at - self.clock()) / 1e9), self._let_in, users)
+            for _ in range(users):
+                self.loop.call_later(lead, self._user)
             self._alarm.set(self._end)
-            self._chunks = iter(())
         else:
             schedule = Schedule(stage.profile, stage.arrival, self._seed + stage.index)
-            self._chunks = self._chunked(schedule, mix, at)
+            self._chunks = hits(schedule, mix, self._worker, self._workers, at)
             self._refill()
             self._arm()
         if stage.cut:
-            self.loop.call_later(max(0.0, (at - self.clock()) / 1e9), self._cut_all)
+            self.loop.call_later(lead, self._cut_all)
 
     def stop(self) -> None:
         """Schedule nothing any more, as if the stage's time were over."""
@@ -209,41 +204,21 @@ class Floor:
             self.keeper.retire(lane)
             lane.cut(Code.ABORTED)
 
-    @property
-    def in_flight(self) -> int:
-        """Operations begun and not ended."""
-        return sum(tally.in_flight for tally in self.tallies)
-
     def has_drained(self, stage: int) -> bool:
         """Whether a stage schedules nothing, and all of it has ended."""
         if stage == self._index and (not self.is_over or self.waiting):
             return False
-        return not any(tally.in_flight for tally in self.tallies if tally.stage == stage)
+        return not self.tallies.is_under_way(stage)
 
     def settle(self, stage: int) -> None:
         """A stage has drained: the leaf counts what could only be known now; once told, nothing is held of it any more."""
         self._maker.settle(stage)
-        self._settled = stage
-
-    def mark(self, *, starved: bool) -> None:
-        """Since the last call the generator waited for a processor (`starved`), or did not. Call it before `beat` and often."""
-        for tally in self.tallies:
-            tally.mark(starved=starved)
-        lags = self.lag.values
-        if starved:
-            self.lag_starved.values += lags[self._marked :]
-            del lags[self._marked :]
-        self._marked = len(lags)
-        if self._marked >= FOLD:
-            self.lag.fold()
-            self._marked = 0
+        self.tallies.settle(stage)
 
     def beat(self) -> None:
         """What has to be looked at now and then: what is overdue, and lists that have grown long. Every `BEAT` seconds."""
         now = self.clock()
-        for tally in self.tallies:
-            if len(tally.latency.values) >= FOLD or len(tally.failed.values) >= FOLD:
-                tally.fold()
+        self.tallies.fold_long()
         if now / 1e9 - self._swept < SWEEP:
             return
         self._swept = now / 1e9
@@ -253,21 +228,12 @@ class Floor:
         if self.waiting and (self.waiting[0][1] < before or (self.is_over and now > self._end + int(GRACE * 1e9))):
             self._drop_waiting(now if self.is_over and now > self._end + int(GRACE * 1e9) else before)
 
-    def drain_lags(self) -> tuple[Drained, Drained]:
-        """How late starts were since the last time: in moments that were not starved, and in those that were."""
-        self._marked = 0
-        return self.lag.drain(), self.lag_starved.drain()
-
-    def forget(self) -> None:
-        """Tallies of stages that were settled and told are not needed any more."""
-        self.tallies = [one for one in self.tallies if one.stage > self._settled or one is self.idle]
-
     # -- the open model -------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Start everything that is due."""
-        clock, free, due, chosen, mine = self.clock, self._free_lanes, self._due, self._chosen, self._mine
-        lags, at, end = self.lag.values.append, self._next, len(self._due)
+        clock, free, due, chosen, mine = self.clock, self._free_lanes, self._due, self._chosen, self.tallies.own
+        lags, at, end = self.tallies.lag.values.append, self._next, len(self._due)
         while True:
             now = clock()
             if at >= end:
@@ -300,8 +266,7 @@ class Floor:
 
     def _no_lane(self, tally: Tally, intended: int, now: int) -> None:
         if self._nobody and not self.connected:
-            tally.started += 1
-            tally.unended += 1
+            tally.begin()
             tally.fail(self._nobody, now - intended)
         elif len(self.waiting) < WAITING:
             self.waiting.append((tally, intended))
@@ -314,21 +279,13 @@ class Floor:
         waiting = self.waiting
         while waiting and lane.room:
             tally, intended = waiting.popleft()
-            tally.started += 1
-            tally.unended += 1
+            tally.begin()
             if now - intended > LATE:
                 tally.late += 1
             lane.start(tally, intended, now)
         if lane.room and not lane.listed:
             lane.listed = True
             self._free_lanes[lane] = None
-
-    def _chunked(self, schedule: Schedule, mix: Mix | None, at: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.intp]]]:
-        """Intended times (ns) and operations of this worker's hits, some hundred at a time."""
-        if mix is None:
-            return
-        for first, times in schedule.walk(self._worker, self._workers, CHUNK):
-            yield (times * 1e9).astype(np.int64) + at, mix.choose(first, self._workers, len(times))
 
     def _refill(self) -> bool:
         found = next(self._chunks, None)
@@ -357,10 +314,6 @@ class Floor:
 
     # -- the closed model -----------------------------------------------------------------------------
 
-    def _let_in(self, users: int) -> None:
-        for _ in range(users):
-            self._user()
-
     def _user(self) -> None:
         """A user begins the next operation, or waits for a lane."""
         if self.is_over or not self._is_closed:
@@ -372,8 +325,7 @@ class Floor:
         elif self._nobody and not self.connected:
             tally = self._choose()
             tally.scheduled += 1
-            tally.started += 1
-            tally.unended += 1
+            tally.begin()
             tally.fail(self._nobody, 0)
             self.loop.call_later(ASK_AGAIN, self._user)
         else:
@@ -381,13 +333,12 @@ class Floor:
 
     def _choose(self) -> Tally:
         self._next += 1
-        return self._mine[self._chosen[(self._next * self._workers + self._worker) & 4095]]
+        return self.tallies.own[self._chosen[(self._next * self._workers + self._worker) & 4095]]
 
     def _start_user(self, lane: Lane, now: int) -> None:
         tally = self._choose()
         tally.scheduled += 1
-        tally.started += 1
-        tally.unended += 1
+        tally.begin()
         lane.start(tally, now, now)
         if lane.room and not lane.listed:
             lane.listed = True

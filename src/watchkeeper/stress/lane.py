@@ -90,6 +90,11 @@ class Tally:
         self.fresh: list[tuple[str, str]] = []
         """Codes that were seen for the first time, each with a sample."""
 
+    def begin(self) -> None:
+        """An operation is begun."""
+        self.started += 1
+        self.unended += 1
+
     def fail(self, code: str, waited: int, text: str = "") -> None:
         """An operation that was started has ended with `code`, `waited` ns after its intended start; `text` says more."""
         self.errors[code] = self.errors.get(code, 0) + 1
@@ -138,8 +143,11 @@ class Floor(Protocol):
     """Nanoseconds of the machine's monotonic clock."""
     lanes: list[Lane]
     """All of this worker's, by number."""
-    idle: Tally
-    """For what belongs to no operation: pushes, connections that came and went."""
+
+    @property
+    def idle(self) -> Tally:
+        """For what belongs to no operation: pushes, connections that came and went."""
+        ...
 
     def free(self, lane: Lane, tally: Tally, now: int) -> None:
         """An operation of `tally` has ended on this lane and was recorded: the lane can take one more."""

@@ -161,6 +161,8 @@ def _check_names(plan: Plan, document: Document, names: Sequence[str]) -> None:
         if unknown := next((name for name in phase.operations if name not in names), ""):
             known = ", ".join(names)
             raise document.fault(("phase", place, "operations"), f"there is no operation {unknown!r}; known: {known}")
+        if phase.operations and not any(one.weight for one in plan.mix if one.name in phase.operations):
+            raise document.fault(("phase", place, "operations"), "none of these has a weight above nothing")
     called = {phase.called for phase in plan.phase}
     for place, goal in enumerate(plan.goals):
         if goal.operation and goal.operation not in names:

@@ -113,6 +113,14 @@ class Mix:
         return np.minimum(np.searchsorted(self._edges, where, side="right"), len(self._edges) - 1)
 
 
+def hits(
+    schedule: Schedule, mix: Mix, worker: int, workers: int, at: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.intp]]]:
+    """A worker's hits in order, some hundred at a time: when they are due (ns; the stage begins `at`), and what they are."""
+    for first, times in schedule.walk(worker, workers):
+        yield (times * 1e9).astype(np.int64) + at, mix.choose(first, workers, len(times))
+
+
 def constant(rate: float, seconds: float) -> tuple[Segment, ...]:
     """One rate all the time."""
     return (Segment(seconds, rate, rate),)

@@ -96,7 +96,7 @@ class Worker:
     def beat(self) -> None:
         """Every few ms: look at ourselves; now and then at what is overdue, and at each second tell."""
         self.loop.call_later(LOOK, self.beat)
-        self.floor.mark(starved=self.watch.look())
+        self.floor.tallies.mark(starved=self.watch.look())
         now = self.loop.time()
         if now - self._beaten < BEAT:
             return
@@ -106,7 +106,7 @@ class Worker:
             self._look_at_connections()
         if self._now_second() != self._second:
             self.tell()
-            self.floor.forget()
+            self.floor.tallies.forget()
         while self._draining and self.floor.has_drained(self._draining[0]):
             stage = self._draining.pop(0)
             self.floor.settle(stage)
@@ -117,16 +117,16 @@ class Worker:
         """Everything seen since the last time, as of the second that it began in."""
         second, now = self._second, self.floor.clock()
         rows = []
-        self.floor.mark(starved=self.watch.look())
-        for tally in self.floor.tallies:
+        self.floor.tallies.mark(starved=self.watch.look())
+        for tally in self.floor.tallies.all:
             tally.fold()
             if (row := _row(tally, second)) is not None:
                 rows.append(row)
         health = self.watch.told(max(second, 0))
         health.connections = self.floor.connected
-        health.in_flight = self.floor.in_flight
+        health.in_flight = self.floor.tallies.in_flight
         health.waiting = len(self.floor.waiting)
-        lag, lag_starved = self.floor.drain_lags()
+        lag, lag_starved = self.floor.tallies.drain_lags()
         self.say(talk.Tick(health, lag, lag_starved, rows, (now - self._told_at) / 1e9))
         self._told_at = now
         self._second = self._now_second()

@@ -1,158 +1,22 @@
-"""HTTP/1.1 over connections that are kept: one request at a time on each, as browsers and most clients do.
+"""One connection: a request goes out, its answer comes in, and what became of it is told once.
 
-Requests are made beforehand, answers parsed by httptools (llhttp, in C), all in plain callbacks: an answered request costs
-about what it costs a load generator in C. An operation is one request or a sequence of them on one connection; what is
-measured is the whole, each step beside it. Redirects are answers like any other.
+All of it is plain callbacks; what costs a microsecond here costs a tenth of what the load can be.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import re
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Any
 
 import httptools
-import msgspec
 
-from watchkeeper.config import Part
-from watchkeeper.quantities import Duration, Size
 from watchkeeper.stress.faults import Code, of_connecting, of_socket, status
-from watchkeeper.stress.lane import Floor, Ground, Lane, Operation, Tally
+from watchkeeper.stress.lane import Floor, Tally
+from watchkeeper.stress.protocols.http.requests import Requests, Script
 
-VARIANTS = 64
-"""Bodies of changing size that are made beforehand and taken in turn."""
-_METHOD = re.compile(r"[A-Z]{1,20}")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_PATH = re.compile(r"/[!-~]*")
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
-_OK = frozenset(range(200, 300))
-
-Status = Annotated[int, msgspec.Meta(ge=100, le=599)]
-
-
-class Step(Part, frozen=True, kw_only=True):
-    """One request of a sequence, with `method`, `path`, `headers`, `body`, `size`, `size_most`, `expect`, `contains` as alone.
-
-    `think` is the pause before the next one; its name is that of its time in the results.
-    """
-
-    name: str = ""
-    method: str = "GET"
-    path: str = ""
-    headers: dict[str, str] = {}
-    body: str = ""
-    size: Size = Size(0)
-    size_most: Size = Size(0)
-    expect: tuple[Status, ...] = ()
-    contains: str = ""
-    think: Duration = Duration(0)
-
-    def __post_init__(self) -> None:
-        """Refuse what is no request while the place in the file is known."""
-        _check(self)
-
-
-class Request(Operation, frozen=True, kw_only=True):
-    """A request: `method`, `path` (left out, the target's), `headers`, and a `body` or one of `size` (to `size_most`) bytes.
-
-    It ends well with a status in `expect` (left out: 200 to 299) and, where that is given, with a body that `contains` this
-    text. With `steps` it is a sequence of requests on one connection instead.
-    """
-
-    method: str = "GET"
-    path: str = ""
-    headers: dict[str, str] = {}
-    body: str = ""
-    size: Size = Size(0)
-    size_most: Size = Size(0)
-    expect: tuple[Status, ...] = ()
-    contains: str = ""
-    steps: tuple[Step, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what is no request while the place in the file is known."""
-        _check(self)
-        if self.steps and (self.path or self.body or self.size):
-            raise ValueError(f"{self.name}: a sequence has its path, body and size in its steps")
-
-
-class Http(Part, frozen=True, tag_field="kind", tag="http"):
-    """``kind = "http"``: requests over HTTP/1.1, with TLS for ``https://``.
-
-    `headers` go with every request. With `cookies` each connection keeps what the server sets and sends it back. Without
-    `keep_alive` each request has a connection of its own. `operation` is the mix; left out, a GET of the target's own path.
-    """
-
-    headers: dict[str, str] = {}
-    cookies: bool = False
-    keep_alive: bool = True
-    operation: tuple[Request, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse headers that are none."""
-        _check_headers(self.headers)
-
-    def mix(self, url: str) -> Sequence[Request]:
-        """See `LoadProtocol`."""
-        return self.operation or (Request(name="get", path=urlsplit(url).path or "/"),)
-
-    def prepare(self, ground: Ground) -> Requests:
-        """See `LoadProtocol`."""
-        return Requests(self, ground)
-
-
-class Script:
-    """One step made ready: `requests` to take in turn, each parted where cookies go, and what is expected."""
-
-    __slots__ = ("contains", "is_head", "mask", "name", "ok", "requests", "think")
-
-    def __init__(self, step: Step | Request, requests: list[bytes]) -> None:
-        """`requests`: a power of two of them."""
-        self.requests = requests
-        self.mask = len(requests) - 1
-        self.ok = frozenset(step.expect) or _OK
-        self.contains = step.contains.encode()
-        self.is_head = step.method == "HEAD"
-        self.name = step.name
-        self.think = float(step.think)
-
-
-class Requests:
-    """All operations made ready in one worker."""
-
-    def __init__(self, http: Http, ground: Ground) -> None:
-        """Make every request that will be sent."""
-        self.ground = ground
-        self.closes = not http.keep_alive
-        self.keeps_cookies = http.cookies
-        self._http = http
-        mix = http.mix(ground.url)
-        self.scripts = [[self._script(step) for step in operation.steps or (operation,)] for operation in mix]
-        self.looks_inside = http.cookies or any(one.contains for script in self.scripts for one in script)
-
-    def lane(self, number: int, floor: Floor) -> Lane:
-        """See `Maker`."""
-        return (AttentiveLane if self.looks_inside else HttpLane)(self, floor, number)
-
-    def settle(self, stage: int) -> None:
-        """Nothing is known only later."""
-
-    def _script(self, step: Step | Request) -> Script:
-        parts = urlsplit(self.ground.url)
-        path = step.path or parts.path or "/"
-        if "?" not in path and not step.path and parts.query:
-            path += f"?{parts.query}"
-        headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "watchkeeper-stress", "Accept": "*/*"}
-        if self.closes:
-            headers["Connection"] = "close"
-        for name, value in (*self._http.headers.items(), *step.headers.items()):
-            headers = {key: kept for key, kept in headers.items() if key.lower() != name.lower()}
-            headers[name] = value
-        made = [_request(step.method, path, headers, body) for body in _bodies(step, self.ground.seed)]
-        return Script(step, made)
 
 
 class HttpLane(asyncio.Protocol):
@@ -414,38 +278,3 @@ class AttentiveLane(HttpLane):
         self._tally.sent += len(request)
         assert self._write is not None
         self._write(request)
-
-
-def _bodies(step: Step | Request, seed: int) -> list[bytes]:
-    if step.body or not step.size:
-        return [step.body.encode()]
-    chance = random.Random(seed)  # noqa: S311  # a load, not a secret
-    most = max(step.size, step.size_most)
-    if most == step.size:
-        return [chance.randbytes(step.size)]
-    return [chance.randbytes(chance.randint(step.size, most)) for _ in range(VARIANTS)]
-
-
-def _request(method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
-    if body or method in {"POST", "PUT", "PATCH"}:
-        headers = {**headers, "Content-Length": str(len(body))}
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    return "\r\n".join(lines).encode("latin-1") + body
-
-
-def _check(step: Step | Request) -> None:
-    if not _METHOD.fullmatch(step.method):
-        raise ValueError(f"expected a method such as GET or POST, got {step.method!r}")
-    if step.path and not _PATH.fullmatch(step.path):
-        raise ValueError(f"expected a path that begins with / and has no spaces, got {step.path!r}")
-    if step.body and step.size:
-        raise ValueError("one of body and size, not both")
-    if step.size > 64 << 20 or step.size_most > 64 << 20:
-        raise ValueError("a body may have at most 64MiB")
-    _check_headers(step.headers)
-
-
-def _check_headers(headers: dict[str, str]) -> None:
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or not value.isprintable() or not value.isascii():
-            raise ValueError(f"{name[:40]!r} is not a header, or its value is not printable ASCII")
