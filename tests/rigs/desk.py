@@ -18,11 +18,12 @@ import msgspec
 import numpy as np
 
 from watchkeeper.alert.reading import read_alerting
-from watchkeeper.clock import SystemClock
+from watchkeeper.clock import SystemClock, milliseconds
 from watchkeeper.config import parse
 from watchkeeper.errors import Refused
 from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, open_journal
+from watchkeeper.journal.audit import Entry
 from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.messages import Sources
 from watchkeeper.judging.showing import AlertDesk
@@ -217,9 +218,12 @@ class StandInDesk:
         """Whatever the test says."""
         return self.trouble
 
-    async def acknowledge(self, incident: str, by: str) -> None:
+    async def acknowledge(self, incident: str, by: str, peer: str) -> None:
         """As a hub does."""
-        await self.office.acknowledged(incident, by)
+        if await self.journal.notifications.newest_of(incident) is None:
+            raise Refused(f"there is no incident {incident!r}", code="unknown-incident")
+        await self.office.outbox.acknowledged(incident, by)
+        await self.journal.audit.add(Entry(milliseconds(self.clock.wall()), by, peer, "acknowledge", incident))
         self.acknowledged.append((incident, by))
 
     async def order(self, action: Action) -> Outcome:
