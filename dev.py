@@ -8,6 +8,7 @@
     python3 dev.py fuzz [TARGET …] [--seconds N]        fuzz decoders and machines, 30 s each
     python3 dev.py conformance                          run the WebSocket conformance cases, under a minute
     python3 dev.py package [PART …]                     make wheel, .deb, offline bundle, SBOM, checksums in dist/
+    python3 dev.py faults                               run the fault matrix and write docs/fault-matrix.md
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py test-all                             the suite and the long batteries
 
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
         "fuzz": fuzz,
         "conformance": conformance,
         "package": package,
+        "faults": faults,
         "docs": docs,
         "test-all": test_all,
     }
@@ -142,6 +144,12 @@ def package(arguments: list[str]) -> int:
     """Make what is given to users."""
     install("dev,package")
     return run(PYTHON, "packaging/make.py", *arguments)
+
+
+def faults(arguments: list[str]) -> int:
+    """Do every fault of the matrix to real programs, and write the page of what came of it."""
+    install("dev")
+    return run(PYTHON, "-c", "import sys; sys.path.insert(0, 'tests'); from rigs.faults import main; sys.exit(main())", *arguments)
 
 
 def docs(arguments: list[str]) -> int:

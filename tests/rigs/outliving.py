@@ -40,7 +40,10 @@ while True:
 
 
 def main(folder: str, config: str) -> None:
-    """The agent: keep the servers of `config` (TOML), tell all that happens, do what is asked."""
+    """The agent: keep the servers of `config` (TOML), tell all that happens, do what is asked.
+
+    Its wall clock is off by the seconds in the file ``clock`` of the folder, if there is one.
+    """
     from watchkeeper.clock import SystemClock  # noqa: PLC0415  # only in the child
     from watchkeeper.config import parse  # noqa: PLC0415
     from watchkeeper.control import ServerSettings  # noqa: PLC0415
@@ -77,10 +80,18 @@ def main(folder: str, config: str) -> None:
             run.cancel()
         supervisor.close()
 
+    class Wall(SystemClock):
+        """The system's clock, which somebody sets."""
+
+        def wall(self) -> float:
+            """As it was set."""
+            moved = Path(folder) / "clock"
+            return super().wall() + (float(moved.read_text() or 0) if moved.exists() else 0.0)
+
     supervisor = Supervisor(
         parse({"config": config}).named("server", ServerSettings),
         Path(folder),
-        SystemClock(),
+        Wall(),
         emit=emit,
         changed=lambda _: None,
     )
