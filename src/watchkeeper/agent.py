@@ -46,7 +46,7 @@ async def serve(
         agent.happen(EventKind.AGENT_STARTED, f"{agent.settings.machine.name or machine_name()}'s agent has started")
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(agent.supervisor.run(), name="supervisor"),
+                group.create_task(agent.watch.run(), name="watch"),
                 group.create_task(agent.probing.run(), name="probes"),
                 group.create_task(agent.scraping.run(), name="pages"),
                 group.create_task(agent.rounds.run(), name="rounds"),

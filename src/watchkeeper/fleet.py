@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -59,6 +60,30 @@ class _Member:
         self.streams: dict[tuple[str, int], int] = {}
 
 
+class Hearer(Protocol):
+    """Who is told of what comes in, at once: the judge. Synchronous; an exception here would be a bug of its own."""
+
+    def came(self, link: Downlink, machine: Machine, before: Machine | None) -> None:
+        """A machine's agent has connected; `before`: how it had introduced itself last."""
+        ...
+
+    def went(self, machine: str) -> None:
+        """Its connection has ended."""
+        ...
+
+    def frame(self, link: Downlink, layout: Dictionary, frame: Frame) -> None:
+        """A fresh frame was taken; `layout` has all labels."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """Something has happened, there or here."""
+        ...
+
+    def statuses(self, link: Downlink, servers: Sequence[ServerStatus], *, whole: bool) -> None:
+        """How servers stand."""
+        ...
+
+
 class Tally(msgspec.Struct):
     """What has come in since the hub's start."""
 
@@ -83,6 +108,7 @@ class Fleet:
         self._outcomes: list[Outcome] = []
         self._bytes = 0
         self.tally = Tally()
+        self.hearer: Hearer | None = None
 
     # -- the Intake ---------------------------------------------------------------------------
 
@@ -98,6 +124,8 @@ class Fleet:
             member.link.leave("another agent with this machine's name has connected")
         else:
             self.happen(EventKind.MACHINE_CONNECTED, f"{machine.name}'s agent is connected", machine.name)
+        if self.hearer is not None:
+            self.hearer.came(link, machine, member.machine if member.seen_at else None)
         member.machine = machine
         member.link = link
         member.layouts.clear()
@@ -110,16 +138,18 @@ class Fleet:
         try:
             match packet:
                 case Figures(frame=frame):
-                    self._take_frame(member, frame)
+                    self._take_frame(member, frame, link)
                 case Define(layout=layout):
                     self._define(member, layout)
                 case Happened(event=event):
-                    self._events.append(msgspec.structs.replace(event, machine=member.machine.name))
+                    self.note(msgspec.structs.replace(event, machine=member.machine.name))
                     self.tally.events += 1
                 case Statuses(servers=servers, whole=whole):
                     if whole:
                         member.statuses.clear()
                     member.statuses |= {status.name: status for status in servers}
+                    if self.hearer is not None:
+                        self.hearer.statuses(link, servers, whole=whole)
                 case Done(outcome=outcome):
                     self._outcomes.append(outcome)
         except Refused:
@@ -134,6 +164,8 @@ class Fleet:
         member = self._members[link.machine]
         if member.link is link:
             member.link = None
+            if self.hearer is not None:
+                self.hearer.went(link.machine)
             self.happen(
                 EventKind.MACHINE_LOST, f"{link.machine}'s agent is gone: its servers are unknown", link.machine, "warning"
             )
@@ -173,7 +205,13 @@ class Fleet:
     def happen(self, kind: EventKind, text: str, machine: str = "", severity: Severity = "info") -> None:
         """Add an event of the hub's own to the next batch."""
         at = milliseconds(self._clock.wall())
-        self._events.append(Event(new_id(at), at, kind, text, machine, severity=severity))
+        self.note(Event(new_id(at), at, kind, text, machine, severity=severity))
+
+    def note(self, event: Event) -> None:
+        """Add an event that is made already to the next batch."""
+        self._events.append(event)
+        if self.hearer is not None:
+            self.hearer.event(event)
 
     # -- for the hub's next commit ----------------------------------------------------------------
 
@@ -201,7 +239,7 @@ class Fleet:
 
     # -- leaves of take ---------------------------------------------------------------------------
 
-    def _take_frame(self, member: _Member, frame: Frame) -> None:
+    def _take_frame(self, member: _Member, frame: Frame, link: Downlink) -> None:
         key = (frame.stream, frame.dictionary)
         if key not in member.streams:
             layout = member.layouts.get(frame.dictionary)
@@ -220,6 +258,8 @@ class Fleet:
         self.tally.resent += not fresh
         self.tally.samples += len(frame.values) // 8
         self._bytes += len(frame.values)
+        if fresh and self.hearer is not None and (layout := member.layouts.get(frame.dictionary)):
+            self.hearer.frame(link, layout, frame)
 
     def _define(self, member: _Member, layout: Dictionary) -> None:
         if len(layout.series) > MOST_SERIES:
@@ -229,7 +269,7 @@ class Fleet:
         for series in layout.series:
             if not _METRIC.fullmatch(series.name):
                 raise Refused(f"{series.name[:80]!r} is not a metric's name", code="malformed-packet")
-        whole = tuple(_placed(series, member.machine.name) for series in layout.series)
+        whole = tuple(placed(series, member.machine.name) for series in layout.series)
         member.layouts[layout.id] = dictionary(whole, layout.families)
         self._families |= {family.name: family for family in layout.families}
 
@@ -238,7 +278,7 @@ class Fleet:
         self._changed(member.machine.name)
 
 
-def _placed(series: Series, machine: str) -> Series:
+def placed(series: Series, machine: str) -> Series:
     """A series with the labels that say where it is from.
 
     `instance` and `job` are what Prometheus would have added, so that its users' dashboards and rules work.

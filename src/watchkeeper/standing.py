@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from watchkeeper.collect.process import ProcessReader, Supervised
+from watchkeeper.failing import FAMILIES, figures, is_failing
 from watchkeeper.model import Family, Series, ServerStatus
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
-SERVER_FAMILIES = (
-    Family("watchkeeper_server_up", "gauge", "Whether the server is up (1) or down (0); no value: not known."),
-    Family("watchkeeper_server_restarts_total", "counter", "Unexpected ends of the server since the agent's start."),
-)
+SERVER_FAMILIES = FAMILIES
 LINK_FAMILIES = (
     Family("watchkeeper_agent_link_up", "gauge", "Whether the agent is connected to its hub."),
     Family("watchkeeper_agent_connections_total", "counter", "Connections to the hub since the agent's start."),
@@ -29,6 +27,8 @@ class ServerFigures:
         self.series: tuple[Series, ...] = ()
         self._statuses = statuses
         self._names: list[str] = []
+        self._before: dict[str, ServerStatus] = {}
+        self._failing: dict[str, bool] = {}
 
     def read(self) -> list[float]:
         """See `seams.Reader`."""
@@ -39,11 +39,46 @@ class ServerFigures:
             self.series = tuple(Series(family.name, (("server", name),)) for name in names for family in SERVER_FAMILIES)
         values: list[float] = []
         for status in statuses:
-            values += ({"up": 1.0, "down": 0.0}.get(status.health, math.nan), float(status.restarts))
+            failing = is_failing(self._before.get(status.name), self._failing.get(status.name, False), status)
+            self._before[status.name], self._failing[status.name] = status, failing
+            values += figures(status, failing=failing)
         return values
 
     def close(self) -> None:
         """See `seams.Reader`."""
+
+
+class Weighed:
+    """The reader of what servers use, with an ear for whoever holds that against their limits."""
+
+    def __init__(
+        self,
+        reader: ProcessReader,
+        weigh: Callable[[str, Mapping[str, float], int], None],
+        supervised: Callable[[], Sequence[Supervised]],
+    ) -> None:
+        """`weigh(server, figures by metric, pid)` is called at each read, for each server that has a process."""
+        self.series = reader.series
+        self._reader = reader
+        self._weigh = weigh
+        self._supervised = supervised
+
+    def read(self) -> Sequence[float]:
+        """See `seams.Reader`."""
+        values = self._reader.read()
+        self.series = self._reader.series
+        pids = {one.server: one.pid for one in self._supervised()}
+        found: dict[str, dict[str, float]] = {}
+        for series, value in zip(self.series, values, strict=True):
+            found.setdefault(series.labels[0][1], {})[series.name] = value
+        for server, known in found.items():
+            if server in pids:
+                self._weigh(server, known, pids[server])
+        return values
+
+    def close(self) -> None:
+        """See `seams.Reader`."""
+        self._reader.close()
 
 
 class LinkFigures:

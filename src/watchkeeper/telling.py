@@ -28,7 +28,8 @@ class Alert(msgspec.Struct, frozen=True):
     """One rule that holds for one set of labels, from its first instant to its end; `id` lasts as long.
 
     `labels` hold ``alertname`` and ``severity``; `reason` says why it is in this state. `suppressed` is empty, or why nobody
-    is told at present (``inhibited by MachineSilent``, ``silenced by …``).
+    is told at present (``inhibited by HostSilent``, ``silenced by …``). `incident` is the id of the one it belongs to;
+    `rule` is the rule's key, its name first (``DiskLow/warning``).
     """
 
     id: str
@@ -44,11 +45,41 @@ class Alert(msgspec.Struct, frozen=True):
     changed_at: int = 0
     reason: str = ""
     suppressed: str = ""
+    incident: str = ""
+
+    @property
+    def name(self) -> str:
+        """The rule's name, ``alertname``."""
+        return self.labels.get("alertname", "")
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same labels, whenever and wherever it fires: FNV-1a over them, as Prometheus has it."""
+        found = 0xCBF29CE484222325
+        for name, value in sorted(self.labels.items()):
+            for byte in b"\xff".join((name.encode(), value.encode(), b"")):
+                found = ((found ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+        return f"{found:016x}"
+
+    @property
+    def is_told_firing(self) -> bool:
+        """Whether it counts as firing for whoever is told: one that had fired and of which nobody can tell at present does."""
+        return self.state is AlertState.FIRING or (self.state is AlertState.UNKNOWN and self.fired_at > 0)
 
     @property
     def is_drill(self) -> bool:
         """Whether a drill caused it."""
         return self.labels.get("drill", "") == "true"
+
+
+class AlertChange(msgspec.Struct, frozen=True):
+    """One step of an alert, as its history has it. `state` ``inactive``: it was pending and did not last."""
+
+    alert: str
+    at: int
+    state: Literal["pending", "firing", "unknown", "resolved", "inactive", "recovering"]
+    reason: str
+    value: float = 0.0
 
 
 IncidentState = Literal["open", "acknowledged", "resolved"]
@@ -88,6 +119,14 @@ class Silence(msgspec.Struct, frozen=True):
     created_at: int = 0
 
 
+class Comment(msgspec.Struct, frozen=True):
+    """What a person has to say about an incident."""
+
+    at: int
+    by: str
+    text: str
+
+
 BulletinKind = Literal["firing", "resolved", "reminder", "escalation", "test"]
 
 
@@ -114,6 +153,7 @@ class BulletinAlert(msgspec.Struct, frozen=True):
 class Bulletin(msgspec.Struct, frozen=True):
     """Everything that one message tells, before any channel gives it its form.
 
+    `id` is the same when the same is to be told again after a crash: what was written down once is not written twice.
     `thread` is the same for all messages of one incident (e-mail and chat thread by it). `links` are absolute addresses by
     purpose (``page``, ``acknowledge``, ``silence``); `trend` is the last hour of the figure: pairs of ms and value.
     """
@@ -134,6 +174,7 @@ class Bulletin(msgspec.Struct, frozen=True):
     last_change: str = ""
     links: dict[str, str] = {}
     trend: tuple[tuple[int, float], ...] = ()
+    id: str = ""
 
 
 NotificationState = Literal["waiting", "claimed", "delivered", "failed", "superseded"]
@@ -143,7 +184,8 @@ class Notification(msgspec.Struct, frozen=True):
     """One bulletin for one channel: a row before it is a message. `id` is also the idempotency key that receivers see.
 
     waiting -> claimed -> delivered, or back to waiting until `due_at` after a failed attempt; failed: for good, and why.
-    `after` is the notification that this one replaces because its channel could not deliver (fall-back).
+    `after` is the notification that this one replaces because its channel could not deliver (fall-back). `unsure`: the last
+    attempt failed, but the receiver may have taken it all the same (it broke off after the message was sent).
     """
 
     id: str
@@ -158,3 +200,4 @@ class Notification(msgspec.Struct, frozen=True):
     why: str = ""
     receipt: str = ""
     after: str = ""
+    unsure: bool = False

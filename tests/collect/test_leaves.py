@@ -7,15 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from watchkeeper.collect.conntrack import Conntrack
 from watchkeeper.collect.cpu import Cpu
 from watchkeeper.collect.disk import Disk
 from watchkeeper.collect.filesystem import Filesystem
+from watchkeeper.collect.hwmon import Hwmon
 from watchkeeper.collect.load import Load
+from watchkeeper.collect.mdadm import Mdadm
 from watchkeeper.collect.memory import Memory
 from watchkeeper.collect.netstat import Netstat
 from watchkeeper.collect.network import NetworkReader
 from watchkeeper.collect.pressure import Pressure
+from watchkeeper.collect.processes import Processes
+from watchkeeper.collect.reboot import Reboot
 from watchkeeper.collect.sockstat import Sockstat
+from watchkeeper.collect.timex import Timex
 from watchkeeper.collect.vmstat import Vmstat
 from watchkeeper.errors import Failed
 from watchkeeper.seams import Reader
@@ -215,3 +221,106 @@ def test_netstat_and_sockstat(tmp_path: Path) -> None:
     assert (found["node_sockstat_sockets_used"], found["node_sockstat_TCP_inuse"]) == (7, 5)
     assert found["node_sockstat_TCP_mem_bytes"] == 2 * 4096
     other.close()
+
+
+def test_conntrack(tmp_path: Path) -> None:
+    """Two numbers where the kernel tracks connections, none elsewhere."""
+    assert values(Conntrack().open(tmp_path)) == {}
+    put(tmp_path, "proc/sys/net/netfilter/nf_conntrack_count", "77\n")
+    assert values(Conntrack().open(tmp_path)) == {}
+    put(tmp_path, "proc/sys/net/netfilter/nf_conntrack_max", "262144\n")
+    reader = Conntrack().open(tmp_path)
+    assert values(reader) == {"node_nf_conntrack_entries": 77, "node_nf_conntrack_entries_limit": 262_144}
+    reader.close()
+
+
+def test_processes(tmp_path: Path) -> None:
+    """The kernel's own count of threads, against the numbers that there are."""
+    put(tmp_path, "proc/loadavg", "0.50 1.25 2.00 1/234 5678\n")
+    put(tmp_path, "proc/sys/kernel/pid_max", "32768\n")
+    put(tmp_path, "proc/sys/kernel/threads-max", "5000\n")
+    reader = Processes().open(tmp_path)
+    assert values(reader) == {
+        "node_processes_threads": 234,
+        "node_processes_max_processes": 32_768,
+        "node_processes_max_threads": 5000,
+    }
+    reader.close()
+
+
+def test_timex(tmp_path: Path) -> None:
+    """This very kernel's clock: bounded errors, and a status that is yes or no; asking changes nothing."""
+    reader = Timex().open(tmp_path)
+    found = values(reader)
+    assert abs(found["node_timex_offset_seconds"]) < 10
+    assert found["node_timex_maxerror_seconds"] >= 0
+    assert found["node_timex_sync_status"] in {0, 1}
+    assert values(reader).keys() == found.keys()
+
+
+def test_hwmon(tmp_path: Path) -> None:
+    """Sensors with their limits, named by bus and device; one that cannot be read has no figure; none at all is no fault."""
+    assert values(Hwmon().open(tmp_path)) == {}
+    device = tmp_path / "sys/devices/platform/coretemp.0"
+    device.mkdir(parents=True)
+    chip = "sys/class/hwmon/hwmon0"
+    put(tmp_path, f"{chip}/name", "coretemp\n")
+    (tmp_path / chip / "device").symlink_to(device)
+    for name, value in (("temp1_input", "45500"), ("temp1_max", "80000"), ("temp1_crit", "100000"), ("temp2_input", "n/a")):
+        put(tmp_path, f"{chip}/{name}", f"{value}\n")
+    put(tmp_path, "sys/class/hwmon/hwmon1/name", "acpitz\n")
+    put(tmp_path, "sys/class/hwmon/hwmon1/temp1_input", "30000\n")
+    put(tmp_path, "sys/class/thermal/thermal_zone0/type", "x86_pkg_temp\n")
+    put(tmp_path, "sys/class/thermal/thermal_zone0/temp", "51000\n")
+    reader = Hwmon().open(tmp_path)
+    found = values(reader)
+    assert found['node_hwmon_temp_celsius{chip="platform_coretemp_0",sensor="temp1"}'] == 45.5
+    assert found['node_hwmon_temp_crit_celsius{chip="platform_coretemp_0",sensor="temp1"}'] == 100
+    assert math.isnan(found['node_hwmon_temp_celsius{chip="platform_coretemp_0",sensor="temp2"}'])
+    assert found['node_hwmon_temp_celsius{chip="acpitz",sensor="temp1"}'] == 30
+    assert found['node_thermal_zone_temp{type="x86_pkg_temp",zone="0"}'] == 51
+    reader.close()
+
+
+MDSTAT = """Personalities : [raid1] [raid6]
+md0 : active raid1 sdb1[1](F) sda1[0]
+      1046528 blocks super 1.2 [2/1] [U_]
+
+md127 : active (auto-read-only) raid6 sdf1[3] sde1[2] sdd1[1] sdc1[0] sdg1[4](S)
+      200 blocks level 6, 64k chunk, algorithm 2 [4/4] [UUUU]
+
+md1 : active linear sdh1[0]
+      100 blocks super 1.2 64k rounding
+
+unused devices: <none>
+"""
+
+
+def test_mdadm(tmp_path: Path) -> None:
+    """What each array needs, has, has lost and keeps in reserve; arrays come and go."""
+    assert values(Mdadm().open(tmp_path)) == {}
+    put(tmp_path, "proc/mdstat", MDSTAT)
+    reader = Mdadm().open(tmp_path)
+    found = values(reader)
+    assert found['node_md_disks_required{device="md0"}'] == 2
+    assert found['node_md_disks{device="md0",state="active"}'] == 1
+    assert found['node_md_disks{device="md0",state="failed"}'] == 1
+    assert found['node_md_disks_required{device="md127"}'] == 4
+    assert found['node_md_disks{device="md127",state="spare"}'] == 1
+    assert found['node_md_disks_required{device="md1"}'] == 1
+    layout = reader.series
+    reader.read()
+    assert reader.series is layout
+    put(tmp_path, "proc/mdstat", "Personalities :\nunused devices: <none>\n")
+    assert values(reader) == {}
+    reader.close()
+
+
+def test_reboot(tmp_path: Path) -> None:
+    """Yes and no on systems that say so, nothing on others."""
+    assert values(Reboot().open(tmp_path)) == {}
+    put(tmp_path, "etc/debian_version", "12.5\n")
+    reader = Reboot().open(tmp_path)
+    assert values(reader) == {"node_reboot_required": 0}
+    put(tmp_path, "run/reboot-required", "*** System restart required ***\n")
+    assert values(reader) == {"node_reboot_required": 1}

@@ -20,6 +20,8 @@ from watchkeeper.model import Family, Series
 
 PROGRAM = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
 OURS_ALONE = {
+    r"node_processes_": "a collector that is off there unless asked for",
+    r"node_reboot_required": "told there by a text file that somebody has to write",
     r"node_network_receive_nohandler_total": "told by netlink there, by sysfs here; older exporters lack it",
 }
 """Series that we have and node_exporter may not, and why."""

@@ -58,6 +58,7 @@ class Told:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.verdicts: list[tuple[str, str, str]] = []
+        self.answers: list[tuple[str, str, bool, str]] = []
         self.wanted = True
 
     def changed(self, server: str, health: str, why: str) -> None:
@@ -69,7 +70,12 @@ class Told:
 async def probing(told: Told, *leaves: object, period: float = 0.01) -> AsyncIterator[Probing]:
     """A running frame that asks these leaves of the server ``web``."""
     frame = Probing(
-        SystemClock(), Path("/nowhere"), wanted=lambda _: told.wanted, changed=told.changed, emit=told.events.append
+        SystemClock(),
+        Path("/nowhere"),
+        wanted=lambda _: told.wanted,
+        changed=told.changed,
+        emit=told.events.append,
+        answered=lambda *answer: told.answers.append(answer),
     )
     frame.replace([Asking("web", f"p{n}", leaf, period) for n, leaf in enumerate(leaves)])  # type: ignore[arg-type]
     async with asyncio.TaskGroup() as group:
@@ -174,3 +180,43 @@ def test_every_probe_has_a_folder_of_its_own(one: tuple[str, str], other: tuple[
         assert "/" not in name
     same = (one[0].replace("~", ""), one[1]) == (other[0].replace("~", ""), other[1])
     assert (names[0] == names[1]) == same
+
+
+async def test_an_answer_that_is_late_is_told_while_it_is_waited_for() -> None:
+    """A miss for each half period without an answer, so that no hang hides behind a long time-out; then the answer itself."""
+    told = Told()
+    async with probing(told, Scripted(script=[0.35, {}], timeout=Duration(30)), period=0.2) as frame:
+        await until(lambda: len(told.answers) >= 5)
+        assert [ok for _, _, ok, _ in told.answers[:5]] == [False, False, False, True, True]
+        assert [why for _, _, _, why in told.answers[:3]] == [f"no answer for {time}ms" for time in (100, 200, 300)]
+        assert frame.health("web")[0] == "up", "what is late is no failure of the probe"
+
+
+async def test_a_time_out_is_one_miss() -> None:
+    """Not two, where it comes about when half a period is over; and nothing is told of it when nobody waits any more."""
+    told = Told()
+    async with probing(told, Scripted(script=[9.0], timeout=Duration(0.05)), period=0.1):
+        await until(lambda: len(told.answers) >= 3)
+        assert {why for _, _, _, why in told.answers} == {"no answer within 50ms"}
+    count = len(told.answers)
+    await asyncio.sleep(0.2)
+    assert len(told.answers) == count
+
+
+async def test_a_probe_of_its_own_counts_for_no_server() -> None:
+    """What is asked of nobody's server is nobody's sign of life."""
+    told = Told()
+    frame = Probing(
+        SystemClock(),
+        Path("/nowhere"),
+        wanted=lambda _: True,
+        changed=told.changed,
+        emit=told.events.append,
+        answered=lambda *answer: told.answers.append(answer),
+    )
+    frame.replace([Asking("", "alone", Scripted(script=[0.1, {}]), 0.05)])
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(frame.run())
+        await until(lambda: told.verdicts)
+        task.cancel()
+    assert told.answers == []

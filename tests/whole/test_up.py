@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -111,6 +112,34 @@ def test_a_planned_restart_hands_the_servers_over(programs: Make) -> None:
     again.terminate()
     again.wait()
     assert not is_alive(int(str(before["pid"])))
+
+
+def test_agent_and_keeper_killed_and_nothing_happens_to_the_server(programs: Make) -> None:
+    """Each alone, then both: the same process throughout, `up` brings the agent back, the events say what was done."""
+    one = programs()
+    one.up()
+    before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    run = one.data / "agent" / "run"
+    os.kill(keeper_of(run), signal.SIGKILL)
+    until(lambda: "in its care" in one.run("events").stdout, "another keeper")
+    os.kill(keeper_of(run), signal.SIGKILL)
+    os.kill(int((run / "lock").read_text().split()[0]), signal.SIGKILL)
+    until(lambda: "was running already" in one.run("events").stdout, "the adoption")
+    after = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    assert (after["pid"], after["restarts"]) == (before["pid"], 0)
+    assert one.run("stop", "hello").returncode == 0
+    assert not is_alive(int(str(before["pid"])))
+
+
+def keeper_of(run: Path) -> int:
+    """The keeper of a run folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if f"keep\0{run}\0".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    (pid,) = found
+    return pid
 
 
 def test_a_bad_configuration_is_refused_and_a_running_agent_keeps_the_old_one(programs: Make) -> None:

@@ -11,16 +11,22 @@ import sys
 import msgspec
 
 from watchkeeper.collect import task
+from watchkeeper.collect.conntrack import Conntrack
 from watchkeeper.collect.cpu import Cpu
 from watchkeeper.collect.disk import Disk
 from watchkeeper.collect.filesystem import Filesystem
+from watchkeeper.collect.hwmon import Hwmon
 from watchkeeper.collect.load import Load
+from watchkeeper.collect.mdadm import Mdadm
 from watchkeeper.collect.memory import Memory
 from watchkeeper.collect.netstat import Netstat
 from watchkeeper.collect.network import Network
 from watchkeeper.collect.pressure import Pressure
 from watchkeeper.collect.process import Tasks
+from watchkeeper.collect.processes import Processes
+from watchkeeper.collect.reboot import Reboot
 from watchkeeper.collect.sockstat import Sockstat
+from watchkeeper.collect.timex import Timex
 from watchkeeper.collect.vmstat import Vmstat
 from watchkeeper.config import Part
 from watchkeeper.seams import Collector
@@ -29,7 +35,24 @@ __all__ = ["CollectSettings", "leaves", "periods", "tasks"]
 
 _LINUX = sys.platform == "linux"
 
-Leaf = Cpu | Disk | Filesystem | Load | Memory | Netstat | Network | Pressure | Sockstat | Vmstat
+Leaf = (
+    Conntrack
+    | Cpu
+    | Disk
+    | Filesystem
+    | Hwmon
+    | Load
+    | Mdadm
+    | Memory
+    | Netstat
+    | Network
+    | Pressure
+    | Processes
+    | Reboot
+    | Sockstat
+    | Timex
+    | Vmstat
+)
 
 
 class CollectSettings(Part, frozen=True, kw_only=True):
@@ -45,6 +68,12 @@ class CollectSettings(Part, frozen=True, kw_only=True):
     network: Network = Network()
     netstat: Netstat = Netstat()
     sockstat: Sockstat = Sockstat()
+    conntrack: Conntrack = Conntrack()
+    processes: Processes = Processes()
+    timex: Timex = Timex()
+    hwmon: Hwmon = Hwmon()
+    mdadm: Mdadm = Mdadm()
+    reboot: Reboot = Reboot()
 
 
 def leaves(settings: CollectSettings) -> dict[str, Collector]:

@@ -1,8 +1,9 @@
 """The journal: what happened and what was decided, in one SQLite file that survives kill -9.
 
-Rooms: `events` (what happened), `actions` (orders and outcomes), `access` (people, sessions, tokens, links), `audit`
-(who did what), `machines` (who has ever been there), on `tables` (schema and migrations) and `ledger` (the file and its
-threads). The hub opens it; the web and the hub come in through `Journal`. A change of state is a row here before it is
+Rooms: `events` (what happened), `alerts` and `incidents` (what was judged, what people said to it), `notifications` (what is to
+be told), `heartbeats` (others' signs of life), `actions` (orders and outcomes), `access` (people, sessions, tokens, links),
+`audit` (who did what), `machines` (who has ever been there), on `tables` (schema and migrations) and `ledger` (the file and
+its threads). The hub opens it; the web and the hub come in through `Journal`. A change of state is a row here before it is
 a message anywhere.
 """
 
@@ -16,10 +17,14 @@ from pathlib import Path
 from watchkeeper.config import Duration, Part
 from watchkeeper.journal.access import Access
 from watchkeeper.journal.actions import Actions
+from watchkeeper.journal.alerts import Alerts
 from watchkeeper.journal.audit import Audit
 from watchkeeper.journal.events import Events
+from watchkeeper.journal.heartbeats import Heartbeats
+from watchkeeper.journal.incidents import Incidents, Silences
 from watchkeeper.journal.ledger import Ledger, open_ledger
 from watchkeeper.journal.machines import Machines
+from watchkeeper.journal.notifications import Notifications
 
 __all__ = ["Journal", "JournalSettings", "open_journal"]
 
@@ -39,12 +44,21 @@ class Journal:
         self.access = Access(ledger)
         self.audit = Audit(ledger)
         self.machines = Machines(ledger)
+        self.notifications = Notifications(ledger)
+        self.heartbeats = Heartbeats(ledger)
+        self.alerts = Alerts(ledger)
+        self.incidents = Incidents(ledger)
+        self.silences = Silences(ledger)
 
     async def prune(self, settings: JournalSettings, now: int) -> int:
         """Forget what is older than the retention, and what has ended; for once an hour or so. Returns the events dropped."""
         oldest = now - round(settings.keep * 1000)
         await self.access.drop_ended(now)
         await self.audit.drop_older(oldest)
+        await self.notifications.drop_older(oldest)
+        await self.alerts.drop_older(oldest)
+        await self.incidents.drop_older(oldest)
+        await self.silences.drop_older(oldest)
         return await self.events.drop_older(oldest)
 
 

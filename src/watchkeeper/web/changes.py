@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from watchkeeper.journal.actions import ActionRow
 from watchkeeper.model import Event
+from watchkeeper.telling import Alert
 
 WAITING = 500
 """How many events, and how many actions, a listener may have waiting; older ones are dropped and counted."""
@@ -27,6 +28,7 @@ class Batch:
     machines: frozenset[str]
     events: tuple[Event, ...]
     actions: tuple[ActionRow, ...]
+    alerts: tuple[Alert, ...] = ()
     urgent: bool = False
     missed: int = 0
 
@@ -38,6 +40,7 @@ class Listener:
         self._machines: set[str] = set()
         self._events: deque[Event] = deque(maxlen=WAITING)
         self._actions: deque[ActionRow] = deque(maxlen=WAITING)
+        self._alerts: dict[str, Alert] = {}
         self._urgent = False
         self._missed = 0
         self._rung = asyncio.Event()
@@ -50,10 +53,12 @@ class Listener:
         Cancelling loses nothing: what was not returned stays for the next call.
         """
         await self._rung.wait()
-        batch = Batch(frozenset(self._machines), tuple(self._events), tuple(self._actions), self._urgent, self._missed)
+        told = tuple(self._events), tuple(self._actions), tuple(self._alerts.values())
+        batch = Batch(frozenset(self._machines), *told, self._urgent, self._missed)
         self._machines.clear()
         self._events.clear()
         self._actions.clear()
+        self._alerts.clear()
         self._urgent = False
         self._missed = 0
         if not self.farewell:
@@ -74,6 +79,14 @@ class Listener:
     def _action(self, row: ActionRow) -> None:
         self._missed += len(self._actions) == WAITING
         self._actions.append(row)
+        self._urgent = True
+        self._rung.set()
+
+    def _alert(self, alert: Alert) -> None:
+        if len(self._alerts) < WAITING or alert.id in self._alerts:
+            self._alerts[alert.id] = alert  # of one alert the newest word alone counts
+        else:
+            self._missed += 1
         self._urgent = True
         self._rung.set()
 
@@ -113,6 +126,12 @@ class Changes:
         self.turns += 1
         for listener in self._listeners:
             listener._action(row)  # noqa: SLF001  # as above
+
+    def alert(self, alert: Alert) -> None:
+        """An alert's row was written or has changed."""
+        self.turns += 1
+        for listener in self._listeners:
+            listener._alert(alert)  # noqa: SLF001  # as above
 
     def close(self, reason: str) -> None:
         """Tell every listener, present and to come, that no more will come, and why."""

@@ -11,8 +11,11 @@ from typing import NamedTuple, Protocol
 
 from watchkeeper.clock import Clock
 from watchkeeper.journal import Journal
-from watchkeeper.model import Action, Family, Labels, LogLines, Machine, Outcome, ServerStatus
+from watchkeeper.model import Action, Event, Family, Labels, LogLines, Machine, Outcome, ServerStatus
+from watchkeeper.office import Office
 from watchkeeper.seams import Store
+from watchkeeper.telling import Alert, Comment, Incident, Silence
+from watchkeeper.web.alert_shapes import AlertDetail, BackTest, RuleAsk, RuleFinding, RuleView, TimelineEntry
 from watchkeeper.web.changes import Changes
 
 
@@ -54,6 +57,94 @@ class LinkSocket(Protocol):
         ...
 
 
+class AlertDesk(Protocol):
+    """What the web may ask of the judge, and what people may do to it. Raises `Refused` for what is not there or cannot be.
+
+    `by` and `peer` are who asks and from where, for the audit.
+    """
+
+    @property
+    def started_at(self) -> int:
+        """Since when it judges, ms."""
+        ...
+
+    def channels(self) -> list[str]:
+        """The channels that routes name."""
+        ...
+
+    def alerts(self) -> list[Alert]:
+        """All that go on, the gravest first."""
+        ...
+
+    async def alert(self, identity: str) -> AlertDetail:
+        """One alert, going on or over, with its steps."""
+        ...
+
+    def rules(self) -> list[RuleView]:
+        """All rules and how they stand."""
+        ...
+
+    async def incident(self, identity: str) -> Incident:
+        """One incident as it is now."""
+        ...
+
+    async def timeline(self, incident: Incident) -> tuple[TimelineEntry, ...]:
+        """All that had to do with it, in one order."""
+        ...
+
+    async def acknowledge(self, identity: str, by: str, peer: str, *, taken_back: bool = False) -> Incident:
+        """Somebody looks after it, or does not any more."""
+        ...
+
+    async def assign(self, identity: str, to: str, by: str, peer: str) -> Incident:
+        """It is for somebody to look after."""
+        ...
+
+    async def comment(self, identity: str, text: str, by: str) -> Comment:
+        """Somebody has something to say about it."""
+        ...
+
+    def silences(self) -> tuple[Silence, ...]:
+        """All that are kept, those that hold first."""
+        ...
+
+    def silence(self, identity: str) -> Silence:
+        """One of them."""
+        ...
+
+    def silenced_by(self, alert: Alert) -> list[str]:
+        """The ids of the silences that hold for an alert."""
+        ...
+
+    def channels_of(self, alert: Alert) -> list[str]:
+        """Which channels are told of an alert."""
+        ...
+
+    async def put_silence(self, silence: Silence, by: str, peer: str) -> Silence:
+        """Keep a new one (empty id), or one in the place of an old one."""
+        ...
+
+    async def expire_silence(self, identity: str, by: str, peer: str) -> Silence:
+        """End one now."""
+        ...
+
+    def take_posted(self, posted: Sequence[tuple[dict[str, str], dict[str, str], int, int]]) -> None:
+        """Alerts that others have judged: labels, annotations, start and end of each (ms, 0: none given)."""
+        ...
+
+    async def mark(self, text: str, machine: str, server: str, by: str, peer: str) -> Event:
+        """Something was changed."""
+        ...
+
+    def test(self, ask: RuleAsk, seconds: float) -> BackTest:
+        """Replay a rule over stored history; called in a thread that has so many seconds."""
+        ...
+
+    def check(self, asks: Sequence[RuleAsk], seconds: float) -> list[RuleFinding]:
+        """What looks wrong with these rules; called in a thread."""
+        ...
+
+
 class Desk(Protocol):
     """What the hub lets the web see and do."""
 
@@ -66,6 +157,13 @@ class Desk(Protocol):
 
     journal: Journal
     changes: Changes
+    office: Office
+    """What goes out to people, and the heartbeats that come in."""
+
+    @property
+    def alerting(self) -> AlertDesk:
+        """The judge's part of the desk."""
+        ...
 
     def machines(self) -> list[Presence]:
         """Every machine the hub knows, connected or not, in any order."""
@@ -87,6 +185,10 @@ class Desk(Protocol):
         """Empty when the hub can do its work; else why not, in a sentence."""
         ...
 
+    async def acknowledge(self, incident: str, by: str, peer: str) -> None:
+        """An incident is in `by`'s hands, and the audit has it; again is harmless. Raises `Refused` (``unknown-incident``)."""
+        ...
+
     async def order(self, action: Action) -> Outcome:
         """Deliver an order to its agent and wait for the outcome.
 
@@ -103,6 +205,13 @@ class Desk(Protocol):
 
         Raises `Refused` on the first step when the machine is not connected or does not know the server.
         Closing the iterator (``aclose``) tells the agent to stop.
+        """
+        ...
+
+    async def evidence(self, machine: str, identity: str) -> bytes:
+        """What a machine's agent has saved of a server before it acted: a JSON document (`control.evidence.Evidence`).
+
+        Raises `Refused` (``not-connected``, ``no-evidence``, ``too-large``).
         """
         ...
 

@@ -22,6 +22,7 @@ from watchkeeper.web.hall import Hall
 from watchkeeper.web.routes.machines import action_view, closing
 from watchkeeper.web.shapes import (
     ActionNews,
+    AlertNews,
     Farewell,
     FromBrowser,
     LogNews,
@@ -119,6 +120,8 @@ class Stream:
                 await self._send(News(event))
             for row in batch.actions:
                 await self._send(ActionNews(action_view(row)))
+            for alert in batch.alerts:
+                await self._send(AlertNews(alert))
             if listener.farewell:
                 await self._send(Farewell(listener.farewell))
                 await self._end(1001, listener.farewell)

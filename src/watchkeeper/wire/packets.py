@@ -28,10 +28,11 @@ class Packet(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=T
 
 
 class Hello(Packet, frozen=True, tag="hello"):
-    """Agent: who I am. The first packet on a connection."""
+    """Agent: who I am. The first packet on a connection; `now` is its wall clock in ms (0: it does not tell)."""
 
     version: int
     machine: Machine
+    now: int = 0
 
 
 class Welcome(Packet, frozen=True, tag="welcome"):
@@ -107,6 +108,22 @@ class Logs(Packet, frozen=True, tag="logs"):
     part: LogLines
 
 
+class EvidenceAsk(Packet, frozen=True, tag="evidence_ask"):
+    """Hub: send the evidence of this id."""
+
+    ask: str
+    evidence: str
+
+
+class EvidencePart(Packet, frozen=True, tag="evidence"):
+    """Agent: a part of it, in order; `end` with the last, `why` when there is no more and it is not whole."""
+
+    ask: str
+    content: bytes
+    end: bool
+    why: str = ""
+
+
 class Bye(Packet, frozen=True, tag="bye"):
     """Either side: I close the link, and why."""
 
@@ -115,8 +132,8 @@ class Bye(Packet, frozen=True, tag="bye"):
 
 
 Numbered = Figures | Happened
-FromAgent = Hello | Define | Figures | Happened | Statuses | Done | Logs | Bye
-FromHub = Welcome | Ack | Order | LogsAsk | LogsStop | Bye
+FromAgent = Hello | Define | Figures | Happened | Statuses | Done | Logs | EvidencePart | Bye
+FromHub = Welcome | Ack | Order | LogsAsk | LogsStop | EvidenceAsk | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _from_agent: msgspec.msgpack.Decoder[FromAgent] = msgspec.msgpack.Decoder(FromAgent)

@@ -32,9 +32,9 @@ class AgentSession:
         self._defined: set[int] = set()
         self.welcomed = False
 
-    def hello(self) -> bytes:
-        """The first message."""
-        return packets.encode(Hello(packets.VERSION, self._machine))
+    def hello(self, wall_ms: int = 0) -> bytes:
+        """The first message; `wall_ms` lets the hub tell a skewed clock from late figures."""
+        return packets.encode(Hello(packets.VERSION, self._machine, wall_ms))
 
     def room(self) -> int:
         """How many more numbered packets may be sent before an acknowledgement."""

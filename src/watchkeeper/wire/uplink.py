@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
-from watchkeeper.clock import Clock
+from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import ConfigError, Failed, Refused
 from watchkeeper.model import Action, Event, Frame, LogLines, Machine, Outcome, ServerStatus
 from watchkeeper.wire import packets
@@ -46,6 +46,10 @@ class Duty(Protocol):
 
     def statuses(self) -> tuple[ServerStatus, ...]:
         """How all servers stand now."""
+        ...
+
+    def evidence(self, identity: str) -> AsyncGenerator[bytes, None]:
+        """One piece of evidence, in parts that fit a packet; raises Refused on the first step when it is not there."""
         ...
 
 
@@ -118,7 +122,7 @@ class Uplink:
         self._under_way = 0
         ended: Failed | Refused | None = None
         try:
-            await socket.send(session.hello())
+            await socket.send(session.hello(milliseconds(self._clock.wall())))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(socket, session), name="link sender")
                 group.create_task(self._keep_alive(socket, session), name="link pings")
@@ -187,6 +191,8 @@ class Uplink:
                 case packets.LogsStop(ask=ask):
                     if task := follows.get(ask):
                         task.cancel()
+                case packets.EvidenceAsk():
+                    group.create_task(self._show_evidence(socket, packet), name=f"evidence {packet.evidence}")
                 case packets.Bye(reason=reason):
                     raise Failed(f"the hub said goodbye: {reason}")
         raise Failed("the hub closed the link")
@@ -205,6 +211,16 @@ class Uplink:
         except Refused as fault:
             why = fault.why
         await socket.send(packets.encode(packets.Logs(LogLines(ask.ask, (), end=True, why=why))))
+
+    async def _show_evidence(self, socket: ClientSocket, ask: packets.EvidenceAsk) -> None:
+        why = ""
+        try:
+            async with contextlib.aclosing(self._duty.evidence(ask.evidence)) as parts:
+                async for part in parts:
+                    await socket.send(packets.encode(packets.EvidencePart(ask.ask, part, end=False)))
+        except Refused as fault:
+            why = fault.why
+        await socket.send(packets.encode(packets.EvidencePart(ask.ask, b"", end=True, why=why)))
 
 
 def _first(faults: BaseExceptionGroup[Failed | Refused]) -> Failed | Refused:

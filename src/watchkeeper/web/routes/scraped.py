@@ -14,7 +14,7 @@ from watchkeeper import __version__
 from watchkeeper.errors import Refused
 from watchkeeper.model import STALE_BITS, Matcher
 from watchkeeper.seams import Store
-from watchkeeper.web import envelope, metrics, targets
+from watchkeeper.web import envelope, metrics, ruling, targets
 from watchkeeper.web.hall import Hall
 from watchkeeper.web.parameters import bad
 from watchkeeper.web.routes.asked import Found, answer, form_of, routes
@@ -48,17 +48,20 @@ async def active_targets(request: Request[Any, Any, Any], hall: NamedDependency[
     return await answer(request, hall, find)
 
 
-async def rules(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Rules by group; there are none yet."""
-    kind = (await form_of(request)).text("type").lower()
+async def rules(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> Response[bytes]:
+    """Rules by group, with their alerts; `type` chooses ``alert`` or ``record``, names narrow it."""
+    form = await form_of(request)
+    kind = form.text("type").lower()
     if kind not in {"", "alert", "record"}:
         raise bad(f'not supported value "{kind}"', "type")
-    return _told({"groups": []})
+    wanted = ruling.Wanted(kind, *(frozenset(form.every(name)) for name in ("rule_name[]", "rule_group[]", "file[]")))
+    desk = hall.desk.alerting
+    return _told({"groups": ruling.groups(desk.rules(), desk.alerts(), wanted)})
 
 
-async def alerts() -> Response[bytes]:
-    """Alerts that are pending or firing; there are none yet."""
-    return _told({"alerts": []})
+async def alerts(hall: NamedDependency[Hall]) -> Response[bytes]:
+    """Alerts that are pending or firing."""
+    return _told({"alerts": [ruling.alert(one) for one in hall.desk.alerting.alerts()]})
 
 
 async def build_info() -> Response[bytes]:
@@ -109,7 +112,7 @@ def _told(data: Any) -> Response[bytes]:
 ROUTES = [
     *routes("/api/v1/metadata", "promMetadata", metadata, "metric", "limit"),
     *routes("/api/v1/targets", "promTargets", active_targets, "state"),
-    *routes("/api/v1/rules", "promRules", rules, "type"),
+    *routes("/api/v1/rules", "promRules", rules, "type", "rule_name[]", "rule_group[]", "file[]"),
     *routes("/api/v1/alerts", "promAlerts", alerts),
     *routes("/api/v1/status/buildinfo", "promBuildInfo", build_info),
     federate,

@@ -1,0 +1,81 @@
+"""What a hub is told to do: its tables of the configuration, decoded.
+
+`hub` comes in, and the verbs that check and show a configuration. Nothing here runs.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from watchkeeper.alert.reading import listed, read_alerting
+from watchkeeper.alert.settings import (
+    AlertSettings,
+    InhibitSettings,
+    MaintenanceSettings,
+    RouteSettings,
+    RuleSettings,
+    TopologySettings,
+    TuneSettings,
+    WitnessSettings,
+)
+from watchkeeper.config import Document
+from watchkeeper.journal import JournalSettings
+from watchkeeper.office import OfficeSettings, read_tables
+from watchkeeper.query import QuerySettings
+from watchkeeper.remote.settings import Target
+from watchkeeper.store import StoreSettings
+from watchkeeper.web.settings import WebSettings
+
+
+class HubSettings(OfficeSettings, frozen=True, kw_only=True):
+    """All tables that the hub owns."""
+
+    web: WebSettings = WebSettings()
+    query: QuerySettings = QuerySettings()
+    store: StoreSettings = StoreSettings()
+    journal: JournalSettings = JournalSettings()
+    remote_write: tuple[Target, ...] = ()
+    alert: AlertSettings = AlertSettings()
+    rule: tuple[RuleSettings, ...] = ()
+    tune: tuple[TuneSettings, ...] = ()
+    route: RouteSettings = RouteSettings()
+    inhibit: tuple[InhibitSettings, ...] = ()
+    maintenance: tuple[MaintenanceSettings, ...] = ()
+    topology: TopologySettings = TopologySettings()
+    witness: WitnessSettings = WitnessSettings()
+
+
+TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
+
+
+def read_settings(document: Document) -> HubSettings:
+    """The hub's part of a configuration; raises ConfigError."""
+    store = document.part("store", StoreSettings)
+    read_alerting(document)  # which tells of every rule that cannot be used
+    return HubSettings(
+        web=document.part("web", WebSettings),
+        query=document.part("query", QuerySettings),
+        store=store,
+        journal=document.part("journal", JournalSettings),
+        remote_write=targets(document, kept_here=not store.url),
+        alert=document.part("alert", AlertSettings),
+        rule=listed(document, "rule", RuleSettings),
+        tune=listed(document, "tune", TuneSettings),
+        route=document.part("route", RouteSettings),
+        inhibit=listed(document, "inhibit", InhibitSettings),
+        maintenance=listed(document, "maintenance", MaintenanceSettings),
+        topology=document.part("topology", TopologySettings),
+        witness=document.part("witness", WitnessSettings),
+        **read_tables(document),
+    )
+
+
+def targets(document: Document, *, kept_here: bool) -> tuple[Target, ...]:
+    """Whom samples are handed on to; raises ConfigError for two of one name, or where there is no log to read them from."""
+    found: tuple[Target, ...] = document.decode(document.tables.get("remote_write", ()), tuple[Target, ...], ("remote_write",))
+    if found and not kept_here:
+        raise document.fault(("remote_write",), "figures are kept elsewhere ([store] url): let that store hand them on")
+    names = [target.called for target in found]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise document.fault(("remote_write",), f"two targets are called {twice!r}; give them names")
+    return found

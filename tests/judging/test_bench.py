@@ -1,0 +1,403 @@
+"""The judge in the hub: rows before messages, exact after any end, quiet about blips, silent machines and late figures."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from rigs.bench import BEGIN, benched
+from watchkeeper.clock import FakeClock
+from watchkeeper.telling import AlertState
+
+RULE = """
+[[rule]]
+alert = "Busy"
+expr = "load > 1"
+severity = "critical"
+annotations = { summary = "{{ $labels.machine }} is busy ({{ $value }})" }
+"""
+NOW = '[route]\ngroup_wait = "0s"\n'
+
+
+async def test_an_alert_is_a_row_and_a_message_in_one_turn(tmp_path: Path) -> None:
+    """With what a message needs: where, since when, against which bound, and its incident."""
+    async with benched(tmp_path, RULE + NOW) as rig:
+        rig.connect()
+        rig.frame({"load": 2.5})
+        await rig.turn()
+        (bulletin, channels) = rig.told[0]
+        assert (bulletin.kind, bulletin.title, channels) == ("firing", "box is busy (2.5)", ())
+        assert bulletin.alerts[0].threshold == "above 1"
+        assert bulletin.links["page"] == f"http://watch.example/incidents/{bulletin.incident}"
+        kept = await rig.journal.alerts.standing()
+        assert [one.alert.incident for one in kept] == [bulletin.incident]
+        incident = await rig.journal.incidents.one(bulletin.incident)
+        assert (incident.title, incident.state, incident.machine) == ("box is busy (2.5)", "open", "box")
+        assert [event.text for event in await rig.events("alert_fired")] == ["Busy: box is busy (2.5)"]
+
+
+async def test_for_and_group_wait_go_by_the_clock(tmp_path: Path) -> None:
+    """Pending, firing after `for`, told after group_wait, its end after group_interval."""
+    async with benched(tmp_path, RULE.replace("severity", 'for = "20s"\nseverity')) as rig:
+        rig.connect()
+        for _ in range(20):
+            rig.frame({"load": 2.5})
+            await rig.turn(5)
+        began = [
+            change.at - round(BEGIN * 1000) for change in await rig.journal.alerts.history(next(iter(rig.bench.keeping.live)))
+        ]
+        assert began == [0, 20_000]
+        assert [bulletin.at - round(BEGIN * 1000) for bulletin, _ in rig.told] == [50_000]
+        rig.frame({"load": 0.0})
+        await rig.turn(600)
+        assert [kind for kind, _ in rig.messages()] == ["firing", "resolved"]
+        assert rig.told[1][0].at - rig.told[0][0].at == 300_000
+        assert rig.told[1][0].thread == rig.told[0][0].thread
+
+
+async def test_a_journal_or_an_outbox_that_refuses_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again until it is down, and told once."""
+    from watchkeeper.errors import Failed  # noqa: PLC0415  # of this test alone
+
+    async with benched(tmp_path, RULE + NOW) as rig:
+        rig.connect()
+        rig.frame({"load": 2.5})
+        whole = rig.journal.alerts.record
+
+        async def full(*_: object) -> None:
+            raise Failed("the disk is full")
+
+        monkeypatch.setattr(rig.journal.alerts, "record", full)
+        with pytest.raises(Failed):
+            await rig.bench.turn()
+        assert rig.told == []
+        monkeypatch.setattr(rig.journal.alerts, "record", whole)
+        rig.refuse = 2
+        await rig.turn()
+        assert rig.told == []
+        await rig.turn(11)
+        assert rig.messages() == [("firing", "box is busy (2.5)")]
+
+
+async def test_everything_is_as_it_was_after_a_restart(tmp_path: Path) -> None:
+    """Pending clocks run on, what fires is not told again, and what ended meanwhile is told."""
+    rules = RULE + '[[rule]]\nalert = "Slow"\nexpr = "lag > 1"\nfor = "10m"\n' + NOW
+    clock = FakeClock(wall=BEGIN)
+    async with benched(tmp_path, rules, clock=clock) as rig:
+        rig.connect()
+        rig.frame({"load": 2.5, "lag": 2.0})
+        await rig.turn()
+        assert rig.states() == {"Busy": "firing", "Slow": "pending"}
+        first = rig.told[0][0]
+    clock.advance(300)
+    async with benched(tmp_path, rules, clock=clock) as rig:
+        assert rig.states() == {"Busy": "firing", "Slow": "pending"}
+        rig.connect()
+        rig.frame({"load": 0.0, "lag": 2.0})
+        await rig.turn()
+        assert [(bulletin.kind, bulletin.thread) for bulletin, _ in rig.told] == [("resolved", first.thread)]
+        for _ in range(61):
+            rig.frame({"load": 0.0, "lag": 2.0})
+            await rig.turn(5)
+        slow = next(alert for alert in rig.bench.keeping.live.values() if alert.name == "Slow")
+        assert (slow.state, slow.fired_at - slow.active_at) == (AlertState.FIRING, 600_000)
+
+
+async def test_an_alert_whose_rule_is_gone_ends(tmp_path: Path) -> None:
+    """A changed configuration: its end is a row and a message."""
+    async with benched(tmp_path, RULE + NOW) as rig:
+        rig.connect()
+        rig.frame({"load": 2.5})
+        await rig.turn()
+    async with benched(tmp_path, NOW, clock=FakeClock(wall=BEGIN + 400)) as rig:
+        await rig.turn()
+        assert rig.states() == {}
+        assert [kind for kind, _ in rig.messages()] == ["resolved"]
+
+
+class Crash(BaseException):
+    """The hub dies here."""
+
+
+async def _until_crash(folder: Path, rules: str, clock: FakeClock, writes: int) -> tuple[list[str], bool]:
+    """One life: it goes on until so many writes to journal and outbox were made.
+
+    The ids that were told, and whether it died.
+    """
+    left = writes
+    died = False
+    told: list[str] = []
+    async with benched(folder, rules, clock=clock) as rig:
+
+        def spend() -> None:
+            nonlocal left
+            if left == 0:
+                raise Crash
+            left -= 1
+
+        for room, names in (
+            (rig.journal.alerts, ("record", "mark")),
+            (rig.journal.incidents, ("keep", "keep_tellings")),
+        ):
+            for name in names:
+                whole = getattr(room, name)
+
+                async def counted(*given: object, whole: object = whole) -> object:
+                    spend()
+                    return await whole(*given)  # type: ignore[operator]  # one of the methods above
+
+                setattr(room, name, counted)
+        tell = rig.bench._tell
+
+        async def outbox(bulletin: object, channels: tuple[str, ...]) -> None:
+            spend()
+            await tell(bulletin, channels)  # type: ignore[arg-type]  # a bulletin
+            told.append(bulletin.id)  # type: ignore[attr-defined]  # of a bulletin
+            spend()
+
+        rig.bench._tell = outbox
+        try:
+            rig.connect()
+            for value in (2.5, 2.5, 0.0, 0.0):
+                rig.frame({"load": value})
+                await rig.turn(5)
+            await rig.turn(400)
+        except Crash:
+            died = True
+    return told, died
+
+
+@pytest.mark.parametrize(
+    "writes", [number if number < 9 else pytest.param(number, marks=pytest.mark.long) for number in range(1, 18)]
+)
+async def test_wherever_it_dies_everything_is_told_and_nothing_twice_under_two_ids(tmp_path: Path, writes: int) -> None:
+    """Killed after each write in turn: in the next life what was begun is told; a message told again has the same id."""
+    clock = FakeClock(wall=BEGIN)
+    told, died = await _until_crash(tmp_path, RULE + NOW, clock, writes)
+    assert died
+    told += (await _until_crash(tmp_path, RULE + NOW, clock, 10_000))[0]
+    threads = {one.rpartition("-root-")[0] for one in told}
+    for thread in threads:
+        numbers = {one.rpartition("-")[2] for one in told if one.startswith(thread)}
+        assert numbers >= {"1", "2"}, "firing and resolved"
+    assert len(threads) <= 2, "the first life's alert, and the second's, which begins anew after the first was over"
+
+
+async def test_a_silent_machine_is_unknown_and_one_message_says_so(tmp_path: Path) -> None:
+    """HostSilent is told; what went on there neither ends nor goes on until it speaks again."""
+    async with benched(tmp_path, RULE + NOW, stock=True) as rig:
+        rig.connect()
+        rig.frame({"load": 2.5})
+        await rig.turn()
+        rig.part()
+        for _ in range(30):
+            rig.observe()
+            await rig.turn(5)
+        assert rig.states()["Busy"] == "unknown"
+        assert rig.states()["HostSilent"] == "firing"
+        assert [kind for kind, _ in rig.messages()][:1] == ["firing"]
+        busy = next(alert for alert in rig.bench.keeping.live.values() if alert.name == "Busy")
+        assert (busy.suppressed, busy.reason) == ("inhibited by HostSilent", "box is silent")
+        rig.connect()
+        rig.frame({"load": 0.0})
+        rig.observe()
+        await rig.turn()
+        assert "HostSilent" not in rig.states()
+        assert "Busy" not in rig.states()
+
+
+async def test_a_restarted_hub_does_not_take_machines_for_silent_at_once(tmp_path: Path) -> None:
+    """What it has not listened to is no silence."""
+    clock = FakeClock(wall=BEGIN)
+    async with benched(tmp_path, NOW, stock=True, clock=clock) as rig:
+        rig.connect()
+        rig.frame({"load": 1.0})
+        known = rig.fleet.known()
+    clock.advance(3600)
+    async with benched(tmp_path, NOW, stock=True, clock=clock) as rig:
+        for one in known:
+            from watchkeeper.fleet import _Member  # noqa: PLC0415  # as the hub's start puts them there
+
+            rig.fleet._members[one.machine.name] = _Member(one)
+        rig.observe()
+        await rig.turn(60)
+        assert "HostSilent" not in rig.states()
+        for _ in range(8):
+            rig.observe()
+            await rig.turn(5)
+        assert rig.states()["HostSilent"] == "firing"
+
+
+async def test_a_hub_that_is_cut_off_says_so_once_and_takes_nobody_for_down(tmp_path: Path) -> None:
+    """ObserverBlind; machines that are reached over the network are unknown, the one beside it is judged as ever."""
+    async with benched(tmp_path, RULE + NOW, stock=True) as rig:
+        rig.connect("far")
+        rig.connect("near", peer="127.0.0.1:5")
+        for name in ("far", "near"):
+            rig.frame({"load": 2.5}, machine=name)
+        await rig.turn()
+        rig.told.clear()
+        rig.bench.witnesses.blind = True
+        rig.part("far")
+        for _ in range(40):
+            rig.frame({"load": 2.5}, machine="near")
+            rig.observe()
+            await rig.turn(5)
+        states = {(alert.name, alert.labels.get("machine", "")): alert for alert in rig.bench.keeping.live.values()}
+        assert states["Busy", "far"].state is AlertState.UNKNOWN
+        assert states["Busy", "far"].reason == "the hub is cut off from its network"
+        assert states["Busy", "near"].state is AlertState.FIRING
+        assert ("HostSilent", "far") not in states
+        assert [title for kind, title in rig.messages() if "cut off" in title] == [
+            "the hub is cut off: other machines are unknown"
+        ]
+
+
+async def test_what_comes_in_late_is_noted_and_pages_nobody(tmp_path: Path) -> None:
+    """An hour of kept figures with a fault in it: charts have it, the events say what would have fired."""
+    async with benched(tmp_path, RULE + NOW) as rig:
+        rig.connect()
+        rig.frame({"load": 0.0})
+        rig.part()
+        rig.clock.advance(3600)
+        rig.connect()
+        for minute in range(1, 60):
+            rig.frame({"load": 9.0 if 10 <= minute < 20 else 0.0}, at=rig.now - 3_600_000 + minute * 60_000)
+            rig.clock.advance(0.001)
+        await rig.turn()
+        rig.clock.advance(5)
+        rig.frame({"load": 0.0})
+        await rig.turn()
+        assert rig.told == []
+        (missed,) = await rig.events("alert_missed")
+        assert missed.text == "Busy would have fired for 600 s, by figures that came in late"
+        assert missed.machine == "box"
+
+
+async def test_a_wrong_clock_is_not_lateness(tmp_path: Path) -> None:
+    """A machine whose clock is an hour behind, and one whose clock is set back while it runs, are judged as ever."""
+    async with benched(tmp_path, RULE + NOW) as rig:
+        rig.connect(skew=-3_600_000)
+        rig.frame({"load": 2.5})
+        await rig.turn()
+        assert len(rig.told) == 1
+        rig.clock.advance(5)
+        rig.frame({"load": 0.0})
+        await rig.turn(400)
+        assert [kind for kind, _ in rig.messages()] == ["firing", "resolved"]
+        for step in range(1, 100):
+            rig.clock.advance(5)
+            rig.frame({"load": 2.5}, at=rig.now - 7_200_000 + step)
+        await rig.turn()
+        assert [kind for kind, _ in rig.messages()] == ["firing", "resolved", "firing"]
+
+
+SERVER = {
+    "watchkeeper_server_up": 1.0,
+    "watchkeeper_server_wanted": 1.0,
+    "watchkeeper_server_failing": 0.0,
+    "watchkeeper_server_restarts_total": 0.0,
+    "watchkeeper_server_backoff_seconds": 0.0,
+    "watchkeeper_server_processes": 1.0,
+}
+
+
+async def test_a_servers_end_is_judged_with_its_status(tmp_path: Path) -> None:
+    """At for = 0 it is told before the next frame, also when it runs again already."""
+    async with benched(tmp_path, '[[tune]]\nrule = "ServerDown"\nfor = "0s"\n' + NOW, stock=True) as rig:
+        rig.connect()
+        rig.frame(SERVER, server="web")
+        rig.status()
+        await rig.turn()
+        rig.clock.advance(0.01)
+        rig.status(restarts=1)
+        await rig.turn()
+        assert rig.messages() == [("firing", "web on box is down")]
+        assert rig.told[0][0].log_lines == ("web said its last words",)
+        assert rig.states() == {}
+
+
+async def test_twenty_blips_page_nobody(tmp_path: Path) -> None:
+    """With the stock rules: killed and back in two seconds, hung for two seconds, again and again over hours."""
+    async with benched(tmp_path, stock=True) as rig:
+        rig.connect()
+        restarts = 0
+        for blip in range(20):
+            for _ in range(60):
+                rig.frame(SERVER | {"watchkeeper_server_restarts_total": float(restarts)}, server="web")
+                rig.observe()
+                await rig.turn(5)
+            hung = blip % 2
+            restarts += not hung
+            if hung:
+                rig.status(health="down", restarts=restarts)
+            else:
+                rig.status("backoff", "down", restarts, next_attempt_at=rig.now + 2000)
+            await rig.turn(1)
+            failing = {"watchkeeper_server_up": 0.0, "watchkeeper_server_failing": 1.0}
+            rig.frame(SERVER | failing | {"watchkeeper_server_processes": 1.0 if hung else math.nan}, server="web")
+            await rig.turn(1)
+            rig.status(restarts=restarts)
+            await rig.turn()
+        assert [bulletin.title for bulletin, _ in rig.told] == []
+        assert not [event for event in await rig.events("alert_fired") if event.severity == "critical"]
+
+
+async def test_a_real_hang_is_told_once(tmp_path: Path) -> None:
+    """Thirty seconds of failing probes with a living process: ServerHung, and its end."""
+    async with benched(tmp_path, NOW, stock=True) as rig:
+        rig.connect()
+        rig.frame(SERVER, server="web")
+        rig.status(health="down")
+        for _ in range(10):
+            rig.frame(SERVER | {"watchkeeper_server_up": 0.0, "watchkeeper_server_failing": 1.0}, server="web")
+            await rig.turn(5)
+        assert rig.messages() == [("firing", "web on box hangs")]
+        rig.status()
+        await rig.turn(400)
+        assert [kind for kind, _ in rig.messages()] == ["firing", "resolved"]
+
+
+async def test_a_reboot_that_nobody_asked_for(tmp_path: Path) -> None:
+    """The boot time has changed and the agent was not stopped: an event, a figure, an alert; a clean one is none."""
+    async with benched(tmp_path, NOW, stock=True) as rig:
+        rig.connect(boot_at=1000)
+        rig.frame({"load": 1.0})
+        rig.part()
+        rig.clock.advance(60)
+        rig.connect(boot_at=10_000_000)
+        rig.observe()
+        await rig.turn()
+        assert [event.text for event in await rig.events("machine_rebooted")] == [
+            "box was rebooted, and nobody had stopped its agent"
+        ]
+        assert rig.states()["HostRebooted"] == "firing"
+
+
+async def test_open_pages_hear_of_alerts(tmp_path: Path) -> None:
+    """Every change is pushed, of one alert the newest word alone."""
+    async with benched(tmp_path, RULE + NOW) as rig:
+        with rig.changes.listen() as listener:
+            rig.connect()
+            rig.frame({"load": 2.5})
+            await rig.turn()
+            batch = await listener.wait_batch()
+            assert [(alert.name, alert.state.value) for alert in batch.alerts] == [("Busy", "firing")]
+            assert batch.urgent
+
+
+async def test_the_own_figures(tmp_path: Path) -> None:
+    """Silence, periods, clocks and counts, as other rules and charts may use them."""
+    async with benched(tmp_path, RULE) as rig:
+        rig.connect(skew=2500)
+        rig.frame({"load": 2.5})
+        await rig.turn(7)
+        told = {(figure.family.name, labels): value for figure in rig.bench.figures() for labels, value in figure.values}
+        box = (("machine", "box"),)
+        assert told["watchkeeper_machine_silent_seconds", box] == pytest.approx(7, abs=0.1)
+        assert told["watchkeeper_machine_clock_seconds", box] == 2.5
+        assert told["watchkeeper_hub_alerts", (("state", "firing"),)] == 1
+        assert told["watchkeeper_hub_rules", ()] == 1
+        assert told["watchkeeper_hub_data_size_bytes", ()] > 0

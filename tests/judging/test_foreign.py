@@ -1,0 +1,65 @@
+"""Alerts that others post: taken as an Alertmanager takes them, ended when nobody posts them again, kept over a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rigs.bench import benched
+from watchkeeper.errors import Refused
+
+NOW = '[route]\ngroup_wait = "0s"\n'
+LABELS = {"alertname": "FromAfar", "instance": "x:1", "severity": "page"}
+
+
+async def test_a_posted_alert_goes_the_way_of_ours(tmp_path: Path) -> None:
+    """A row, an incident, a message; posted again it goes on, posted as ended it is over."""
+    async with benched(tmp_path, NOW) as rig:
+        rig.desk.take_posted([(LABELS, {"summary": "far away"}, 0, 0)])
+        await rig.turn()
+        assert rig.messages() == [("firing", "far away")]
+        (alert,) = rig.desk.alerts()
+        assert (alert.severity, alert.rule) == ("critical", "foreign/FromAfar")
+        for _ in range(3):
+            await rig.turn(240)
+            rig.desk.take_posted([(LABELS, {"summary": "far away"}, 0, 0)])
+        assert rig.states() == {"FromAfar": "firing"}
+        rig.desk.take_posted([(LABELS, {}, 0, rig.now)])
+        await rig.turn(400)
+        assert [kind for kind, _ in rig.messages()] == ["firing", "resolved"]
+
+
+async def test_what_nobody_posts_again_is_over(tmp_path: Path) -> None:
+    """After the end that it was given, or five minutes; also after a restart."""
+    async with benched(tmp_path, NOW) as rig:
+        rig.desk.take_posted([(LABELS, {}, 0, 0), (LABELS | {"instance": "y:1"}, {}, 0, rig.now + 20_000)])
+        await rig.turn(21)
+        assert len(rig.desk.alerts()) == 1
+        clock = rig.clock
+    async with benched(tmp_path, NOW, clock=clock) as rig:
+        assert rig.states() == {"FromAfar": "firing"}
+        await rig.turn(290)
+        assert rig.states() == {}
+        assert (await rig.journal.alerts.page())[0].reason == "nobody has posted it again"
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "start", "end", "why"),
+    [
+        ({"a": "b"}, {}, 0, 0, "needs the label alertname"),
+        (LABELS | {"1x": "y"}, {}, 0, 0, "no label"),
+        (LABELS, {"a": "x" * 5000}, 0, 0, "longer than"),
+        (LABELS | {f"l{place}": "x" for place in range(70)}, {}, 0, 0, "64 labels"),
+        (LABELS, {}, 2000, 1000, "end before"),
+    ],
+)
+async def test_what_is_no_alert(
+    tmp_path: Path, labels: dict[str, str], annotations: dict[str, str], start: int, end: int, why: str
+) -> None:
+    """Refused with the reason; nothing of that post is taken."""
+    async with benched(tmp_path) as rig:
+        with pytest.raises(Refused, match=why):
+            rig.desk.take_posted([(LABELS, {}, 0, 0), (labels, annotations, start, end)])
+        await rig.turn()
+        assert rig.desk.alerts() == []
