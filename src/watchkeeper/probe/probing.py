@@ -21,7 +21,7 @@ from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Failed
 from watchkeeper.model import Event, EventKind, Family, Health, Notes, ProbeResult, Series, new_id
 from watchkeeper.probe import Leaf
-from watchkeeper.quantities import Duration
+from watchkeeper.probe.patience import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -174,19 +174,21 @@ class Probing:
         began = self._clock.monotonic()
         notes = Notes({}, self._folder / folder_name(asking))
         why = ""
-        late = self._tell_late(asking, 1)
+        patience = Patience(asking.period, asking.leaf.timeout, lambda waited: self._miss(asking, waited))
+        held_up = False
         try:
             async with asyncio.timeout(asking.leaf.timeout):
                 await asking.leaf.attempt(notes)
         except TimeoutError:
             why = f"no answer within {asking.leaf.timeout}"
+            held_up = patience.is_ours(self._clock.monotonic() - began - asking.leaf.timeout)
         except Failed as fault:
             why = fault.why
         except Exception:  # the leaf's own bug must not end the agent: it is a miss, told with its traceback
             logger.exception("the probe %s of %s broke", asking.name, asking.server or "this machine")
             why = "the probe itself broke; see the agent's log"
         finally:
-            late()
+            patience.end()
         took = self._clock.monotonic() - began
         at = milliseconds(self._clock.wall())
         key = (asking.server, asking.name)
@@ -197,30 +199,15 @@ class Probing:
         before = self._verdicts.get(key, Verdict())
         after = judge(before, ok=not why, why=why, tolerated=asking.leaf.misses)
         self._verdicts[key] = after
-        if asking.server:
+        if asking.server and not held_up:
             self._answered(asking.server, asking.name, not why, why)
         if after.health != before.health:
             self._tell(asking, before, after, at)
 
-    def _tell_late(self, asking: Asking, halves: int) -> Callable[[], None]:
-        """Tell of each half period without an answer: a hang must not hide behind a long time-out. Returns what ends that."""
-        waited = halves * asking.period / 2
-        if not asking.server or waited > 0.9 * asking.leaf.timeout:
-            return lambda: None
-        later: list[Callable[[], None]] = []
-
-        def tell() -> None:
-            self._answered(asking.server, asking.name, False, f"no answer for {Duration(round(waited, 3))}")
-            later.append(self._tell_late(asking, halves + 1))
-
-        timer = asyncio.get_running_loop().call_later(asking.period / 2, tell)
-
-        def end() -> None:
-            timer.cancel()
-            for one in later:
-                one()
-
-        return end
+    def _miss(self, asking: Asking, waited: float) -> None:
+        """An answer is late: a hang must not hide behind a long time-out."""
+        if asking.server:
+            self._answered(asking.server, asking.name, False, f"no answer for {waited:.2f} s")
 
     def _tell(self, asking: Asking, before: Verdict, after: Verdict, at: int) -> None:
         whose = f"{asking.server}'s probe {asking.name}" if asking.server else f"The probe {asking.name}"
