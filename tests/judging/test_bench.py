@@ -79,6 +79,7 @@ async def test_a_journal_or_an_outbox_that_refuses_loses_nothing(tmp_path: Path,
         assert rig.told == []
         await rig.turn(11)
         assert rig.messages() == [("firing", "box is busy (2.5)")]
+        assert (await rig.journal.incidents.one(rig.told[0][0].incident)).title == "box is busy (2.5)"
 
 
 async def test_everything_is_as_it_was_after_a_restart(tmp_path: Path) -> None:

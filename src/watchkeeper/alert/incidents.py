@@ -53,6 +53,8 @@ class Book:
         """None yet."""
         self._topology = topology
         self.incidents: dict[str, Incident] = {}
+        self.changed: dict[str, Incident] = {}
+        """Those that are not in the journal as they are now; whoever writes them there clears it."""
         self._newest: dict[str, int] = {}
         self._alerts: dict[str, dict[str, Alert]] = {}
 
@@ -80,7 +82,10 @@ class Book:
             self._newest[incident.id] = max(now, self._newest.get(incident.id, 0))
         after = self._summed(incident, alerts, now, is_new=is_new)
         self.incidents[incident.id] = after
-        return after if after != incident or is_new else None
+        if after == incident and not is_new:
+            return None
+        self.changed[incident.id] = after
+        return after
 
     def change(self, incident: Incident) -> None:
         """A person has changed it."""

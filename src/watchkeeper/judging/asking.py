@@ -37,6 +37,8 @@ RECORDED = "_rules"
 """The machine under which recording rules' answers are kept."""
 SECONDS = 10.0
 """What one rule may take."""
+SOON = 15_000
+"""Within so many ms of its first being heard of, a rule is asked for the first time, however long its interval."""
 MOST_SERIES = 20_000
 """Series that one rule may answer with."""
 Rows = Sequence[tuple[Labels, float]]
@@ -97,13 +99,12 @@ class Asking:
                 await self._ask(rule, now)
 
     def _plan(self, now: int) -> None:
-        """New rules are first due at a place of their own within their interval, so that not all are due at once."""
+        """New rules are due soon, each at a place of its own, so that not all are due at once then and for ever after."""
         for rule in self._court.questions():
             if rule.key not in self._planned:
                 self._planned.add(rule.key)
-                offset = zlib.crc32(rule.key.encode()) % rule.interval
-                first = now - now % rule.interval + offset
-                heapq.heappush(self._due, (first if first > now else first + rule.interval, rule.key))
+                soon = min(rule.interval, SOON)
+                heapq.heappush(self._due, (now + zlib.crc32(rule.key.encode()) % soon, rule.key))
 
     async def _ask(self, rule: Rule, now: int) -> None:
         health = self.health.setdefault(rule.key, RuleHealth())

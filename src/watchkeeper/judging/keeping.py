@@ -19,7 +19,7 @@ from watchkeeper.journal import Journal
 from watchkeeper.journal.alerts import KeptAlert
 from watchkeeper.judging.foreign import PREFIX, Foreign
 from watchkeeper.model import Event, EventKind, Severity, new_id
-from watchkeeper.telling import Alert, AlertState, Incident
+from watchkeeper.telling import Alert, AlertState
 
 logger = logging.getLogger(__name__)
 
@@ -70,57 +70,62 @@ class Keeping:
             told = await self._journal.alerts.some((*group.firing.values(), *group.resolved.values()))
             self._teller.restore(group, [self.live.get(alert.id, alert) for alert in told])
             assert group.key == key
-        await self.digest([one.alert for one in kept if one.alert.fired_at], now)
+        await self.take_up([one.alert for one in kept if one.alert.fired_at], now)
         if kept:
             logger.info("%d alerts were going on when the hub ended, and are judged on", len(kept))
         return orphans
 
     async def write(self, changes: Sequence[Change], now: int) -> list[Alert]:
-        """Make rows of changes, then let incidents and groups hear of them; returns the alerts.
-
-        Raises Failed with nothing done.
-        """
+        """Make rows of changes, then let groups hear of them; returns the alerts. Raises Failed with nothing told."""
         kept = []
         for change in changes:
-            before = self.live.get(change.alert.id)
             alert = change.alert
-            if before is not None:
+            if (before := self.live.get(alert.id)) is not None:
                 alert = msgspec.structs.replace(alert, suppressed=before.suppressed, incident=before.incident)
-            case = change.case
-            kept.append(
-                KeptAlert(alert, change.series, case.was, case.held_at, case.over_at)
-                if case
-                else KeptAlert(alert, change.series)
-            )
+            alert = self._placed(alert, now)
+            case = change.case or Case(alert.state, alert.active_at, 0)
+            kept.append(KeptAlert(alert, change.series, case.was, case.held_at, case.over_at))
         await self._journal.alerts.record(kept, [change.told for change in changes])
+        await self._keep_incidents()
         for one, change in zip(kept, changes, strict=True):
             if change.told.state in {"resolved", "inactive"}:
                 self.live.pop(one.alert.id, None)
             else:
                 self.live[one.alert.id] = one.alert
             self._narrate(one.alert, change.told.state)
-        await self.digest([one.alert for one in kept if one.alert.fired_at], now)
-        return [self.live.get(one.alert.id, one.alert) for one in kept]
+        alerts = [one.alert for one in kept]
+        await self._tell(alerts, now)
+        return alerts
 
-    async def digest(self, alerts: Sequence[Alert], now: int) -> None:
-        """Let each alert that has fired find its incident, then its groups."""
-        incidents: dict[str, Incident] = {}
-        belongs: dict[str, str] = {}
+    async def take_up(self, alerts: Sequence[Alert], now: int) -> None:
+        """Let alerts that went on before this hub's start find their incidents and groups again."""
+        placed = [self._placed(alert, now) for alert in alerts]
+        await self._keep_incidents()
+        moved = {one.id: one.incident for one, before in zip(placed, alerts, strict=True) if one.incident != before.incident}
+        await self._journal.alerts.mark({}, moved)
+        self.live |= {alert.id: alert for alert in placed}
+        await self._tell(placed, now)
+
+    async def _keep_incidents(self) -> None:
+        changed = dict(self._book.changed)
+        await self._journal.incidents.keep(list(changed.values()))
+        for identity, incident in changed.items():
+            if self._book.changed.get(identity) is incident:
+                del self._book.changed[identity]
+
+    def _placed(self, alert: Alert, now: int) -> Alert:
+        """An alert with its incident."""
+        if not alert.fired_at or (not self._teller.is_for(alert) and not alert.incident):
+            return alert  # shown, and nobody's business
+        found = self._book.take(alert, now) or next(
+            (one for one in self._book.incidents.values() if alert.id in one.alerts), None
+        )
+        return msgspec.structs.replace(alert, incident=found.id if found else "")
+
+    async def _tell(self, alerts: Sequence[Alert], now: int) -> None:
         for alert in alerts:
-            if not self._teller.is_for(alert) and not alert.incident:
-                continue  # shown, and nobody's business
-            if (incident := self._book.take(alert, now)) is not None:
-                incidents[incident.id] = incident
-            found = incident or next((one for one in self._book.incidents.values() if alert.id in one.alerts), None)
-            identity = found.id if found else ""
-            if identity != alert.incident:
-                belongs[alert.id] = identity
-                alert = msgspec.structs.replace(alert, incident=identity)  # noqa: PLW2901  # the same alert, placed
-                if alert.id in self.live:
-                    self.live[alert.id] = alert
-            self._teller.take(alert, identity, identity or alert.id, now)
-        await self._journal.incidents.keep(list(incidents.values()))
-        await self._journal.alerts.mark({}, belongs)
+            if alert.fired_at and (alert.incident or self._teller.is_for(alert)):
+                self._teller.take(alert, alert.incident, alert.incident or alert.id, now)
         await self.keep_tellings(now)
 
     async def keep_tellings(self, now: int) -> None:
