@@ -15,7 +15,7 @@ from rigs.watching import Moody, earlier_agent, python, watching
 from watchkeeper.control import ServerSettings
 from watchkeeper.control.evidence import Evidence
 from watchkeeper.control.hearing import Heard
-from watchkeeper.control.heartbeat import HeartbeatSettings
+from watchkeeper.control.heartbeat import HeartbeatFileSettings
 from watchkeeper.control.liveness import LivenessSettings
 from watchkeeper.control.permission import ControlSettings
 from watchkeeper.model import EventKind as K  # a table of them
@@ -198,7 +198,7 @@ time.sleep(1000)
 async def test_a_heartbeat_file_that_rests(tmp_path: Path) -> None:
     """Left by an earlier run it is no sign of life; touched it is, resting it is a hang."""
     (tmp_path / "beat").touch()
-    settings = LivenessSettings(heartbeat=HeartbeatSettings(file=Path("beat"), within=Duration(0.5)))
+    settings = LivenessSettings(heartbeat=HeartbeatFileSettings(file=Path("beat"), within=Duration(0.5)))
     servers = {"a": ServerSettings(command=python(BEATS), liveness=settings, folder=tmp_path)}
     async with watching(tmp_path / "agent", servers) as one:
         await one.until(one.pid, "its start")

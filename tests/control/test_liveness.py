@@ -9,7 +9,7 @@ import pytest
 
 from watchkeeper.config import decode_hook
 from watchkeeper.control.activity import Look, Thread
-from watchkeeper.control.heartbeat import HeartbeatSettings, stamp
+from watchkeeper.control.heartbeat import HeartbeatFileSettings, stamp
 from watchkeeper.control.liveness import LivenessSettings, Pulse
 from watchkeeper.control.notifysocket import Said
 from watchkeeper.quantities import Duration
@@ -90,7 +90,7 @@ def test_a_watchdog_that_is_not_fed() -> None:
 
 def test_a_heartbeat_file_that_rests() -> None:
     """What counts is the time since it last changed."""
-    one = pulse(heartbeat=HeartbeatSettings(file=Path("beat"), within=Duration(5)))
+    one = pulse(heartbeat=HeartbeatFileSettings(file=Path("beat"), within=Duration(5)))
     one.beat(NOW + 1)
     one.looked(asleep(NOW + 7))
     one.looked(asleep(NOW + 8))

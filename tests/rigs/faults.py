@@ -164,7 +164,8 @@ def config(*servers: str, more: str = "") -> str:
 
 OPTIONS = {
     "web": (
-        '[[server.web.probe]]\nkind = "http"\nurl = "http://127.0.0.1:{port}/"\nperiod = "500ms"\ntimeout = "400ms"\nliveness = true\n'
+        '[[server.web.probe]]\nkind = "http"\nurl = "http://127.0.0.1:{port}/"\nperiod = "500ms"\n'
+        'timeout = "400ms"\nliveness = true\n'
         '[server.web.liveness]\nmisses = 1\nstart = "1s"\ngrace = "300ms"\n'
     ),
     "loop": '[server.loop.backoff]\nfirst = "200ms"\nmost = "1s"\n',
@@ -468,7 +469,7 @@ def main() -> int:
     rows, failed = [], 0
     for case in CASES:
         if why := why_not(case):
-            rows.append(f"| {case.fault} | {case.expected} | not run: {why} | – |")
+            rows.append(f"| {case.fault} | {case.expected} | not run: {why} | |")
             continue
         with tempfile.TemporaryDirectory(prefix="fault-") as folder:
             try:
@@ -476,7 +477,7 @@ def main() -> int:
                 rows.append(f"| {case.fault} | {case.expected} | {text} | {seconds:.2f} |")
             except AssertionError as fault:
                 failed += 1
-                rows.append(f"| {case.fault} | {case.expected} | **not so**: {str(fault).splitlines()[0]} | – |")
+                rows.append(f"| {case.fault} | {case.expected} | **not so**: {str(fault).splitlines()[0]} | |")
         sys.stdout.write(rows[-1] + "\n")
     page.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
     return 1 if failed else 0

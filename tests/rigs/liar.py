@@ -11,6 +11,7 @@ from typing import Any
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
+from cloudnet.codec import encode, from_client
 from cloudnet.packets import (
     Accepted,
     Ack,
@@ -25,8 +26,6 @@ from cloudnet.packets import (
     Rejected,
     Send,
     Welcome,
-    encode,
-    from_client,
 )
 
 
