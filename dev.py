@@ -72,6 +72,7 @@ def test(arguments: list[str]) -> int:
 
 
 SYSTEM_PACKAGES = {
+    "amtool": "prometheus-alertmanager",
     "chromium": "chromium",
     "prometheus": "prometheus",
     "prometheus-node-exporter": "prometheus-node-exporter",
