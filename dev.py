@@ -7,6 +7,9 @@
     python3 dev.py bench [NAME …]                       print measured tables, rivals beside ours
     python3 dev.py fuzz [TARGET …] [--seconds N]        fuzz decoders and machines, 30 s each
     python3 dev.py conformance                          run the WebSocket conformance cases, under a minute
+    python3 dev.py package [PART …]                     make wheel, .deb, offline bundle, SBOM, checksums in dist/
+    python3 dev.py guide                                type the guide into fresh machines (root, Debian)
+    python3 dev.py faults                               run the fault matrix and write docs/fault-matrix.md
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py test-all                             the suite and the long batteries
 
@@ -41,6 +44,9 @@ def main(arguments: list[str]) -> int:
         "bench": bench,
         "fuzz": fuzz,
         "conformance": conformance,
+        "package": package,
+        "guide": guide,
+        "faults": faults,
         "docs": docs,
         "test-all": test_all,
     }
@@ -75,6 +81,7 @@ SYSTEM_PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "chromium": "chromium",
     "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "tmux": "tmux",
     "victoria-metrics": "victoria-metrics",
@@ -134,6 +141,25 @@ def conformance(arguments: list[str]) -> int:
     """Run the Autobahn cases against our frame rules and print a table by section."""
     install("dev")
     return run(PYTHON, "tests/conformance/run.py", *arguments)
+
+
+def package(arguments: list[str]) -> int:
+    """Make what is given to users."""
+    install("dev,package")
+    return run(PYTHON, "packaging/make.py", *arguments)
+
+
+def guide(arguments: list[str]) -> int:
+    """Follow the guide from an empty machine, by each way of installing."""
+    install("dev,package")
+    return run(PYTHON, "-m", "pytest", "-s", "-p", "no:randomly", "tests/guide", *arguments)
+
+
+def faults(arguments: list[str]) -> int:
+    """Do every fault of the matrix to real programs, and write the page of what came of it."""
+    install("dev")
+    code = "import sys; sys.path.insert(0, 'tests'); from rigs.faults import main; sys.exit(main())"
+    return run(PYTHON, "-c", code, *arguments)
 
 
 def docs(arguments: list[str]) -> int:

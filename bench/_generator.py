@@ -23,21 +23,9 @@ from pathlib import Path
 import numpy as np
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from cloudnet.codec import encode, from_server
 from cloudnet.keys import Identity, login_text
-from cloudnet.packets import (
-    NONCE_BYTES,
-    Accepted,
-    Ack,
-    Bye,
-    Challenge,
-    Deliver,
-    Login,
-    Rejected,
-    Send,
-    Welcome,
-    encode,
-    from_server,
-)
+from cloudnet.packets import NONCE_BYTES, Accepted, Ack, Bye, Challenge, Deliver, Login, Rejected, Send, Welcome
 
 BODY = 128
 IN_FLIGHT = 200

@@ -28,9 +28,11 @@ from _noise import Noise, table
 from _promdata import Day
 
 from watchkeeper.model import Block
-from watchkeeper.query import Limits, evaluate, told
+from watchkeeper.query import Limits, evaluate
+from watchkeeper.query.telling import encoded
 from watchkeeper.store import FrameStore
 from watchkeeper.store.remotewrite import write_request
+from watchkeeper.web.envelope import success
 
 HOUR = 3_600_000
 SECONDS = 3.0
@@ -175,7 +177,7 @@ def ours(store: FrameStore, question: Question, end: int) -> int:
     """Our answer; returns the number of series."""
     start = end - question.hours * HOUR
     value = evaluate(question.text, store, start, end, question.step * 1000, Limits())
-    msgspec.json.encode({"status": "success", "data": told(value)})
+    success(encoded(value), gzipped=False)
     return len(value.series)
 
 

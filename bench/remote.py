@@ -60,7 +60,10 @@ def received(store: FrameStore, clock: FakeClock, made: list[bytes]) -> float:
     clock.set_wall(BEGIN / 1000 + ROUNDS * 15)
     began = time.process_time()
     for body in made:
-        receiver.take(read_request(snappy.unpack(body, 1 << 25)))
+        request = read_request(snappy.unpack(body, 1 << 25))
+        if fresh := receiver.fresh(request):
+            receiver.learn(fresh)
+        receiver.take(request)
         store.commit_now()
     assert receiver.tally.samples == SAMPLES
     return time.process_time() - began

@@ -43,20 +43,46 @@ from watchkeeper.alert.settings import AlertSettings, BranchSettings  # noqa: E4
 from watchkeeper.cli.settings import schema  # noqa: E402
 from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
 from watchkeeper.config import Document, encode_hook  # noqa: E402
+from watchkeeper.control.conditions import Condition  # noqa: E402
+from watchkeeper.control.heartbeat import HeartbeatFileSettings  # noqa: E402
+from watchkeeper.control.limits import LimitSettings  # noqa: E402
 from watchkeeper.fetch import fetch  # noqa: E402
 from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402
+from watchkeeper.heartbeat import incoming, outgoing  # noqa: E402
 from watchkeeper.judging.own import FAMILIES as JUDGE_FAMILIES  # noqa: E402
 from watchkeeper.model import Family  # noqa: E402
+from watchkeeper.notify import outbox  # noqa: E402
 from watchkeeper.probe import probing  # noqa: E402
 from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402
+from watchkeeper.stress import phases, protocols  # noqa: E402
+from watchkeeper.stress import plan as stress  # noqa: E402
 
 MADE = "<!-- Made by docs/generate.py from the code: change that, then run `python dev.py docs`. -->\n"
+STRESS_SHARED = {
+    "name": "what it is called in results; a phase without one is called by its kind",
+    "weight": "how often it comes, beside the others",
+    "think": "how long a user thinks after it (closed model), or a sequence before its next step",
+    "operations": "only these of the mix run in this phase",
+    "connections": "how many there are in this phase; 0: as the plan says",
+    "lasts": "how long it takes",
+    "rate": "starts a second, all connections together",
+    "of_knee": "instead: a share of the level that the search before it has found sustainable",
+    "users": "instead: so many users, each of whom starts anew once done (closed model)",
+}
+"""The same for the tables of a stress plan."""
+
 SHARED = {
     "enabled": "whether the collector runs at all",
     "period": "how often; left out, as often as the agent reads (`[agent] period`)",
     "name": "tells several of one kind apart; left out, the kind is the name",
     "timeout": "how long an answer may take",
     "misses": "how many failures in a row count as down",
+    "liveness": "whether a server that does not answer it counts as hung",
+    "fallback": "the channel that tells it too when this one has not within its `patience`, or is refused for what it sends",
+    "patience": "how long a message may wait before the fall-back is asked",
+    "keep_trying": "how long a message is tried at all",
+    "per_minute": "how many attempts a minute there are at most; the rest waits",
+    "zone": "the time zone of the times in it (`Europe/Berlin`)",
 }
 """Keys that many tables have and that mean the same in each."""
 
@@ -76,6 +102,7 @@ def main(arguments: list[str]) -> int:
         "metrics.md": metrics(),
         "cli.md": commands(),
         "api.md": api(),
+        "stress-plan.md": stress_plan(),
     }
     whole = {REFERENCE / name: text for name, text in pages.items()}
     whole |= {RUNBOOKS / name: text for name, text in runbook_pages().items()}
@@ -122,24 +149,46 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
     """Every struct that a table of the file is read by, with the table's name as it is written."""
     yield "[machine]", watched.MachineSettings
     yield "[agent]", watched.AgentSettings
+    for name in ("control", "evidence"):
+        yield f"[agent.{name}]", struct_field(watched.AgentSettings, name)
     for field in msgspec.structs.fields(CollectSettings):
         yield f"[collect.{field.name}]", field.type
     yield "[server.NAME]", watched.WatchedServer
-    for name in ("backoff", "log"):
+    for name in ("backoff", "log", "liveness", "limits", "schedule"):
         yield f"[server.NAME.{name}]", struct_field(watched.WatchedServer, name)
+    yield "[server.NAME.liveness.heartbeat]", HeartbeatFileSettings
+    for field in msgspec.structs.fields(LimitSettings):
+        yield f"[server.NAME.limits.{field.name}]", struct_field(LimitSettings, field.name)
+    for condition in get_args(Condition):
+        yield f'[[server.NAME.start_when]] with kind = "{condition.__struct_config__.tag}"', condition
     for leaf in get_args(probe.Leaf):
         yield f'[[server.NAME.probe]], [probe.NAME] with kind = "{leaf.__struct_config__.tag}"', leaf
     yield "[[server.NAME.metrics]]", openmetrics.OpenMetrics
     for field in msgspec.structs.fields(hub.HubSettings):
-        several = get_origin(field.type) is tuple
-        yield f"[[{field.name}]]" if several else f"[{field.name}]", get_args(field.type)[0] if several else field.type
+        yield from hub_tables(field.name, field.type)
         if field.name == "route":
             yield "[[route.routes]]", BranchSettings
 
 
+def hub_tables(name: str, kind: Any) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """The tables of one of the hub's settings: one, a list, or one for each name and kind."""
+    arguments = get_args(kind)
+    if get_origin(kind) is tuple:
+        yield f"[[{name}]]", arguments[0]
+    elif get_origin(kind) is dict and get_origin(arguments[1]) in {Union, types.UnionType}:
+        for leaf in get_args(arguments[1]):
+            yield f'[{name}.NAME] with kind = "{leaf.__struct_config__.tag}"', leaf
+    elif get_origin(kind) is dict:
+        yield f"[{name}.NAME]", arguments[1]
+    else:
+        yield f"[{name}]", kind
+
+
 def struct_field(kind: type[msgspec.Struct], name: str) -> Any:
-    """The type of one field."""
-    return next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+    """The type of one field; of one that may be left out, the type of what it is when it is there."""
+    found = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+    arms = [arm for arm in get_args(found) if arm is not type(None)]
+    return arms[0] if get_origin(found) in {Union, types.UnionType} and len(arms) == 1 else found
 
 
 def prose(kind: type) -> str:
@@ -166,6 +215,7 @@ def is_table(kind: Any) -> bool:
     if get_origin(kind) is tuple:
         kind = get_args(kind)[0]
     arms = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
+    arms = tuple(arm for arm in arms if arm is not type(None))
     return all(isinstance(arm, type) and issubclass(arm, msgspec.Struct) and arm is not Secret for arm in arms)
 
 
@@ -243,6 +293,43 @@ def ruled(rule: Rule) -> str:
     return "\n".join(lines)
 
 
+# -- stress plans -----------------------------------------------------------------------------------
+
+
+def stress_plan() -> str:
+    """Every table and key of a stress plan."""
+    parts = [
+        MADE,
+        "# Stress plans\n",
+        "A plan is a TOML file of its own; how plans are used stands in [stress](../stress.md). Mistakes are told with file, line and the "
+        "nearest known key. Built-in plans, to begin with: `watchkeeper stress plans NAME`.\n",
+        "Keys that many tables have: " + "; ".join(f"`{key}`: {about}" for key, about in STRESS_SHARED.items()) + ".\n",
+    ]
+    for name, kind in stress_tables():
+        parts.append(f"## {name}\n\n{prose(kind)}\n\n{keys(kind)}")
+    return "\n".join(parts)
+
+
+def stress_tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """Every struct that a table of a plan is read by, with the table's name as it is written."""
+    yield "At the top", stress.Plan
+    yield "[target]", stress.TargetSettings
+    for leaf in get_args(protocols.Leaf):
+        yield f'[protocol] with kind = "{leaf.__struct_config__.tag}"', leaf
+        operation = get_args(struct_field(leaf, "operation"))[0]
+        yield f'[[protocol.operation]] of kind = "{leaf.__struct_config__.tag}"', operation
+        if "steps" in {field.name for field in msgspec.structs.fields(operation)}:
+            yield (
+                f'steps of an operation of kind = "{leaf.__struct_config__.tag}"',
+                get_args(struct_field(operation, "steps"))[0],
+            )
+    for phase in get_args(phases.Leaf):
+        yield f'[[phase]] with kind = "{phase.__struct_config__.tag}"', phase
+    yield "[safety]", stress.Safety
+    yield "[generator]", stress.Generator
+    yield "[generator.limits]", struct_field(stress.Generator, "limits")
+
+
 # -- metrics ------------------------------------------------------------------------------------------
 
 
@@ -274,6 +361,11 @@ def metrics() -> str:
         + listed(REMOTE_FAMILIES)
         + "\nOf the [judge](../alerts.md), and what it knows of machines:\n\n"
         + listed(JUDGE_FAMILIES)
+    )
+    parts.append(f"## Telling\n\nBy `channel`: see [channels](../channels.md).\n\n{listed(outbox.FAMILIES)}")
+    parts.append(
+        "## Heartbeats\n\nOf each expected one, by `heartbeat`, and of the hub's own: see [heartbeats](../heartbeats.md).\n\n"
+        + listed((*incoming.FAMILIES, *outgoing.FAMILIES))
     )
     return "\n".join(parts)
 

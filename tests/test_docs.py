@@ -50,6 +50,19 @@ def test_every_setting_is_explained(generate: ModuleType) -> None:
     assert unexplained == []
 
 
+def test_every_key_of_a_stress_plan_is_explained(generate: ModuleType) -> None:
+    """The same for plans."""
+    unexplained = [
+        f"{table}: {field.encode_name}"
+        for table, kind in generate.stress_tables()
+        for field in msgspec.structs.fields(kind)
+        if field.encode_name not in generate.STRESS_SHARED
+        and not generate.is_table(field.type)
+        and f"`{field.encode_name}`" not in generate.prose(kind)
+    ]
+    assert unexplained == []
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(HOME)))
 def test_links_lead_somewhere(path: Path) -> None:
     """Every relative link and picture of a page exists."""

@@ -66,6 +66,7 @@ export const overview = {
   cpuMemory: "CPU, memory",
   noServersHint: "Add a section like this to the agent's configuration and start the agent again; the server shows up here by itself.",
   noServersExample: '[server.hello]\ncommand = ["python3", "hello_server.py", "8601"]',
+  evidence: "evidence",
   noEvents: "Nothing has happened yet.",
   headings: { state: "State", server: "Server", uptime: "Up for", cpu: "CPU", memory: "Memory" },
   cpuAbout: "100 % is one core",
@@ -101,7 +102,14 @@ export const server = {
   probeWord: (probe: ProbeResult) => (probe.at === 0 ? "Not asked yet" : probe.ok ? "Answers" : "Fails"),
 };
 
-const verbs: Record<Verb, string> = { start: "Start", stop: "Stop", restart: "Restart" };
+const verbs: Record<Verb, string> = {
+  start: "Start",
+  stop: "Stop",
+  restart: "Restart",
+  pause: "Pause",
+  resume: "Resume",
+  expect: "Expect heavy work of",
+};
 
 export const act = {
   verb: (verb: Verb) => verbs[verb],
@@ -109,6 +117,9 @@ export const act = {
   ask: (verb: Verb, name: string, place: string) => `${verbs[verb]} ${name} on ${place}?`,
   means: {
     start: "",
+    resume: "",
+    expect: "",
+    pause: "Nothing happens to it by itself until someone resumes it: no restart, no start by schedule, no help when it hangs.",
     stop: "It is asked to end and gets time to do so in good order; whoever is connected to it is cut off. Then it stays down until someone starts it.",
     restart: "It is asked to end, gets time to do so in good order, and is started again at once. Whoever is connected to it is cut off.",
   } satisfies Record<Verb, string>,

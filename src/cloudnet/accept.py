@@ -25,9 +25,9 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # picows' ow
 
 from cloudnet.errors import ConfigError
 from cloudnet.figures import Figures
+from cloudnet.greeting import GREETING_SECONDS
 from cloudnet.limits import Admission
 from cloudnet.packets import MESSAGE_BYTES
-from cloudnet.session import GREETING_SECONDS
 
 logger = logging.getLogger(__name__)
 

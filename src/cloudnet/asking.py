@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloudnet import __version__
+from cloudnet.codes import Code
 from cloudnet.directory import checked_profile
 from cloudnet.errors import CloudError, Refused
 from cloudnet.keys import profile_text, verify
+from cloudnet.line import Line
 from cloudnet.packets import (
     KEY_BYTES,
     KEYS,
     AskStatus,
-    Code,
     Done,
     Find,
     Found,
@@ -37,7 +38,7 @@ from cloudnet.packets import (
     Unregister,
     Watch,
 )
-from cloudnet.session import Line, Session
+from cloudnet.session import Session
 
 if TYPE_CHECKING:
     from cloudnet.relay import Relay

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from cloudnet.backbone import Carry, Emptied
 from cloudnet.carriage import Carried
+from cloudnet.codes import Code
 from cloudnet.errors import Failed
 from cloudnet.mailfile import Mail
-from cloudnet.packets import Code, Deliver
+from cloudnet.packets import Deliver
 from cloudnet.session import Flight
 
 if TYPE_CHECKING:
@@ -56,13 +57,13 @@ class Bringing:
         self._progress.set()
 
     def accept(self, seq: int) -> None:
-        """See `session.Origin`: it is on the other node's disk."""
+        """See `line.Origin`: it is on the other node's disk."""
         if flight := self._unsettled.pop(seq, None):
             self._network.relay.mailbox.delete(self.device, flight)
         self._progress.set()
 
     def reject(self, seq: int, code: str, why: str) -> None:
-        """See `session.Origin`: it stays here for now."""
+        """See `line.Origin`: it stays here for now."""
         self._unsettled.pop(seq, None)
         self._refusal, self._code = why, code
         self._progress.set()

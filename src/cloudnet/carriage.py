@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cloudnet.backbone import Backbone, Carry, Returned, Settled
-from cloudnet.session import Origin
+from cloudnet.line import Origin
 
 SETTLE_SECONDS = 10.0
 """A message that a peer has not settled for so long was lost on the way: it settles within seconds what it has."""

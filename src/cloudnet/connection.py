@@ -15,15 +15,18 @@ import time
 from picows import WSCloseCode, WSMsgType, WSTransport
 
 from cloudnet.backbone import Handover
+from cloudnet.codec import from_client
+from cloudnet.codes import Close, Code
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.frames import Framed
 from cloudnet.framing import Broken
+from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity, written
 from cloudnet.limits import Admission
-from cloudnet.packets import Bye, Close, Code, Login, from_client
+from cloudnet.line import Line
+from cloudnet.packets import Bye, Login
 from cloudnet.relay import Relay
-from cloudnet.session import Greeting, Line
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +49,14 @@ class Pen:
         self._timer: asyncio.TimerHandle | None = None
 
     def ring(self, line: Line) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self._now.append(line)
         if not self._is_due:
             self._is_due = True
             self._loop.call_soon(self._write)
 
     def ring_later(self, line: Line) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self._later.append(line)
         if not self._is_due and self._timer is None:
             self._is_due = True
@@ -80,6 +83,21 @@ class Pen:
 
 class Connection(Framed):
     """A client that has found us; known by name after its login."""
+
+    __slots__ = (
+        "_authority",
+        "_callers",
+        "_greetings",
+        "_is_caller",
+        "_is_entering",
+        "_pause",
+        "figures",
+        "greeting",
+        "line",
+        "relay",
+        "ring",
+        "ring_later",
+    )
 
     def __init__(
         self,
@@ -145,7 +163,7 @@ class Connection(Framed):
 
     def pause_writing(self) -> None:
         """The client does not take what we write: nor do we read what would only make us write more."""
-        self.line.clogged_at = time.monotonic()
+        self.relay.clogged(self.line, time.monotonic())
         if self._transport is not None and not self._is_closing:
             self._transport.underlying_transport.pause_reading()
 
@@ -165,13 +183,12 @@ class Connection(Framed):
 
     def write(self) -> None:
         """Send everything that waits, as one message where it fits into one."""
-        messages = self.line.drain()
-        if self._transport is not None and not self._is_closing:  # nothing may follow a close frame (section 5.5.1)
-            for message in messages:
+        for message in self.line.drain():
+            if self._transport is not None and not self._is_closing:  # nothing may follow a close frame (section 5.5.1)
                 self._transport.send(_BINARY, message)
 
     def end(self, close: int, code: str, why: str) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         if self._is_closing or self._transport is None:
             return
         self.figures.closes[code] += 1
@@ -183,12 +200,12 @@ class Connection(Framed):
         self._part(close, why)
 
     def ping(self) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         if self._transport is not None and not self._is_closing:
             self._transport.send_ping()
 
     def pause(self, seconds: float) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         if self._transport is None or self._is_closing:
             return
         self._transport.underlying_transport.pause_reading()
@@ -198,7 +215,7 @@ class Connection(Framed):
             self._pause = asyncio.get_running_loop().call_later(seconds, self._paused_enough)
 
     def proceed(self) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         is_held = self._pause is not None or self.line.paused or self.line.clogged_at
         if self._transport is not None and not self._is_closing and not is_held:
             self._transport.underlying_transport.resume_reading()

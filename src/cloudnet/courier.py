@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from cloudnet.codes import Code
 from cloudnet.errors import CloudError, Refused
 from cloudnet.keys import Identity, login_text, verify, welcome_text
 from cloudnet.packets import (
@@ -21,7 +22,6 @@ from cloudnet.packets import (
     Accepted,
     Ack,
     Challenge,
-    Code,
     Deliver,
     Limits,
     Login,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
-from cloudnet.packets import EXTRA_BYTES, KEY_BYTES, PAGE, TEXT_CHARACTERS, Code, Entry, Find, Profile
+from cloudnet.packets import EXTRA_BYTES, KEY_BYTES, PAGE, TEXT_CHARACTERS, Entry, Find, Profile
 
 LOOKED_AT = 5000
 """How many profiles a search by name looks at before it answers with what it has, and a cursor to go on from."""

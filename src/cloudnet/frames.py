@@ -11,8 +11,9 @@ import asyncio
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from cloudnet.codes import Close
 from cloudnet.framing import TEXT, Assembler, Broken
-from cloudnet.packets import MESSAGE_BYTES, Close
+from cloudnet.packets import MESSAGE_BYTES
 
 CLOSING_SECONDS = 1.0
 """How long the other side may take to answer a close frame, or to take what was written before ours."""
@@ -30,11 +31,12 @@ _LAST_CODE = 4999
 class Framed(WSListener):
     """The rules of frames for one connection. Subclasses say what becomes of messages and of faults."""
 
-    is_shaken = False
-    """Whether the handshake was ever done."""
+    __slots__ = ("_assembler", "_is_closing", "_transport", "is_shaken")
 
     def __init__(self) -> None:
         """Nothing has come yet."""
+        self.is_shaken = False
+        """Whether the handshake was ever done."""
         self._assembler = Assembler(MESSAGE_BYTES)
         self._transport: WSTransport | None = None
         self._is_closing = False
@@ -73,11 +75,12 @@ class Framed(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame; whole binary messages are taken straight away."""
-        if (self._is_closing or transport.is_close_frame_sent) and frame.msg_type != _CLOSE:
+        kind = frame.msg_type
+        if (self._is_closing or transport.is_close_frame_sent) and kind != _CLOSE:
             return  # picows reads on for a moment when it has refused a frame
         try:
             is_plain = frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
-            if is_plain and frame.msg_type == _BINARY and self._assembler.is_between:
+            if is_plain and kind == _BINARY and not self._assembler.kind:
                 self._take(frame.get_payload_as_bytes())
             elif (whole := self._joined(transport, frame)) is not None:
                 (self._take_text if whole[0] == TEXT else self._take)(whole[1])

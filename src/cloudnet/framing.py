@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import struct
 
-from cloudnet.packets import Close
+from cloudnet.codes import Close
 
 TEXT = 1
 BINARY = 2
@@ -30,19 +30,15 @@ class Broken(Exception):
 class Assembler:
     """Joins the frames of one connection's messages."""
 
-    __slots__ = ("_decoder", "_kind", "_most", "_whole")
+    __slots__ = ("_decoder", "_most", "_whole", "kind")
 
     def __init__(self, most: int) -> None:
         """`most`: bytes of a whole message."""
         self._most = most
-        self._kind = 0
+        self.kind = 0
+        """Of the message that was begun; 0 between two."""
         self._whole = bytearray()  # no list of parts: empty fragments without end would make it grow, beside every bound
         self._decoder: codecs.IncrementalDecoder | None = None
-
-    @property
-    def is_between(self) -> bool:
-        """Whether no message has been begun."""
-        return not self._kind
 
     def take(self, opcode: int, payload: bytes, *, fin: bool, reserved: bool) -> tuple[int, bytes] | None:
         """One data frame (text, binary or continuation); the kind and bytes of a message once it is whole.
@@ -52,12 +48,12 @@ class Assembler:
         if reserved:
             raise Broken(Close.MALFORMED, "a reserved bit is set, and no extension was agreed on")
         if opcode == 0:
-            if not self._kind:
+            if not self.kind:
                 raise Broken(Close.MALFORMED, "a continuation without a beginning")
-        elif self._kind:
+        elif self.kind:
             raise Broken(Close.MALFORMED, "a new message within another one")
         else:
-            self._kind = opcode
+            self.kind = opcode
             self._decoder = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
         if len(self._whole) + len(payload) > self._most:
             raise Broken(Close.TOO_BIG, f"a message of more than {self._most} bytes")
@@ -69,8 +65,8 @@ class Assembler:
         self._whole += payload
         if not fin:
             return None
-        kind, whole = self._kind, bytes(self._whole)
-        self._kind = 0
+        kind, whole = self.kind, bytes(self._whole)
+        self.kind = 0
         self._whole.clear()
         self._decoder = None
         return kind, whole

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloudnet.backbone import Emptied, Fetch, Handover, Place
-from cloudnet.packets import Code, Login, Resume
+from cloudnet.codes import Code
+from cloudnet.packets import Login, Resume
 from cloudnet.presence import TAKEN_OVER
 from cloudnet.session import Session, State
 

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from cloudnet.codes import Code
 from cloudnet.errors import Failed
 from cloudnet.figures import Figures
+from cloudnet.line import Line, Origin
 from cloudnet.mailbox import Mailbox
-from cloudnet.packets import Code, Limits
-from cloudnet.session import Flight, Line, Origin, Session
+from cloudnet.packets import Limits
+from cloudnet.session import Flight, Session
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +110,7 @@ class Keeping:
 
     def not_kept(self, flight: Flight, why: str) -> None:
         """The disk did not take a message: what its recipient may still take stays in flight, anything else goes back."""
-        session = self._routes.get(flight.deliver.to) if flight.deliver is not None else None
+        session = self._routes.get(flight.deliver.to)
         if session is not None and session.line is not None and flight in session.flights:
             return
         if flight.origin is not None:

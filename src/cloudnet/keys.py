@@ -15,8 +15,9 @@ from pathlib import Path
 import nacl.exceptions
 import nacl.signing
 
+from cloudnet.codes import Code
 from cloudnet.errors import ConfigError, Refused
-from cloudnet.packets import KEY_BYTES, Code, Profile
+from cloudnet.packets import KEY_BYTES, Profile
 
 _LOGIN = b"cloudnet login 1\n"
 _WELCOME = b"cloudnet welcome 1\n"

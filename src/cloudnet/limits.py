@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudnet.packets import Code
+from cloudnet.codes import Code
 
 HANDSHAKES_BURST_SECONDS = 5.0
 """An address may open as many connections at once as its rate allows in so many seconds."""

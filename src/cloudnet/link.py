@@ -15,14 +15,15 @@ from contextlib import suppress
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from picows.url import WSParsedURL
 
+from cloudnet.codec import from_server, messages
 from cloudnet.errors import Failed, Refused
 from cloudnet.framing import BINARY, Assembler
-from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome, from_server, messages
+from cloudnet.packets import MESSAGE_BYTES, Bye, Challenge, FromClient, FromServer, Welcome
 
-SILENCE_SECONDS = 45.0
-"""After so long without a word from the server it is pinged,"""
+SILENCE_SECONDS = 65.0
+"""After so long without a word from the server it is pinged, which has pinged a silent client before; and"""
 ANSWER_SECONDS = 30.0
-"""and taken for gone if it does not answer within this."""
+"""it is taken for gone if it does not answer within this."""
 
 _OPCODES = {WSMsgType.CONTINUATION: 0, WSMsgType.BINARY: BINARY}
 _quiet = logging.LoggerAdapter(logging.getLogger("cloudnet.picows"), {})

@@ -99,7 +99,6 @@ class Mailbox:
 
         `row`: its place in the order, if it was given one before, here or on another node.
         """
-        assert flight.deliver is not None
         flight.row = row or self.next_row()
         message = flight.deliver
         if self._turn is not None and self._turn.deletes:  # of the same message, maybe: a turn puts before it deletes

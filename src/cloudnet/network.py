@@ -32,11 +32,13 @@ from cloudnet.backbone import (
 )
 from cloudnet.bringing import Bringing
 from cloudnet.carriage import Carriage, Carried
+from cloudnet.codes import Code
 from cloudnet.handing import Handing
 from cloudnet.holding import Holding
-from cloudnet.packets import Code, Deliver, Profile, Send
+from cloudnet.line import Origin
+from cloudnet.packets import Deliver, Profile, Send
 from cloudnet.places import FORGOTTEN, PRESENT, Peer, Places
-from cloudnet.session import Flight, Origin, State
+from cloudnet.session import Flight, State
 
 if TYPE_CHECKING:
     from cloudnet.relay import Relay
@@ -59,13 +61,13 @@ class Far:
         self.safe: list[int] = []
 
     def accept(self, seq: int) -> None:
-        """See `session.Origin`."""
+        """See `line.Origin`."""
         if not self.safe:
             self._owner.settle_soon(self)
         self.safe.append(seq)
 
     def reject(self, seq: int, code: str, why: str) -> None:
-        """See `session.Origin`."""
+        """See `line.Origin`."""
         self._owner.backbone.say(self.node, Returned(seq, code, why))
 
     def settle(self) -> None:
@@ -239,9 +241,8 @@ class Network:
         send = Send(seq, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
         now = time.monotonic()
         target = self.relay.attendance.routes.get(carry.to)
-        if target is not None and target.is_open:
+        if target is not None and target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, origin, seq, now):
             self.relay.figures.forwarded += 1
-            target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, origin, seq, now)
         elif target is not None or not self.carry(origin, carry.sender, send, carry.at):
             self.relay.keep_or_pass(origin, carry.sender, send, now, carry.at, carried.row)
 
@@ -275,9 +276,8 @@ class Network:
         send = Send(carry.ref, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
         target = relay.attendance.routes.get(carry.to)
         now = time.monotonic()
-        if target is not None and target.is_open:
+        if target is not None and target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, far, carry.ref, now):
             relay.figures.forwarded += 1
-            target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, far, carry.ref, now)
         elif target is not None or not self.carry(far, carry.sender, send, carry.at, carry.hops + 1):
             relay.keep_or_pass(far, carry.sender, send, now, carry.at)
 

@@ -6,7 +6,6 @@ that do not read. `server` answers with `page`; docs/cloud-protocol.md lists the
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from cloudnet import __version__
@@ -25,14 +24,14 @@ def page(server: Server) -> str:
     figures, mailbox, attendance = server.figures, server.mailbox, server.attendance
     out = Page()
     out.add("cloud_build_info", "gauge", "Version of the server.", [((("version", __version__),), 1)])
-    states = Counter(str(session.state) for session in attendance.sessions.values())
+    ready = sum(session.state is State.READY for session in attendance.sessions.values())
     out.one("cloud_connections", "gauge", "Open connections, logged in or not.", server.admission.total)
     out.one("cloud_greetings", "gauge", "Connections that have not logged in yet.", len(server.greetings))
     out.add(
         "cloud_sessions",
         "gauge",
         "Sessions, by state: ready or away.",
-        [((("state", state),), states[state]) for state in (State.READY, State.AWAY)],
+        [((("state", State.READY),), ready), ((("state", State.AWAY),), len(attendance.sessions) - ready)],
     )
     out.one("cloud_accepts", "counter", "Connections accepted.", figures.accepts)
     out.counts("cloud_turned_away", "reason", "Connections refused before their handshake.", figures.turned_away)
@@ -52,11 +51,10 @@ def page(server: Server) -> str:
     out.counts("cloud_drops", "reason", "Messages that were not delivered.", figures.drops)
     out.counts("cloud_packets", "packet", "Other packets of clients.", figures.packets)
     out.counts("cloud_pauses", "reason", "Times that a client was not read for a while.", figures.paused)
-    flights = [session.flights for session in attendance.sessions.values() if session.flights]
-    clogged = sum(1 for one in attendance.sessions.values() if one.line is not None and one.line.clogged_at)
-    out.one("cloud_messages_under_way", "gauge", "Messages sent on and not taken yet.", sum(map(len, flights)))
+    flights = sum(len(session.flights) for session in attendance.flying)
+    out.one("cloud_messages_under_way", "gauge", "Messages sent on and not taken yet.", flights)
     out.one("cloud_oldest_under_way_seconds", "gauge", "Age of the oldest of them.", figures.oldest_under_way)
-    out.one("cloud_clients_clogged", "gauge", "Clients that do not take what is written to them.", clogged)
+    out.one("cloud_clients_clogged", "gauge", "Clients that do not take what is written to them.", len(server.relay.clogs))
     out.histogram("cloud_delay_seconds", "From a message's arrival to its recipient's taking it.", figures.delay)
     out.one("cloud_mailbox_messages", "gauge", "Messages in the mailbox.", mailbox.total_messages)
     out.one("cloud_mailbox_bytes", "gauge", "Bytes of their bodies.", mailbox.total_bytes)

@@ -1,4 +1,4 @@
-"""Every packet between a Cloud Client and a Cloud Server, its codec and the limits that both sides know.
+"""Every packet between a Cloud Client and a Cloud Server, and the limits that both sides know; `codec` makes bytes of them.
 
 A WebSocket binary message is one MessagePack array of packets, handled in order; so whatever is to be said in one turn goes
 in one frame. A packet is an array too: its number, then its fields. Trailing fields may be left out where a default is given;
@@ -9,13 +9,7 @@ docs/cloud-protocol.md describes all of this for other languages, tests/vectors/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import IntEnum, StrEnum
-from typing import Annotated
-
 import msgspec
-
-from cloudnet.errors import Refused
 
 VERSION = 1
 KEY_BYTES = 32
@@ -38,49 +32,6 @@ PAGE = 100
 """How many profiles one page of a search holds at the most."""
 KEYS = 1000
 """How many keys one packet may name."""
-
-
-class Close(IntEnum):
-    """With which WebSocket code a server ends a connection (RFC 6455 section 7.4; from 4000 on our own)."""
-
-    MOVING = 1012
-    MALFORMED = 1002
-    TEXT = 1003
-    POLICY = 1008
-    TOO_BIG = 1009
-    FAULT = 1011
-    OVERLOADED = 1013
-    LOGIN_REFUSED = 4001
-    DEADLINE = 4002
-    ALREADY_CONNECTED = 4003
-    TAKEN_OVER = 4004
-    LEFT = 4005
-
-
-class Code(StrEnum):
-    """Why a packet or a login was turned down: stable words that programs may rely on."""
-
-    MALFORMED = "malformed"
-    TOO_BIG = "too-big"
-    BAD_SIGNATURE = "bad-signature"
-    WRONG_SERVER = "wrong-server"
-    ALREADY_CONNECTED = "already-connected"
-    NOT_LOGGED_IN = "not-logged-in"
-    UNKNOWN_RECIPIENT = "unknown-recipient"
-    MAILBOX_FULL = "mailbox-full"
-    NO_ROOM = "no-room"
-    TOO_MANY = "too-many"
-    TOO_FAST = "too-fast"
-    OVERLOADED = "overloaded"
-    NOT_YOURS = "not-yours"
-    MOVING = "moving"
-    DEADLINE = "deadline"
-    SLOW_READER = "slow-reader"
-    TAKEN_OVER = "taken-over"
-    OUT_OF_ORDER = "out-of-order"
-    EXPIRED = "expired"
-    FAULT = "fault"
-    LEFT = "left"
 
 
 class Packet(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True, tag_field="packet"):
@@ -365,44 +316,3 @@ FromServer = (
     | ServerStatus
     | Servers
 )
-
-_encoder = msgspec.msgpack.Encoder()
-_from_client: msgspec.msgpack.Decoder[list[FromClient]] = msgspec.msgpack.Decoder(
-    Annotated[list[FromClient], msgspec.Meta(max_length=PACKETS)]
-)
-_from_server: msgspec.msgpack.Decoder[list[FromServer]] = msgspec.msgpack.Decoder(list[FromServer])
-
-encode = _encoder.encode
-"""A list of packets as the bytes of one WebSocket message."""
-
-
-def from_client(message: bytes) -> list[FromClient]:
-    """Decode what a client sent; raises Refused (``malformed``) with the reason."""
-    try:
-        return _from_client.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise Refused(f"not packets of a client: {fault}", Code.MALFORMED) from None
-
-
-def from_server(message: bytes) -> list[FromServer]:
-    """Decode what a server sent; raises Refused (``malformed``) with the reason."""
-    try:
-        return _from_server.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise Refused(f"not packets of a server: {fault}", Code.MALFORMED) from None
-
-
-def messages(packets: Sequence[FromClient | FromServer]) -> list[bytes]:
-    """Packets as WebSocket messages, one if they fit, none if there are none; no single packet is longer than MESSAGE_BYTES."""
-    if not packets:
-        return []
-    message = _encoder.encode(packets)
-    if len(packets) == 1 or (len(message) <= MESSAGE_BYTES and len(packets) <= PACKETS):
-        return [message]
-    half = len(packets) >> 1
-    return messages(packets[:half]) + messages(packets[half:])
-
-
-def encode_one(packet: FromClient | FromServer) -> bytes:
-    """One packet as a WebSocket message of its own."""
-    return _encoder.encode([packet])

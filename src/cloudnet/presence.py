@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from cloudnet.codes import Close, Code
+from cloudnet.deadlines import Deadlines
 from cloudnet.errors import Refused
-from cloudnet.packets import KEYS, Close, Code, Limits, Login, Presence
-from cloudnet.session import Line, Session, State
+from cloudnet.line import Line
+from cloudnet.packets import KEYS, Limits, Login, Presence
+from cloudnet.session import Session, State
 
 Changed = Callable[[bytes, str], None]
 
@@ -26,6 +29,9 @@ class Attendance:
         self.routes: dict[bytes, Session] = {}
         """From a device's or a profile's key to its session."""
         self.known: set[bytes] = set(known)
+        self.deadlines = Deadlines()
+        self.flying: set[Session] = set()
+        """All with something in flight, and some that had: whoever goes through it takes those out."""
         self._limits = limits
         self._changed = changed
         self._watchers: dict[bytes, set[Session]] = {}
@@ -51,7 +57,7 @@ class Attendance:
             if session.fits(login.resume):
                 return session, True
             self.end(session, "")
-        session = Session(login.key, now, self._limits)
+        session = Session(login.key, now, self._limits, self.flying)
         self.sessions[login.key] = session
         self._lead(login.key, session)
         return session, False
@@ -59,17 +65,20 @@ class Attendance:
     def ready(self, session: Session, line: Line, now: float, at: int, *, resumed: bool) -> None:
         """It has a connection. `at` in ms since the epoch."""
         session.attach(line, now)
+        self.deadlines.watch(session)
         self.known.add(session.key)
         self.tell(session, "resumed" if resumed else "came", at)
 
     def lose(self, session: Session, now: float, at: int) -> None:
         """Its connection is gone; it may come back."""
         session.detach(now)
+        self.deadlines.watch(session)
         self.tell(session, "away", at)
 
     def end(self, session: Session, state: str = "left", at: int = 0) -> None:
         """It is over; an empty `state` tells nobody, since the key comes back at once."""
         session.end()
+        self.flying.discard(session)
         if state:
             self.tell(session, state, at)
         if self.sessions.get(session.key) is session:

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 from picows import WSError
 
 from cloudnet import __version__
+from cloudnet.codes import Code
 from cloudnet.courier import Courier, Outgoing
 from cloudnet.errors import CloudError, Failed, Refused
 from cloudnet.link import Link, dial
 from cloudnet.packets import (
     Accepted,
     Bye,
-    Code,
     Deliver,
     Done,
     Found,

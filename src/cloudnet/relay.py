@@ -17,30 +17,20 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from cloudnet.asking import Asking
+from cloudnet.codec import from_client
+from cloudnet.codes import Close, Code
 from cloudnet.directory import Directory
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
+from cloudnet.greeting import Greeting
 from cloudnet.keeping import Keeping
 from cloudnet.keys import written
 from cloudnet.limits import Bucket
+from cloudnet.line import Line, Origin
 from cloudnet.mailbox import Mailbox
-from cloudnet.packets import (
-    ID_BYTES,
-    KEY_BYTES,
-    Ack,
-    Close,
-    Code,
-    Deliver,
-    Leave,
-    Limits,
-    Login,
-    Profile,
-    Send,
-    Welcome,
-    from_client,
-)
+from cloudnet.packets import ID_BYTES, KEY_BYTES, Ack, Deliver, Leave, Limits, Login, Profile, Send, Welcome
 from cloudnet.presence import TAKEN_OVER, Attendance
-from cloudnet.session import DRAIN_SECONDS, KEEP_SECONDS, Flight, Greeting, Line, Origin, Session
+from cloudnet.session import DRAIN_SECONDS, KEEP_SECONDS, Flight, Session
 
 if TYPE_CHECKING:
     from cloudnet.backbone import Handover
@@ -50,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 BURST_SECONDS = 2.0
 """A client may send as many messages at once as its rate allows in so many seconds."""
+
+LOOKS = 64
+"""Sessions whose deadlines are seen to in one turn of the event loop: thousands that came at once are due at once."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -83,6 +76,8 @@ class Relay:
         """The other nodes, where there are any."""
         self._routes = attendance.routes
         self._buckets: dict[bytes, Bucket] = {}
+        self.clogs: set[Line] = set()
+        """Connections that take nothing of what is written to them."""
         self._asking = Asking(self, spawn)
 
     # -- connections ------------------------------------------------------------------------------
@@ -123,6 +118,7 @@ class Relay:
         if session.key not in self._buckets:
             rate = self.limits.messages_per_second
             self._buckets[session.key] = Bucket(rate, rate * BURST_SECONDS, now)
+        session.allowance = self._buckets[session.key]
         session.backlog |= bool(count)
         if self.elsewhere is not None:
             self.elsewhere.reclaim(session.key)  # before anything is read, since it comes before what is read
@@ -141,6 +137,7 @@ class Relay:
 
     def part(self, line: Line) -> None:
         """As `lose`, but nobody is told: the session goes on on another node."""
+        self.clogs.discard(line)
         session = line.session
         if session is not None:
             self.keeping.park(session)
@@ -148,6 +145,7 @@ class Relay:
 
     def lose(self, line: Line) -> None:
         """A connection is gone: what was in flight on it goes to the disk, and its session may come back."""
+        self.clogs.discard(line)
         session = line.session
         if session is None:
             return
@@ -156,6 +154,7 @@ class Relay:
 
     def leave(self, line: Line) -> None:
         """A client says that it goes for good."""
+        self.clogs.discard(line)
         session = line.session
         if session is not None:
             self.keeping.park(session)
@@ -169,7 +168,7 @@ class Relay:
         session = line.session
         if session is None:
             return  # it was taken over or ended; what still comes in is nobody's
-        now, at = time.monotonic(), _wall()
+        now, at = time.monotonic(), time.time_ns() // 1_000_000
         session.heard = now
         session.pinged = False
         messages = 0
@@ -187,7 +186,9 @@ class Relay:
             else:
                 self.figures.packets[kind.__name__] += 1
                 messages += self._asking.take(line, session, packet)
-        self._hold_back(line, session, messages or 1, now)  # acknowledgements and empty messages are not free either
+        wait = session.allowance.take(messages or 1, now)  # acknowledgements and empty messages are not free either
+        if wait or line.clogged_at or line.pending > self.limits.under_way:
+            self._hold_back(line, wait)
 
     def _taken(self, session: Session, position: int, now: float) -> None:
         flights = session.flights
@@ -204,9 +205,8 @@ class Relay:
         if session.backlog:
             self.keeping.read_on(session)
 
-    def _hold_back(self, line: Line, session: Session, messages: int, now: float) -> None:
+    def _hold_back(self, line: Line, wait: float) -> None:
         """Who sends faster than granted, or has too much under way, is not read for a while: TCP tells the sender."""
-        wait = self._buckets[session.key].take(messages, now)
         if wait:
             self.figures.paused[Code.TOO_FAST] += 1
             line.wire.pause(wait)
@@ -237,9 +237,8 @@ class Relay:
             )
             return
         target = self._routes.get(send.to)
-        if target is not None and target.is_open:
+        if target is not None and target.forward(session.key, send.id, at, send.to, body, line, seq, now):
             figures.forwarded += 1
-            target.forward(session.key, send.id, at, send.to, body, line, seq, now)
             return
         if target is None and self.elsewhere is not None and self.elsewhere.carry(line, session.key, send, at):
             return
@@ -255,13 +254,12 @@ class Relay:
         if device is None:
             self.keeping.drop(origin, send.seq, Code.UNKNOWN_RECIPIENT, f"nobody here is {written(send.to)}")
             return
-        if target is None and (target := self._routes.get(device)) is not None and target.is_open:
-            # A profile of an earlier session: its device is here and has not registered it again yet, or never will.
-            self.figures.forwarded += 1
-            target.forward(sender, send.id, at, send.to, send.body, origin, send.seq, now)
-            return
-        if target is None:  # its device may be here in a fresh session that has not registered this key again
+        if target is None:
+            # A profile of an earlier session: its device may be here and has not registered it again yet, or never will.
             target = self.attendance.sessions.get(device)
+            if target is not None and target.forward(sender, send.id, at, send.to, send.body, origin, send.seq, now):
+                self.figures.forwarded += 1
+                return
         if not send.keep and (target is None or target.line is None):
             self.keeping.drop(
                 origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"
@@ -322,9 +320,15 @@ class Relay:
             self.elsewhere.listed(key, profile, at)
         return at
 
+    def clogged(self, line: Line, now: float) -> None:
+        """A client does not read what is written to it."""
+        line.clogged_at = now
+        self.clogs.add(line)
+
     def unclogged(self, line: Line) -> None:
-        """A client reads again."""
+        """It reads again."""
         line.clogged_at = 0.0
+        self.clogs.discard(line)
         if line.paused:
             line.relieve()
         else:
@@ -335,35 +339,48 @@ class Relay:
     # -- once a second ----------------------------------------------------------------------------------
 
     def sweep(self, now: float) -> None:
-        """See to every deadline: silent clients, windows that close, messages nobody takes, connections that are stuck."""
+        """See to every deadline at once; a server takes the sessions a few at a time."""
         self.sweep_messages(now)
-        for session in list(self.attendance.sessions.values()):
+        while self.sweep_sessions(now):
+            pass
+        self.forget(now)
+
+    def sweep_sessions(self, now: float) -> bool:
+        """Silent clients and windows that close, `LOOKS` of them; whether there may be more."""
+        due = self.attendance.deadlines.due(self.attendance.sessions, now, LOOKS)
+        for session in due:
             line = session.line
-            if session.is_overdue(now):
-                if line is not None:
-                    line.wire.end(Close.DEADLINE, Code.DEADLINE, "nothing was heard of you")
-                    self.lose(line)
-                else:
-                    self.attendance.end(session, "left", _wall())
-            elif line is not None and session.wants_ping(now):
-                line.wire.ping()
-        for key in [
-            key for key, bucket in self._buckets.items() if key not in self.attendance.sessions and bucket.is_full(now)
-        ]:
-            del self._buckets[key]
+            if not session.is_overdue(now):
+                if session.wants_ping(now) and line is not None:
+                    line.wire.ping()
+                self.attendance.deadlines.watch(session)
+            elif line is not None:
+                line.wire.end(Close.DEADLINE, Code.DEADLINE, "nothing was heard of you")
+                self.lose(line)
+            else:
+                self.attendance.end(session, "left", _wall())
+        return len(due) == LOOKS
 
     def sweep_messages(self, now: float) -> None:
-        """The part that cannot wait: for ten thousand clients who say nothing it is a look at each and no more."""
+        """Messages that nobody takes, connections that are stuck."""
         oldest = now
-        for session in [one for one in self.attendance.sessions.values() if one.flights or (one.line and one.line.clogged_at)]:
-            if session.flights and session.flights[0].at < now - KEEP_SECONDS:
+        flying = self.attendance.flying
+        for session in list(flying):
+            if not session.flights:
+                flying.discard(session)
+            elif session.flights[0].at < now - KEEP_SECONDS:
                 oldest = min(oldest, session.flights[0].at)
                 self.keeping.keep_overdue(session, now)
-            line = session.line
-            if line is not None and line.clogged_at and now - line.clogged_at >= DRAIN_SECONDS:
-                line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
-                self.lose(line)
+        for line in [line for line in self.clogs if line.session is not None and now - line.clogged_at >= DRAIN_SECONDS]:
+            line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
+            self.lose(line)
         self.figures.oldest_under_way = now - oldest
+
+    def forget(self, now: float) -> None:
+        """Drop what is known of the rates of those who are not here and have been quiet."""
+        sessions = self.attendance.sessions
+        for key in [key for key, bucket in self._buckets.items() if key not in sessions and bucket.is_full(now)]:
+            del self._buckets[key]
 
     async def settle_everything(self) -> None:
         """Before the end: what is in flight goes to the disk, and whoever sent it is told."""

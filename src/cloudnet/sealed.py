@@ -15,9 +15,10 @@ import nacl.exceptions
 import nacl.public
 import nacl.signing
 
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, verify
-from cloudnet.packets import ID_BYTES, KEY_BYTES, Code
+from cloudnet.packets import ID_BYTES, KEY_BYTES
 
 _SIGNED = b"cloudnet letter 1\n"
 OVERHEAD_BYTES = 256

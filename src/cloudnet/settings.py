@@ -117,7 +117,9 @@ _RANGES: dict[str, tuple[float, float]] = {
 def parser() -> argparse.ArgumentParser:
     """The command line of `cloud-server`."""
     made = argparse.ArgumentParser(
-        prog="cloud-server", description="A relay through which clients that cannot reach each other exchange messages."
+        prog="cloud-server",
+        description="A relay through which clients that cannot reach each other exchange messages.",
+        allow_abbrev=False,  # else a flag of a later version would change what a script's shortened one means
     )
     made.add_argument("--version", action="version", version=f"cloud-server {__version__}")
     made.add_argument("--config", metavar="FILE", type=Path, help="TOML file whose table [cloud] holds the same names")

@@ -27,8 +27,13 @@ __all__ = ["SECTIONS", "read_settings", "run", "serve"]
 logger = logging.getLogger(__name__)
 
 
-async def serve(read_document: Callable[[], Document], data: Path, lifeline: int | None = None) -> None:
-    """Run the agent until SIGTERM or SIGINT, or until `lifeline` (a pipe) ends; SIGHUP reads the configuration again."""
+async def serve(
+    read_document: Callable[[], Document], data: Path, lifeline: int | None = None, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Run the agent until SIGTERM or SIGINT, or until `lifeline` (a pipe) ends; SIGHUP reads the configuration again.
+
+    `ready` is called once everything runs.
+    """
     agent = Agent(read_settings(read_document()), data, SystemClock())
     with contextlib.closing(agent):
         stop = asyncio.Event()
@@ -41,12 +46,13 @@ async def serve(read_document: Callable[[], Document], data: Path, lifeline: int
         agent.happen(EventKind.AGENT_STARTED, f"{agent.settings.machine.name or machine_name()}'s agent has started")
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(agent.supervisor.run(), name="supervisor"),
+                group.create_task(agent.watch.run(), name="watch"),
                 group.create_task(agent.probing.run(), name="probes"),
                 group.create_task(agent.scraping.run(), name="pages"),
                 group.create_task(agent.rounds.run(), name="rounds"),
                 group.create_task(agent.uplink.run(), name="uplink"),
             ]
+            ready()
             await stop.wait()
             if lifeline is not None:
                 loop.remove_reader(lifeline)
@@ -56,7 +62,9 @@ async def serve(read_document: Callable[[], Document], data: Path, lifeline: int
                 task.cancel()
 
 
-def run(read_document: Callable[[], Document], data: Path, lifeline: int | None = None) -> None:
+def run(
+    read_document: Callable[[], Document], data: Path, lifeline: int | None = None, ready: Callable[[], None] = lambda: None
+) -> None:
     """Run the agent in this process until it is told to stop; raises ConfigError and Refused."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    asyncio.run(serve(read_document, data, lifeline))
+    asyncio.run(serve(read_document, data, lifeline, ready))

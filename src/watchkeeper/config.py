@@ -53,12 +53,14 @@ class Timed(Part, frozen=True, kw_only=True):
 class Asked(Timed, frozen=True, kw_only=True):
     """A part that asks something outside and may wait in vain; `misses` in a row make it count as failed.
 
-    `name` tells several of one kind apart; left out, the kind is the name.
+    `name` tells several of one kind apart; left out, the kind is the name. With `liveness`, a server that does not answer it
+    counts as hung (see ``[server.NAME.liveness]``).
     """
 
     name: str = ""
     timeout: Duration = Duration(2)
     misses: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
+    liveness: bool = False
 
 
 def decode_hook(wanted: type, written: Any) -> Any:

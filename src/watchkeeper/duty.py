@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from watchkeeper.collect.process import ProcessReader, Supervised
 from watchkeeper.collect.rounds import Rounds
 from watchkeeper.collect.scraping import Scraping, Source
 from watchkeeper.config import Document
-from watchkeeper.control.supervisor import Supervisor
+from watchkeeper.control.watch import Watch
 from watchkeeper.errors import ConfigError, Failed
 from watchkeeper.introduce import introduce, machine_name
 from watchkeeper.model import (
@@ -40,9 +40,9 @@ from watchkeeper.model import (
     Severity,
     new_id,
 )
-from watchkeeper.probe.probing import Probing, name_probes
-from watchkeeper.standing import LINK_FAMILIES, SERVER_FAMILIES, LinkFigures, ServerFigures
-from watchkeeper.watched import Settings, read_settings
+from watchkeeper.probe.probing import Asking, Probing, name_probes
+from watchkeeper.standing import LINK_FAMILIES, SERVER_FAMILIES, LinkFigures, ServerFigures, Weighed
+from watchkeeper.watched import Settings, is_handed_over, read_settings
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
@@ -63,17 +63,23 @@ class Agent:
         self._started_at = milliseconds(clock.wall())
         self._leaving = False
         self._name = settings.machine.name or machine_name()
-        self.probing = Probing(clock, data / "agent" / "probe", wanted=self._is_awake, changed=self._probed, emit=self.tell)
-        self.scraping = Scraping(clock, self._is_awake)
-        self.supervisor = Supervisor(
-            settings.server, data / "agent", clock, emit=self.tell, changed=self._changed, ready=self._is_ready
+        self.probing = Probing(
+            clock,
+            data / "agent" / "probe",
+            wanted=self._is_awake,
+            changed=self._probed,
+            emit=self.tell,
+            answered=self._answered,
         )
+        self.scraping = Scraping(clock, self._is_awake)
+        self.watch = Watch(settings.server, data / "agent", clock, emit=self.tell, changed=self._changed, ready=self._is_ready)
+        self.supervisor = self.watch.supervisor
         self.spool = Spool(data / "agent" / "spool", settings.agent.spool)
         self.uplink = Uplink(self._hub_address, self._hub_token, self._introduce, self.spool, self, clock)
         self.rounds = Rounds(clock, self._take)
         self.processes = ProcessReader(tasks(), self._servers, self._processes)
         self.itself = Itself()
-        self.rounds.add("process", self.processes, self.processes.families)
+        self.rounds.add("process", Weighed(self.processes, self.watch.upkeep.weigh, self._processes), self.processes.families)
         self.rounds.add("server", ServerFigures(self.statuses), lambda: SERVER_FAMILIES)
         self.rounds.add("probe", self.probing, self.probing.families)
         self.rounds.add("openmetrics", self.scraping, self.scraping.families)
@@ -85,7 +91,7 @@ class Agent:
 
     async def order(self, action: Action) -> Outcome:
         """See `wire.uplink.Duty`."""
-        return await self.supervisor.order(action)
+        return await self.watch.order(action)
 
     def logs(self, server: str, lines: int, *, follow: bool) -> AsyncGenerator[tuple[str, ...], None]:
         """See `wire.uplink.Duty`."""
@@ -94,6 +100,10 @@ class Agent:
     def statuses(self) -> tuple[ServerStatus, ...]:
         """See `wire.uplink.Duty`; with the probes' word on each server's health."""
         return tuple(self._with_health(status) for status in self.supervisor.statuses())
+
+    def evidence(self, identity: str) -> AsyncGenerator[bytes, None]:
+        """See `wire.uplink.Duty`."""
+        return self.watch.evidence(identity)
 
     # -- changes ------------------------------------------------------------------------------------
 
@@ -127,7 +137,8 @@ class Agent:
 
     async def stop(self) -> None:
         """Stop the servers, if that is wanted, and let the hub hear of it."""
-        if self.settings.agent.on_stop == "stop" and not self._leaving:
+        leaving = self._leaving or is_handed_over(self._data, self._clock.wall())
+        if self.settings.agent.on_stop == "stop" and not leaving:
             await self.supervisor.stop_all()
         self.happen(EventKind.AGENT_STOPPED, f"{self._name}'s agent stops")
         with contextlib.suppress(TimeoutError):
@@ -141,7 +152,7 @@ class Agent:
         self.processes.close()
         self.itself.close()
         self.spool.close()
-        self.supervisor.close()
+        self.watch.close()
 
     # -- leaves -------------------------------------------------------------------------------------
 
@@ -154,6 +165,13 @@ class Agent:
         for name, leaf in settings.probe.items():
             askings += name_probes("", [msgspec.structs.replace(leaf, name=leaf.name or name)], period)
         self.probing.replace(askings)
+        self.watch.replace(
+            settings.server,
+            control=settings.agent.control,
+            evidence=settings.agent.evidence,
+            marked=_names(asking for asking in askings if asking.leaf.liveness),
+            asked=_names(askings),
+        )
         self.scraping.replace(
             Source(name, leaf.name or f"{leaf_number}", leaf, float(leaf.period or period))
             for name, server in settings.server.items()
@@ -174,6 +192,9 @@ class Agent:
             self._changed(server)
             self.supervisor.see_ready()
 
+    def _answered(self, server: str, probe: str, ok: bool, why: str) -> None:  # noqa: FBT001  # as the frame of the probes tells it
+        self.watch.hearing.probed(server, probe, ok, why)
+
     def _with_health(self, status: ServerStatus) -> ServerStatus:
         """A server that runs is as its probes say, or up if it has none; one that is being started is not known yet."""
         health: Health = "down"
@@ -186,7 +207,8 @@ class Agent:
                 health = "up"
             case ServerState.STARTING | ServerState.WAITING:
                 health = "unknown"
-        return msgspec.structs.replace(status, health=health, reason=reason, probes=self.probing.results(status.name))
+        probes = self.probing.results(status.name)
+        return self.watch.annotate(msgspec.structs.replace(status, health=health, reason=reason, probes=probes))
 
     def _has_probes(self, server: str) -> bool:
         settings = self.settings.server.get(server)
@@ -223,6 +245,15 @@ class Agent:
             return (self._data / "link-token").read_text(encoding="ascii").strip()
         except OSError as fault:
             raise Failed(f"the token for the hub on this machine cannot be read: {fault.strerror}") from None
+
+
+def _names(askings: Iterable[Asking]) -> dict[str, list[str]]:
+    """The names of these probes, by server."""
+    found: dict[str, list[str]] = {}
+    for asking in askings:
+        if asking.server:
+            found.setdefault(asking.server, []).append(asking.name)
+    return found
 
 
 def link_address(hub: str) -> str:

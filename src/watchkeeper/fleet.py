@@ -208,7 +208,7 @@ class Fleet:
         self.note(Event(new_id(at), at, kind, text, machine, severity=severity))
 
     def note(self, event: Event) -> None:
-        """Add an event to the next batch."""
+        """Add an event that is made already to the next batch."""
         self._events.append(event)
         if self.hearer is not None:
             self.hearer.event(event)

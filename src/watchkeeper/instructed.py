@@ -18,15 +18,16 @@ from watchkeeper.alert.settings import (
     TuneSettings,
     WitnessSettings,
 )
-from watchkeeper.config import Document, Part
+from watchkeeper.config import Document
 from watchkeeper.journal import JournalSettings
+from watchkeeper.office import OfficeSettings, read_tables
 from watchkeeper.query import QuerySettings
 from watchkeeper.remote.settings import Target
 from watchkeeper.store import StoreSettings
 from watchkeeper.web.settings import WebSettings
 
 
-class HubSettings(Part, frozen=True, kw_only=True):
+class HubSettings(OfficeSettings, frozen=True, kw_only=True):
     """All tables that the hub owns."""
 
     web: WebSettings = WebSettings()
@@ -65,6 +66,7 @@ def read_settings(document: Document) -> HubSettings:
         maintenance=listed(document, "maintenance", MaintenanceSettings),
         topology=document.part("topology", TopologySettings),
         witness=document.part("witness", WitnessSettings),
+        **read_tables(document),
     )
 
 

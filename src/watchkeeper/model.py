@@ -148,6 +148,9 @@ class EventKind(enum.StrEnum):
     SERVER_STOPPING = "server_stopping"
     SERVER_STOPPED = "server_stopped"
     SERVER_RESTART_PLANNED = "server_restart_planned"
+    SERVER_WARNED = "server_warned"
+    KEEPER_LOST = "keeper_lost"
+    KEEPER_REPLACED = "keeper_replaced"
     PROBE_FAILED = "probe_failed"
     PROBE_RECOVERED = "probe_recovered"
     AGENT_STARTED = "agent_started"
@@ -163,6 +166,12 @@ class EventKind(enum.StrEnum):
     HUB_STOPPED = "hub_stopped"
     STORE_REPAIRED = "store_repaired"
     STORE_FULL = "store_full"
+    CHANNEL_FAILING = "channel_failing"
+    CHANNEL_RECOVERED = "channel_recovered"
+    NOTIFICATION_FAILED = "notification_failed"
+    HEARTBEAT_UP = "heartbeat_up"
+    HEARTBEAT_LATE = "heartbeat_late"
+    HEARTBEAT_DOWN = "heartbeat_down"
     MACHINE_REBOOTED = "machine_rebooted"
     ALERT_FIRED = "alert_fired"
     ALERT_RESOLVED = "alert_resolved"
@@ -170,6 +179,21 @@ class EventKind(enum.StrEnum):
     ALERT_MISSED = "alert_missed"
     INCIDENT_CHANGED = "incident_changed"
     MARK = "mark"
+    SERVER_WAITING = "server_waiting"
+    SERVER_HELD = "server_held"
+    SERVER_BUSY = "server_busy"
+    SERVER_HUNG = "server_hung"
+    SERVER_LIVES = "server_lives"
+    SERVER_PAUSED = "server_paused"
+    SERVER_RESUMED = "server_resumed"
+    LOAD_EXPECTED = "load_expected"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    LIMIT_KEPT = "limit_kept"
+    RESTART_MISSED = "restart_missed"
+    EVIDENCE_SAVED = "evidence_saved"
+    PERSON_NEEDED = "person_needed"
+    STRESS_STARTED = "stress_started"
+    STRESS_ENDED = "stress_ended"
 
 
 _order = itertools.count()
@@ -214,6 +238,12 @@ class ServerState(enum.StrEnum):
 
 Health = Literal["up", "down", "unknown"]
 
+Verb = Literal["start", "stop", "restart", "pause", "resume", "expect"]
+"""What may be ordered. ``expect``: heavy work is announced, so that its server is not taken for hung."""
+
+OURSELVES = "watchkeeper"
+"""Who acts when nobody has ordered it."""
+
 
 class ProbeResult(msgspec.Struct, frozen=True):
     """The last attempt of one probe. `why` is empty on success; `at` is 0 before the first attempt."""
@@ -224,6 +254,10 @@ class ProbeResult(msgspec.Struct, frozen=True):
     at: int = 0
     duration: float = 0.0
     why: str = ""
+
+
+HeartbeatState = Literal["new", "up", "late", "down"]
+"""How a heartbeat stands that somebody else has to send."""
 
 
 class Notes(NamedTuple):
@@ -240,7 +274,10 @@ class ServerStatus(msgspec.Struct, frozen=True):
     """Where one server stands now, as its agent sees it.
 
     `since` is when `state` was entered, `started_at` when the present process was spawned (0: none),
-    `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words.
+    `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words. `liveness` is what its
+    signs of life tell (empty: nothing is known), with the reason in `liveness_why`, and `says` is what it says of itself.
+    `paused_until` is 0 when it is not paused, -1 when it is until somebody resumes it. `asks` is what a person must decide,
+    `restart_at` the next restart by its schedule (0: none), `allowed` what its agent lets a hub do.
     """
 
     name: str
@@ -255,6 +292,15 @@ class ServerStatus(msgspec.Struct, frozen=True):
     last_exit: str = ""
     next_attempt_at: int = 0
     probes: tuple[ProbeResult, ...] = ()
+    group: str = ""
+    liveness: Literal["", "fine", "busy", "hung"] = ""
+    liveness_why: str = ""
+    says: str = ""
+    paused_until: int = 0
+    paused_why: str = ""
+    asks: str = ""
+    restart_at: int = 0
+    allowed: tuple[Verb, ...] = ()
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -271,11 +317,12 @@ class Machine(msgspec.Struct, frozen=True):
     agent_started_at: int
 
 
-Verb = Literal["start", "stop", "restart"]
-
-
 class Action(msgspec.Struct, frozen=True):
-    """An operator's order to one server: a journal row before it is a message."""
+    """An order to one server: a journal row before it is a message.
+
+    `by` is a person or a program, ``watchkeeper`` for what an agent did by itself; `reason` is their own. `seconds` is for
+    how long, where the verb has that (0: until it is taken back); a `dry_run` is only answered with what would happen.
+    """
 
     id: str
     at: int
@@ -283,6 +330,9 @@ class Action(msgspec.Struct, frozen=True):
     server: str
     verb: Verb
     by: str
+    reason: str = ""
+    seconds: float = 0.0
+    dry_run: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -7,12 +7,15 @@ Importing this room loads no numpy: the store's arrays are named for type checke
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from watchkeeper.model import Block, Dictionary, Family, Frame, Matcher, Notes, Rollup, Series
 from watchkeeper.telling import Bulletin
+
+Admit = Callable[[int, int], None]
+"""Hears how many samples of how many series are about to be read, more or less; raises `Refused` where that is too much."""
 
 
 class Reader(Protocol):
@@ -120,11 +123,19 @@ class Channel(Protocol):
         """
         ...
 
+    async def look(self) -> None:
+        """See cheaply whether the receiver is there, with nothing handed over; raises `Failed` as long as it is not.
+
+        The frame asks each second while something waits, so that it goes out as soon as the receiver is back.
+        """
+        ...
+
 
 class Store(Protocol):
     """Where figures are kept: frames in, aligned columns out.
 
-    One writer. A frame counts as durable only once `commit` has returned after it was taken.
+    One writer. A frame counts as durable only once `commit` has returned after it was taken. `select`, `series` and
+    `rollups` may wait for a disk or for another program, so they are asked in a thread; the rest is for the loop.
     Series come out with the hub's labels (``machine``) already on them.
     """
 
@@ -158,11 +169,16 @@ class Store(Protocol):
         """The matching series; with a range, those that had a column in it."""
         ...
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """The raw samples with start <= time <= end (ms) of all matching series, a block per time axis.
 
-        Raises `Refused` (``too-much``) with the number of samples when it would read more than `most` (None: its own limit).
+        Before any is read `admit` hears how many there are. Raises what that raises, and `Refused` (``too-much``) with the
+        number of samples when it is more than the store itself reads at once.
         """
+        ...
+
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """What `select` gives of the last few rounds, from this process alone: for who must not wait for another one."""
         ...
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from watchkeeper.collect.process import ProcessReader, Supervised
 from watchkeeper.failing import FAMILIES, figures, is_failing
 from watchkeeper.model import Family, Series, ServerStatus
 from watchkeeper.wire.spool import Spool
@@ -45,6 +46,39 @@ class ServerFigures:
 
     def close(self) -> None:
         """See `seams.Reader`."""
+
+
+class Weighed:
+    """The reader of what servers use, with an ear for whoever holds that against their limits."""
+
+    def __init__(
+        self,
+        reader: ProcessReader,
+        weigh: Callable[[str, Mapping[str, float], int], None],
+        supervised: Callable[[], Sequence[Supervised]],
+    ) -> None:
+        """`weigh(server, figures by metric, pid)` is called at each read, for each server that has a process."""
+        self.series = reader.series
+        self._reader = reader
+        self._weigh = weigh
+        self._supervised = supervised
+
+    def read(self) -> Sequence[float]:
+        """See `seams.Reader`."""
+        values = self._reader.read()
+        self.series = self._reader.series
+        pids = {one.server: one.pid for one in self._supervised()}
+        found: dict[str, dict[str, float]] = {}
+        for series, value in zip(self.series, values, strict=True):
+            found.setdefault(series.labels[0][1], {})[series.name] = value
+        for server, known in found.items():
+            if server in pids:
+                self._weigh(server, known, pids[server])
+        return values
+
+    def close(self) -> None:
+        """See `seams.Reader`."""
+        self._reader.close()
 
 
 class LinkFigures:

@@ -184,7 +184,8 @@ class Notification(msgspec.Struct, frozen=True):
     """One bulletin for one channel: a row before it is a message. `id` is also the idempotency key that receivers see.
 
     waiting -> claimed -> delivered, or back to waiting until `due_at` after a failed attempt; failed: for good, and why.
-    `after` is the notification that this one replaces because its channel could not deliver (fall-back).
+    `after` is the notification that this one replaces because its channel could not deliver (fall-back). `unsure`: the last
+    attempt failed, but the receiver may have taken it all the same (it broke off after the message was sent).
     """
 
     id: str
@@ -199,3 +200,4 @@ class Notification(msgspec.Struct, frozen=True):
     why: str = ""
     receipt: str = ""
     after: str = ""
+    unsure: bool = False

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -13,7 +15,10 @@ from watchkeeper.collect import CollectSettings
 from watchkeeper.collect.openmetrics import OpenMetrics
 from watchkeeper.config import NAME, Document, Part
 from watchkeeper.control import ServerSettings
+from watchkeeper.control.archive import EvidenceSettings
+from watchkeeper.control.conditions import DiskRoom, FileThere
 from watchkeeper.control.order import levels
+from watchkeeper.control.permission import ControlSettings
 from watchkeeper.probe import Leaf
 from watchkeeper.quantities import Duration, Secret, Size
 
@@ -42,6 +47,8 @@ class AgentSettings(Part, frozen=True, kw_only=True):
     token: Secret | None = None
     on_stop: Literal["stop", "leave"] = "stop"
     spool: Size = Size(64 << 20)
+    control: ControlSettings = ControlSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
 
     def __post_init__(self) -> None:
         """Refuse what could never work."""
@@ -59,11 +66,23 @@ class WatchedServer(ServerSettings, frozen=True, kw_only=True):
     `command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
     never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
-    how it is run: ``process`` is a program of the agent's own.
+    how it is run: ``process`` is a program of the agent's own. Its operator agrees with `stress` to its being put under load
+    (`watchkeeper stress`).
+
+    `environment_files` (systemd's format; a dash before the name: it may be missing) come before `environment`. It runs as
+    `user`, `group` and that user's groups with `groups` added, which only root may ask for, with `umask`, the limits of
+    `rlimits` (``nofile = 65536``, ``core = "unlimited"``, ``"1024:4096"`` for soft and hard), `nice`, `ionice` (realtime,
+    best-effort, idle) with `ionice_level`, and `oom_score_adj`. `forks`: its first process puts it into the background and
+    ends; the one that is left is kept.
+
+    What it `requires` must be ready before it, and when that goes down it is stopped until it is back. It is started only
+    when all of `start_when` holds. Those that are `in_group` together can be ordered together; `control` is what a hub
+    may do to it (a list of verbs, or ``false`` for nothing).
     """
 
     probe: tuple[Leaf, ...] = ()
     metrics: tuple[OpenMetrics, ...] = ()
+    stress: bool = False
 
 
 SECTIONS: dict[str, Any] = {
@@ -89,10 +108,10 @@ class Settings(msgspec.Struct, frozen=True):
 def read_settings(document: Document) -> Settings:
     """The agent's part of a configuration, relative folders made whole; raises ConfigError."""
     servers = {
-        name: msgspec.structs.replace(server, folder=document.folder / (server.folder or ""))
+        name: _placed(server, document.folder / (server.folder or ""))
         for name, server in document.named("server", WatchedServer).items()
     }
-    levels({name: server.after for name, server in servers.items()})
+    levels({name: server.before for name, server in servers.items()})
     return Settings(
         document.part("machine", MachineSettings),
         document.part("agent", AgentSettings),
@@ -100,3 +119,35 @@ def read_settings(document: Document) -> Settings:
         servers,
         document.named("probe", Leaf),
     )
+
+
+def _placed(server: WatchedServer, folder: Path) -> WatchedServer:
+    """With its folder whole, and the paths of its conditions, which are relative to it."""
+    conditions = tuple(
+        msgspec.structs.replace(one, path=folder / one.path) if isinstance(one, FileThere | DiskRoom) else one
+        for one in server.start_when
+    )
+    return msgspec.structs.replace(server, folder=folder, start_when=conditions)
+
+
+HANDED_OVER_SECONDS = 180.0
+"""How old the marker of a planned restart may be: one that was never followed by a stop must not change a later one."""
+
+
+def hand_over(data: Path) -> None:
+    """Mark that the agent of this data folder is about to be stopped and started again: its servers go on meanwhile."""
+    folder = data / "agent"
+    if folder.is_dir():  # else no agent has ever run here
+        (folder / "handover").touch(mode=0o600)
+
+
+def is_handed_over(data: Path, now: float) -> bool:
+    """Whether a stop at `now` (wall seconds) is the first half of a planned restart; the marker counts once."""
+    marker = data / "agent" / "handover"
+    try:
+        age = now - marker.stat().st_mtime
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):
+        marker.unlink()
+    return -1 <= age <= HANDED_OVER_SECONDS

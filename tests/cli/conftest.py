@@ -24,7 +24,9 @@ from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessa
 
 from watchkeeper.cli import main
 from watchkeeper.model import Event, EventKind, Machine, Outcome, ProbeResult, ServerState, ServerStatus
+from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceList, EvidencePiece, EvidenceView
 from watchkeeper.web.shapes import (
+    ActionAsk,
     ActionView,
     EventsView,
     FromBrowser,
@@ -38,6 +40,7 @@ from watchkeeper.web.shapes import (
     ServerFigures,
     ServerView,
     SignInLink,
+    StressAnnouncement,
     Tick,
 )
 
@@ -96,7 +99,10 @@ class StandIn:
         self.sentence = "1 of 3 servers needs attention: shop is down."
         self.lines = [f"line {number}" for number in range(1, 21)]
         self.actions: dict[str, ActionView] = {}
+        self.announced: list[dict[str, str]] = []
         self.refuse: set[str] = set()
+        self.asks: list[ActionAsk] = []
+        self.evidence: list[EvidenceView] = []
         self.has_live = True
         self.query: tuple[int, Any] = (200, {"status": "success", "data": {"resultType": "vector", "result": []}})
         self.asked: dict[str, str] = {}
@@ -189,6 +195,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, EventsView(tuple(reversed(self.hub.events))))
         elif path == "/live" and self.hub.has_live:
             self._live()
+        elif path == "/api/evidence":
+            sought = dict(parse_qsl(query))
+            listed = [one for one in self.hub.evidence if one.server == sought.get("server", one.server)]
+            self._answer(200, EvidenceList(tuple(listed[: int(sought["limit"])])))
+        elif steps[-2:-1] == ["evidence"]:
+            pieces = (EvidencePiece("why", "it hung"), EvidencePiece("threads", "one sleeps"))
+            self._answer(200, EvidenceFile(steps[-1], NOW, "web", 4711, "it hung", 0.2, pieces, ("sockets",)))
         elif steps[:2] == ["api", "actions"]:
             self._answer(200, self.hub.settle(steps[2]))
         elif steps[-1] == "logs":
@@ -205,7 +218,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self._answer(401, Problem("not-signed-in", "sign in first"))
         elif steps[-1] == "actions":
-            machine, server, verb = steps[2], steps[4], json.loads(body)["verb"]
+            self.hub.asks.append(msgspec.json.decode(body, type=ActionAsk))
+            machine, server, verb = steps[2], steps[4], self.hub.asks[-1].verb
             if not any(view.connected and view.machine.name == machine for view in self.hub.machines):
                 self._answer(409, Problem("not-connected", f"{machine} is not connected", "look whether its agent runs"))
             else:
@@ -213,6 +227,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif self.path.startswith("/api/v1/query"):
             self.hub.asked = dict(parse_qsl(body.decode()))
             self._answer(*self.hub.query)
+        elif self.path == "/api/stress/announcements":
+            announced = msgspec.json.decode(body, type=StressAnnouncement)
+            self.hub.announced.append(json.loads(body))
+            kind = EventKind.STRESS_STARTED if announced.what == "started" else EventKind.STRESS_ENDED
+            self._answer(201, Event("e", NOW, kind, "as it was said"))
         elif self.path == "/api/sign-in-links":
             self._answer(201, SignInLink(f"{self.hub.url}/sign-in#once", NOW))
         else:

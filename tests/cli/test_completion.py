@@ -22,7 +22,7 @@ def test_the_script_is_the_shells_language(shell: str) -> None:
 
 
 def test_bash_completes_verbs_and_servers(hub, environ, tmp_path) -> None:
-    """`watchkeeper re<Tab>` and `watchkeeper restart w<Tab>` in a real bash give what a person would type."""
+    """`watchkeeper re<Tab>` (two verbs) and `watchkeeper restart w<Tab>` in a real bash give what a person would type."""
     bash = shutil.which("bash")
     assert bash, "bash is on every Linux that runs these tests"
     program = tmp_path / "watchkeeper"
@@ -36,7 +36,7 @@ def test_bash_completes_verbs_and_servers(hub, environ, tmp_path) -> None:
     done = subprocess.run(
         [bash, "-c", ask], env=environ | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["restart", "web"], done.stderr
+    assert done.stdout.splitlines() == ["restart resume", "web"], done.stderr
 
 
 def test_names_are_every_server(hub, cli, capsys) -> None:

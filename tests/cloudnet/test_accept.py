@@ -14,9 +14,9 @@ from websockets.asyncio.client import connect as dial
 
 from cloudnet.accept import forwarded, listen
 from cloudnet.client import connect
+from cloudnet.codes import Close, Code
 from cloudnet.errors import ConfigError, Refused
 from cloudnet.keys import Identity
-from cloudnet.packets import Close, Code
 from rigs import certificates
 from rigs.cloud import Cloud, cloud, unharmed
 from rigs.programs import free_port

@@ -6,19 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rigs.chaos import Account, Chaos
-
-
-def judge(chaos: Chaos) -> None:
-    """Say what happened, and whether it was right."""
-    account = Account(chaos.folder, chaos.total)
-    print(f"\n{account.sent} sent, {account.accepted} accepted, {account.taken} taken;", dict(chaos.broken))  # noqa: T201  # its summary
-    assert account.lost == []
-    assert account.twice == []
-    assert account.disordered == []
-    assert account.owed == 0
-    assert not account.refused
-    assert account.accepted > 100
+from rigs.chaos import Chaos, judge
 
 
 async def test_thirty_clients_for_ten_seconds(tmp_path: Path) -> None:

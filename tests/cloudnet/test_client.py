@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from cloudnet.client import connect
+from cloudnet.codes import Code
 from cloudnet.courier import Courier
 from cloudnet.errors import ConfigError, Failed, Refused
 from cloudnet.keys import Identity
-from cloudnet.packets import Code, Deliver
+from cloudnet.packets import Deliver
 from cloudnet.sealed import Letter
 from rigs.cloud import Cable, CloudProgram, cloud, take
 

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from cloudnet.client import connect
+from cloudnet.codes import Close, Code
 from cloudnet.keys import Identity
-from cloudnet.packets import Close, Code
 from rigs.cloud import Cable, cloud, unharmed
 from rigs.stranger import ACCEPTED, ACK, BYE, DELIVER, PING, PONG, REFUSAL, REJECTED, SEND, close_code, frame, raw, stranger
 
@@ -169,7 +169,7 @@ async def test_a_login_and_something_else_is_no_login(tmp_path: Path) -> None:
 
 async def test_who_never_logs_in_is_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At its deadline, with 4002; until then it is a figure of its own."""
-    monkeypatch.setattr("cloudnet.session.GREETING_SECONDS", 0.2)
+    monkeypatch.setattr("cloudnet.greeting.GREETING_SECONDS", 0.2)
     async with cloud(tmp_path) as here, unharmed(here), stranger(here.url) as one:
         assert (await here.figures())["cloud_greetings"] == 1
         assert (await one.end())[::2] == (Close.DEADLINE, Code.DEADLINE)
@@ -237,7 +237,6 @@ async def test_who_has_too_much_under_way_is_not_read_until_it_is_less(tmp_path:
 
 async def test_a_half_open_peer_is_found_out_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cable that holds everything: senders do not wait for long, the peer is asked, taken for gone, and gets all later."""
-    monkeypatch.setattr("cloudnet.server.SWEEP_SECONDS", 0.0)
     monkeypatch.setattr("cloudnet.session.PING_SECONDS", 1.0)
     monkeypatch.setattr("cloudnet.session.SILENCE_SECONDS", 2.5)
     bob = Identity.new()

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudnet import courier as courier_room
+from cloudnet.codes import Code
 from cloudnet.courier import Courier, Message, Outgoing
 from cloudnet.errors import Failed, Refused
+from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity
-from cloudnet.packets import Accepted, Challenge, Code, Deliver, Limits, Rejected, Send, Welcome
+from cloudnet.packets import Accepted, Challenge, Deliver, Limits, Rejected, Send, Welcome
 from cloudnet.sealed import Letter, seal
-from cloudnet.session import Greeting
 from rigs.relay import AUTHORITY, SERVER
 
 ANN, BOB, EVE = (Identity(bytes([number]) * 32) for number in (1, 2, 3))

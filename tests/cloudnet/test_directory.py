@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudnet import directory
+from cloudnet.codes import Code
 from cloudnet.directory import EARTH_METRES, Directory, checked_profile, metres_between
 from cloudnet.errors import Refused
-from cloudnet.packets import EXTRA_BYTES, PAGE, TEXT_CHARACTERS, Code, Entry, Find, Profile
+from cloudnet.packets import EXTRA_BYTES, PAGE, TEXT_CHARACTERS, Entry, Find, Profile
 from rigs.wire import POISONS
 
 ROUND = 2 * math.pi * EARTH_METRES

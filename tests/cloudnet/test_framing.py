@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudnet.codes import Close
 from cloudnet.framing import BINARY, INVALID_TEXT, TEXT, Assembler, Broken, frame
-from cloudnet.packets import Close
 
 
 class Part(NamedTuple):
@@ -27,7 +27,7 @@ def joined(*parts: Part, most: int = 100) -> tuple[int, bytes] | None:
     assembler = Assembler(most)
     for part in parts[:-1]:
         assert assembler.take(part.opcode, part.payload, fin=part.fin, reserved=part.reserved) is None
-        assert not assembler.is_between
+        assert assembler.kind
     last = parts[-1]
     return assembler.take(last.opcode, last.payload, fin=last.fin, reserved=last.reserved)
 
@@ -77,7 +77,7 @@ def test_a_message_may_be_as_long_as_the_limit() -> None:
         assert assembler.take(BINARY, bytes(60), fin=False, reserved=False) is None
         assert assembler.take(0, b"", fin=False, reserved=False) is None
         assert assembler.take(0, bytes(40), fin=True, reserved=False) == (BINARY, bytes(100))
-        assert assembler.is_between
+        assert not assembler.kind
 
 
 def test_binary_is_not_read_as_text() -> None:

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudnet import keys
+from cloudnet.codes import Code
 from cloudnet.errors import ConfigError, Refused
 from cloudnet.keys import Identity, login_text, profile_text, verify, welcome_text
-from cloudnet.packets import Code, Profile
+from cloudnet.packets import Profile
 
 SEED = bytes(range(32))
 POINTS_OF_SMALL_ORDER = [

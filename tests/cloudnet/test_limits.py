@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudnet.codes import Code
 from cloudnet.limits import HANDSHAKES_BURST_SECONDS, Admission, Bucket, overload
-from cloudnet.packets import Code
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:

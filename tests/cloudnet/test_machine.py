@@ -19,14 +19,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from cloudnet.codec import encode_one, from_server
+from cloudnet.codes import Code
 from cloudnet.courier import Courier, Message, Outgoing
 from cloudnet.errors import Refused
+from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity, profile_text
 from cloudnet.packets import (
     Accepted,
     AskStatus,
     Challenge,
-    Code,
     Deliver,
     Done,
     Find,
@@ -43,11 +45,8 @@ from cloudnet.packets import (
     ServerStatus,
     Watch,
     Welcome,
-    encode_one,
-    from_server,
 )
 from cloudnet.sealed import Letter
-from cloudnet.session import Greeting
 from rigs.relay import AUTHORITY, SERVER, Office, ScriptedWire
 
 IDENTITIES = [Identity(bytes([number]) * 32) for number in (1, 2, 3)]
@@ -307,7 +306,7 @@ class Machine(RuleBasedStateMachine):
         """A client's connection takes nothing more, or takes it again."""
         if (wire := self.parties[who].wire) is not None and wire.closed is None:
             if is_clogged:
-                wire.line.clogged_at = time.monotonic()
+                self.office.relay.clogged(wire.line, time.monotonic())
             else:
                 self.office.relay.unclogged(wire.line)
 

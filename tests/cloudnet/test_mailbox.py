@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudnet.client import connect
+from cloudnet.codes import Code
 from cloudnet.errors import ConfigError, Failed, Refused
 from cloudnet.keys import Identity
 from cloudnet.mailbox import Mailbox
 from cloudnet.mailfile import READ_BYTES, next_row
-from cloudnet.packets import Code, Deliver
+from cloudnet.packets import Deliver
 from cloudnet.session import Flight
 from rigs.cloud import CloudProgram, cloud
 from rigs.programs import until

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cloudnet.client import connect
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity
-from cloudnet.packets import Code
 from rigs.cloud import Cable, Cloud, CloudProgram, cloud, take
 from rigs.nats import NatsProgram
 

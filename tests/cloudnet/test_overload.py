@@ -17,9 +17,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from cloudnet.client import Client, connect
+from cloudnet.codes import Close, Code
 from cloudnet.errors import Failed, Refused
 from cloudnet.keys import Identity
-from cloudnet.packets import Close, Code
 from rigs.cloud import Cloud, CloudProgram, cloud, unharmed
 from rigs.stranger import BYE, MOVING, Stranger, stranger
 

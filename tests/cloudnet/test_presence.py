@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
-from cloudnet.packets import KEYS, Code, Presence, Resume
+from cloudnet.packets import KEYS, Presence, Resume
 from cloudnet.presence import Attendance
 from cloudnet.session import Session, State
 from rigs.relay import LIMITS, ScriptedWire, bare_login

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloudnet.client import connect
+from cloudnet.codes import Close
 from cloudnet.keys import Identity
-from cloudnet.packets import Close
 from rigs.cloud import CloudProgram
 from rigs.stranger import close_code, frame, raw
 

@@ -153,6 +153,8 @@ def test_who_comes_and_goes_is_printed(ann: Person, bob: Person) -> None:
 WRONG = {
     "no verb": ([], 2, "VERB"),
     "no such verb": (["sing"], 2, "invalid choice"),
+    "half a flag": (["--time=3", "ping"], 2, "unrecognized arguments: --time=3"),
+    "half a flag of a verb": (["listen", "--cou", "1"], 2, "unrecognized arguments: --cou 1"),
     "no key": (["send", "nonsense", "x"], 2, "expected 52 letters and digits"),
     "no place": (["find", "--near", "north"], 2, "expected LAT,LON"),
     "no identity": (["--identity", "/nowhere/id", "ping"], 2, "cannot be read"),

@@ -17,6 +17,7 @@ from cloudnet import (
     directory,
     frames,
     framing,
+    greeting,
     keys,
     limits,
     link,
@@ -28,7 +29,8 @@ from cloudnet import (
     server,
     session,
 )
-from cloudnet.packets import Close, Code, Entry, Limits, Profile, Resume
+from cloudnet.codes import Close, Code
+from cloudnet.packets import Entry, Limits, Profile, Resume
 from rigs.wire import CLIENT, SERVER
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cloud-protocol.md").read_text(encoding="utf-8")
@@ -120,7 +122,7 @@ def test_no_limit_of_the_packets_is_left_out() -> None:
 
 
 TIMES = {
-    (session.GREETING_SECONDS, "`GREETING_SECONDS`", "server"),
+    (greeting.GREETING_SECONDS, "`GREETING_SECONDS`", "server"),
     (session.PING_SECONDS, "`PING_SECONDS`", "server"),
     (session.SILENCE_SECONDS, "`SILENCE_SECONDS`", "server"),
     (session.KEEP_SECONDS, "`KEEP_SECONDS`", "server"),
@@ -142,7 +144,7 @@ def test_every_time_has_its_row() -> None:
     """Seconds, name and side; and whatever room has another one is named here too."""
     assert {(float(row[0]), row[1], row[2]) for row in rows(SECTIONS["Times"])[1:]} == TIMES
     told = {name.strip("`").partition("`")[0] for _, name, _ in TIMES} | {"BURST_SECONDS", "HANDSHAKES_BURST_SECONDS"}
-    for room in (session, frames, connection, link, reaching, relay, limits):
+    for room in (greeting, session, frames, connection, link, reaching, relay, limits):
         own = {name for name, value in vars(room).items() if name.isupper() and isinstance(value, float)}
         assert own <= told, room.__name__
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from cloudnet.asking import PAGES, PROFILES
+from cloudnet.codec import encode
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, profile_text
 from cloudnet.packets import (
     KEYS,
     Accepted,
     Ack,
-    Code,
     Deliver,
     Done,
     Find,
@@ -29,7 +30,6 @@ from cloudnet.packets import (
     Send,
     Unregister,
     Watch,
-    encode,
 )
 from cloudnet.relay import BURST_SECONDS
 from cloudnet.session import Flight
@@ -82,7 +82,7 @@ def test_one_message_asks_for_so_many_pages(office: Office) -> None:
 def test_who_reads_no_answers_is_not_read(office: Office) -> None:
     """Until it takes what was written; what is settled meanwhile does not change that."""
     wire = enter(office, ANN)
-    wire.line.clogged_at = time.monotonic()
+    office.relay.clogged(wire.line, time.monotonic())
     say(office, wire, Find(1))
     assert wire.is_paused
     wire.line.relieve()
@@ -216,7 +216,7 @@ def test_acknowledgements_alone_are_charged_too(office: Office) -> None:
 def test_who_reads_again_is_read_again(office: Office) -> None:
     """A pause for speed may end while the client is clogged; when it is not any more, nothing else would have it read on."""
     wire = enter(office, ANN)
-    wire.line.clogged_at = 1.0
+    office.relay.clogged(wire.line, 1.0)
     wire.pause(1.0)
     office.relay.unclogged(wire.line)
     assert not wire.is_paused

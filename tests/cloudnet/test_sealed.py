@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity
-from cloudnet.packets import Code
 from cloudnet.sealed import OVERHEAD_BYTES, Letter, _text, seal, unseal
 from rigs.wire import DEEP, POISONS
 

@@ -90,6 +90,14 @@ def test_a_mistake_on_the_command_line_names_its_flag(arguments: list[str], said
         read(arguments)
 
 
+def test_half_a_flag_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """A later flag that begins alike must not change what a script means."""
+    with pytest.raises(SystemExit) as end:
+        read(["--worker", "2"])
+    assert end.value.code == 2
+    assert "unrecognized arguments: --worker 2" in capsys.readouterr().err
+
+
 def test_a_flag_is_named_although_there_is_a_file(tmp_path: Path) -> None:
     """Whoever was wrong is told, not the file that was right."""
     with pytest.raises(ConfigError, match=r"^--workers: "):

@@ -11,13 +11,13 @@ import nacl.bindings
 import nacl.signing
 import pytest
 
-from cloudnet import keys, packets
+from cloudnet import codec, keys, packets
+from cloudnet.codec import from_client, from_server
 from cloudnet.courier import Courier, Outgoing
 from cloudnet.errors import Refused
+from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity
-from cloudnet.packets import from_client, from_server
 from cloudnet.sealed import unseal
-from cloudnet.session import Greeting
 from rigs.wire import CLIENT, SERVER
 from vectors import generate
 
@@ -61,7 +61,7 @@ def test_packets_are_their_fields_in_order(name: str, decode: Any, kinds: Any) -
         whole = msgspec.msgpack.encode([fields])
         (again,) = decode(whole)
         assert again == packet
-        assert packets.encode_one(packet) == whole == bytes.fromhex(one["message"])
+        assert codec.encode_one(packet) == whole == bytes.fromhex(one["message"])
     assert seen == {(kind.__name__, kind.__struct_config__.tag) for kind in kinds}
 
 

@@ -11,26 +11,37 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from watchkeeper.control.lifecycle import (
     ALIVE,
+    LONGEST_EXTENSION,
     Clear,
     Do,
     Exited,
+    Extend,
+    Hold,
+    Hung,
     Input,
     Life,
+    Pause,
     Policy,
     Restart,
+    Resume,
     Spawned,
     SpawnFailed,
     Start,
     Stop,
     Tick,
+    Waits,
+    at_cap,
+    gravity,
     pause,
     step,
+    worth_telling,
 )
 from watchkeeper.model import ServerState as S  # a table of them
 
 POLICY = Policy(stop_grace=10, first=1, most=60, stable=10)
 NOW = 1000.0
 START, STOP, RESTART, CLEAR, SPAWNED = Start("me"), Stop("me"), Restart("me"), Clear(), Spawned()
+HUNG, HOLD, WAITS, PAUSE, RESUME = Hung("silent"), Hold("db is down"), Waits("waits for db"), Pause("paused"), Resume("me")
 FAILED, CRASHED, CLEAN, TICK = (
     SpawnFailed("no program"),
     Exited("exit status 1", clean=False),
@@ -78,6 +89,28 @@ def life(state: S, **more: object) -> Life:
         (life(S.STOPPING), TICK, S.STOPPING, Do.NOTHING),
         (life(S.STOPPING, due=NOW), TICK, S.STOPPING, Do.KILL),
         (life(S.STOPPED), CRASHED, S.STOPPED, Do.NOTHING),
+        (life(S.RUNNING), HUNG, S.STOPPING, Do.TERMINATE),
+        (life(S.STARTING), HUNG, S.STARTING, Do.NOTHING),
+        (life(S.STOPPING), HUNG, S.STOPPING, Do.NOTHING),
+        (life(S.RUNNING, paused="p"), HUNG, S.RUNNING, Do.NOTHING),
+        (life(S.STOPPING, hung=True, again=True), CRASHED, S.STARTING, Do.SPAWN),
+        (life(S.STOPPING, hung=True, again=True, failures=1), CRASHED, S.BACKOFF, Do.NOTHING),
+        (life(S.STOPPING, hung=True, again=True, left=(Do.TERMINATE, Do.KILL), due=NOW), TICK, S.STOPPING, Do.TERMINATE),
+        (life(S.RUNNING), HOLD, S.STOPPING, Do.TERMINATE),
+        (life(S.BACKOFF), HOLD, S.WAITING, Do.NOTHING),
+        (life(S.STOPPED), HOLD, S.STOPPED, Do.NOTHING),
+        (life(S.RUNNING, paused="p"), HOLD, S.RUNNING, Do.NOTHING),
+        (life(S.WAITING), WAITS, S.WAITING, Do.NOTHING),
+        (life(S.RUNNING), PAUSE, S.RUNNING, Do.NOTHING),
+        (life(S.WAITING), PAUSE, S.STOPPED, Do.NOTHING),
+        (life(S.BACKOFF), PAUSE, S.STOPPED, Do.NOTHING),
+        (life(S.RUNNING, paused="p"), CRASHED, S.EXITED, Do.NOTHING),
+        (life(S.STARTING, paused="p"), FAILED, S.EXITED, Do.NOTHING),
+        (life(S.STOPPED, paused="p", held=True), RESUME, S.WAITING, Do.NOTHING),
+        (life(S.STOPPED, paused="p"), RESUME, S.STOPPED, Do.NOTHING),
+        (life(S.STOPPED), RESUME, S.STOPPED, Do.NOTHING),
+        (life(S.STOPPED, paused="p"), START, S.WAITING, Do.NOTHING),
+        (life(S.RUNNING, paused="p"), STOP, S.STOPPING, Do.TERMINATE),
     ],
 )
 def test_transitions(before: Life, given_: Input, after: S, do: Do) -> None:
@@ -132,17 +165,93 @@ def test_restarts_count_unexpected_ends_alone() -> None:
     assert again.restarts == 1
 
 
+def test_a_hung_one_is_asked_for_a_core_first_if_that_is_wanted() -> None:
+    """SIGABRT, SIGTERM, SIGKILL until it works, each after the grace of one that hangs; without the wish, no SIGABRT."""
+    policy = Policy(hung_grace=2, abort=True)
+    done = [step(life(S.RUNNING), HUNG, policy, NOW, 0.5)]
+    for number in (1, 2, 3):
+        done.append(step(done[-1].life, TICK, policy, NOW + 2 * number, 0.5))
+    assert [taken.do for taken in done] == [Do.ABORT, Do.TERMINATE, Do.KILL, Do.KILL]
+    assert step(life(S.RUNNING), HUNG, POLICY, NOW, 0.5).do is Do.TERMINATE
+
+
+def test_a_stop_in_between_means_no_start_after_a_hang() -> None:
+    """While one that hung is being ended, an operator's stop is the last word."""
+    ending = step(life(S.RUNNING), HUNG, POLICY, NOW, 0.5).life
+    stopped = step(ending, STOP, POLICY, NOW, 0.5).life
+    assert step(stopped, CRASHED, POLICY, NOW, 0.5).life.state is S.STOPPED
+
+
+def test_one_that_hangs_again_and_again_backs_off_and_counts() -> None:
+    """A hang is a failure like a crash: the first restart at once, then with pauses, whatever its policy says of exits."""
+    policy = Policy(restart="never")
+    one = step(step(life(S.RUNNING), HUNG, policy, NOW, 0.5).life, CRASHED, policy, NOW + 1, 0.5).life
+    assert (one.state, one.failures, one.restarts) == (S.STARTING, 1, 1)
+    running = step(one, SPAWNED, policy, NOW + 1, 0.5).life
+    two = step(step(running, HUNG, policy, NOW + 3, 0.5).life, CRASHED, policy, NOW + 4, 0.5).life
+    assert (two.state, two.failures, two.failing_since) == (S.BACKOFF, 2, NOW + 1)
+
+
+def test_what_is_gated_waits_before_every_start() -> None:
+    """With requirements or conditions, a restart too passes by them: at once, and after a pause."""
+    gated = Policy(gated=True)
+    assert step(life(S.RUNNING), CRASHED, gated, NOW, 0.5).life.state is S.WAITING
+    assert step(life(S.BACKOFF, due=NOW), TICK, gated, NOW, 0.5).life.state is S.WAITING
+
+
+def test_the_reason_says_what_is_waited_for_and_then_that_it_is_there() -> None:
+    """Told once, and not as the reason of the start that follows."""
+    waiting = step(life(S.WAITING), WAITS, POLICY, NOW, 0.5).life
+    assert waiting.reason == "waits for db"
+    assert step(waiting, WAITS, POLICY, NOW, 0.5).life is waiting
+    assert step(waiting, CLEAR, POLICY, NOW, 0.5).life.reason == "what it waited for is there"
+    assert step(life(S.WAITING), CLEAR, POLICY, NOW, 0.5).life.reason == life(S.WAITING).reason
+
+
+@pytest.mark.parametrize(("asked", "granted"), [(30, 30), (5000, LONGEST_EXTENSION), (0.5, 5)])
+def test_one_that_stops_may_ask_for_more_time(asked: float, granted: float) -> None:
+    """As much as it asks for, within a bound, and never less than it had; not once it is being killed."""
+    stopping = life(S.STOPPING, left=(Do.KILL,))
+    assert step(stopping, Extend(asked), POLICY, NOW, 0.5).life.due == NOW + granted
+    killing = life(S.STOPPING)
+    assert step(killing, Extend(asked), POLICY, NOW, 0.5).life is killing
+
+
+def test_a_pause_holds_what_would_be_started_until_somebody_resumes() -> None:
+    """A crash in the pause is not undone by itself; a stop in the pause means that nothing is started at its end."""
+    paused = step(life(S.RUNNING), PAUSE, POLICY, NOW, 0.5).life
+    crashed = step(paused, CRASHED, POLICY, NOW, 0.5).life
+    assert crashed.held
+    assert "not started again: paused" in crashed.reason
+    assert step(crashed, TICK, POLICY, NOW + 1e6, 0.5).life.state is S.EXITED
+    assert step(crashed, RESUME, POLICY, NOW, 0.5).life.state is S.WAITING
+    stopped = step(crashed, STOP, POLICY, NOW, 0.5).life
+    assert step(stopped, RESUME, POLICY, NOW, 0.5).life.state is S.STOPPED
+
+
 @settings(deadline=None)
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True), st.floats(0.1, 10), st.floats(10, 3600))
-def test_pauses_double_to_a_cap_and_half_of_them_is_chance(failures: int, chance: float, first: float, most: float) -> None:
-    """None before the first restart; never zero, never over the cap after that."""
+def test_pauses_double_to_a_cap_and_are_a_matter_of_chance(failures: int, chance: float, first: float, most: float) -> None:
+    """None before the first restart; below the cap anything up to the ceiling, at the cap never less than half of it."""
     policy = Policy(first=first, most=most)
     found = pause(failures, policy, chance)
+    ceiling = min(most, first * 2.0 ** min(failures - 2, 60))
     if failures == 1:
         assert found == 0
+    elif ceiling < most:
+        assert found == ceiling * chance
     else:
-        ceiling = min(most, first * 2.0 ** min(failures - 2, 60))
-        assert ceiling / 2 <= found <= ceiling
+        assert most / 2 <= found <= most
+
+
+def test_it_is_graver_and_told_more_rarely_the_longer_it_goes_on() -> None:
+    """Info at first, a warning while pauses grow, critical at the cap; told for ever, a thousand failures in some 15 events."""
+    policy = Policy(first=1, most=60)
+    assert [gravity(count, policy) for count in (1, 2, 7, 8, 1000)] == ["info", "warning", "warning", "critical", "critical"]
+    assert all(worth_telling(count, policy) for count in range(1, 9))
+    assert 14 <= sum(worth_telling(count, policy) for count in range(1, 1001)) <= 20
+    assert any(worth_telling(count, policy) for count in range(10_000, 30_000))
+    assert not at_cap(1, Policy(first=60, most=60))
 
 
 class Keeping(RuleBasedStateMachine):
@@ -158,8 +267,11 @@ class Keeping(RuleBasedStateMachine):
 
     def give(self, given_: Input, chance: float = 0.5) -> None:
         """One step, its deed done as `server` does it."""
-        taken = step(self.life, given_, POLICY, self.now, chance)
+        before = self.life
+        taken = step(before, given_, POLICY, self.now, chance)
         self.life = taken.life
+        if before.paused and isinstance(given_, (Tick, Hung, Hold, Exited, SpawnFailed)) and not before.again:
+            assert taken.do not in {Do.SPAWN, Do.ABORT}, "something happened by itself"
         if taken.do is Do.SPAWN:
             assert not self.process, "a second process"
             assert not self.pending_spawn, "a second process"
@@ -178,6 +290,26 @@ class Keeping(RuleBasedStateMachine):
         """An order."""
         self.wanted = False
         self.give(STOP)
+
+    @rule()
+    def hang(self) -> None:
+        """It does not answer any more."""
+        self.give(HUNG)
+
+    @rule()
+    def hold(self) -> None:
+        """What it requires is down."""
+        self.give(HOLD)
+
+    @rule()
+    def pause(self) -> None:
+        """Somebody wants nothing to happen."""
+        self.give(PAUSE)
+
+    @rule()
+    def resume(self) -> None:
+        """And now again."""
+        self.give(RESUME)
 
     @rule()
     def restart(self) -> None:
@@ -220,10 +352,12 @@ class Keeping(RuleBasedStateMachine):
             assert math.isfinite(self.life.due), "nothing would ever happen again"
         if self.wanted:
             ahead = self.life.again if state is S.STOPPING else state in {S.WAITING, S.STARTING, S.RUNNING, S.BACKOFF}
+            ahead = ahead or bool(self.life.paused and self.life.held)
             assert ahead, "wanted, and given up"
         else:
             assert state in {S.STOPPED, S.STOPPING}
             assert not self.life.again
+            assert not self.life.held
 
 
 TestKeeping = Keeping.TestCase

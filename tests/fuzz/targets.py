@@ -21,22 +21,12 @@ from typing import Any
 import msgspec
 import nacl.public
 
+from cloudnet.codec import encode, from_client, from_server
+from cloudnet.codes import Close, Code
 from cloudnet.errors import Refused
 from cloudnet.framing import BINARY, TEXT, Assembler, Broken
 from cloudnet.keys import Identity
-from cloudnet.packets import (
-    Close,
-    Code,
-    FromClient,
-    Leave,
-    Limits,
-    Ping,
-    Resume,
-    Send,
-    encode,
-    from_client,
-    from_server,
-)
+from cloudnet.packets import FromClient, Leave, Limits, Ping, Resume, Send
 from cloudnet.sealed import Letter, _text, seal, unseal
 from rigs.relay import Office, ScriptedWire, bare_login, greeting
 from rigs.wire import CLIENT, SERVER

@@ -131,7 +131,7 @@ async def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
         session, _ = await journal.access.redeem(link, NOW, "")
         unused = await journal.access.add_link(NOW)
         await journal.access.put_token("ci", "admin", token, NOW)
-        open_files = {file.name: file.stat().st_mode & 0o077 for file in sorted(tmp_path.glob("*"))}  # noqa: ASYNC240  # a test may wait
+        open_files = {file.name: file.stat().st_mode & 0o077 for file in sorted(tmp_path.glob("*"))}  # a test may wait
         kept = contents(tmp_path)
     kept += contents(tmp_path)
     assert open_files == {"journal.db": 0, "journal.db-shm": 0, "journal.db-wal": 0}

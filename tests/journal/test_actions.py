@@ -11,7 +11,7 @@ from watchkeeper.errors import Failed, Refused
 from watchkeeper.journal import Journal
 from watchkeeper.journal.actions import ActionRow
 from watchkeeper.journal.events import cursor
-from watchkeeper.model import Action, Outcome
+from watchkeeper.model import OURSELVES, Action, Event, EventKind, Outcome
 
 
 def action(number: int, machine: str = "alpha", server: str = "web") -> Action:
@@ -104,3 +104,63 @@ async def test_pages_of_actions(journal: Journal) -> None:
     first = await journal.actions.page(limit=5)
     second = await journal.actions.page(limit=5, before=cursor(first[-1].action.at, first[-1].action.id))
     assert [row.action.at for row in (*first, *second)] == [99, 11, 10, 9, 8, 7, 6, 5, 4, 3]
+
+
+def deed(kind: EventKind, at: int, identity: str = "d1", machine: str = "alpha", **facts: str) -> Event:
+    """What an agent tells of something it did by itself."""
+    told = {"action": identity, "verb": "restart", "by": "ann", "reason": "it hung"} | facts
+    return Event(f"{kind}-{identity}-{at}", at, kind, "web was restarted", machine, "web", facts=told)
+
+
+async def test_what_an_agent_did_by_itself_is_an_action_of_ours(journal: Journal) -> None:
+    """A row from its request on, ended by its end, both in the audit with reason and outcome; told twice it is the same."""
+    begun, ended = deed(EventKind.ACTION_REQUESTED, 5), deed(EventKind.ACTION_ENDED, 9, ok="true")
+    (row,) = await journal.actions.record([begun])
+    assert (row.state, row.action.by, row.action.reason, row.action.machine) == ("sent", OURSELVES, "it hung", "alpha")
+    (row,) = await journal.actions.record([begun, ended, begun])
+    assert (row.state, row.outcome) == ("done", Outcome("d1", 9, ok=True, text="web was restarted"))
+    assert await journal.actions.record([begun, ended]) == ()
+    last, first = await journal.audit.newest()
+    assert (first.by, first.why, first.outcome) == (OURSELVES, "it hung", "")
+    assert (last.by, last.outcome) == (OURSELVES, "done: web was restarted")
+
+
+async def test_an_end_alone_is_enough(journal: Journal) -> None:
+    """Where the request was lost with a spool that overflowed, the end tells all."""
+    (row,) = await journal.actions.record([deed(EventKind.ACTION_ENDED, 9, ok="false")])
+    assert (row.state, row.action.verb) == ("failed", "restart")
+
+
+async def test_an_agent_cannot_speak_for_others(journal: Journal) -> None:
+    """Not of a person's action, not of another machine's deed, not of verbs that there are not."""
+    await journal.actions.request(action(1))
+    await journal.actions.record([deed(EventKind.ACTION_REQUESTED, 5)])
+    forged = [
+        deed(EventKind.ACTION_ENDED, 9, "a001", ok="true"),
+        deed(EventKind.ACTION_ENDED, 9, "d1", "beta", ok="true"),
+        deed(EventKind.ACTION_REQUESTED, 9, "d2", verb="explode"),
+        deed(EventKind.PROBE_FAILED, 9, "d3"),
+    ]
+    assert await journal.actions.record(forged) == ()
+    assert (await journal.actions.one("a001")).state == "requested"
+    assert (await journal.actions.one("d1")).state == "sent"
+    assert len(await journal.actions.page()) == 2
+
+
+async def test_a_new_hub_lets_a_young_deed_go_on(journal: Journal) -> None:
+    """It goes on without the hub, and its end is still to come; an old one's never will."""
+    await journal.actions.record(
+        [deed(EventKind.ACTION_REQUESTED, 5, "old"), deed(EventKind.ACTION_REQUESTED, 700_000, "young")]
+    )
+    assert [row.action.id for row in await journal.actions.settle_open(700_001, "the hub was restarted")] == ["old"]
+    (row,) = await journal.actions.record([deed(EventKind.ACTION_ENDED, 700_500, "young", ok="true")])
+    assert row.state == "done"
+
+
+async def test_what_was_said_of_an_action_is_kept(journal: Journal) -> None:
+    """Reason, length and that it was a dry run; the audit says so too."""
+    asked = Action("a1", 1, "alpha", "web", "pause", "ann", "moving disks", 7200.0, dry_run=True)
+    await journal.actions.request(asked)
+    assert (await journal.actions.one("a1")).action == asked
+    (entry,) = await journal.audit.newest()
+    assert (entry.what, entry.why) == ("pause (dry run)", "moving disks")

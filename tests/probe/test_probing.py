@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from watchkeeper.config import Asked
 from watchkeeper.errors import Failed
 from watchkeeper.model import Event, EventKind, Notes
 from watchkeeper.probe import Http, Tcp
+from watchkeeper.probe.patience import Patience
 from watchkeeper.probe.probing import Asking, Probing, Verdict, folder_name, judge, name_probes
 from watchkeeper.quantities import Duration
 
@@ -58,6 +60,7 @@ class Told:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.verdicts: list[tuple[str, str, str]] = []
+        self.answers: list[tuple[str, str, bool, str]] = []
         self.wanted = True
 
     def changed(self, server: str, health: str, why: str) -> None:
@@ -69,7 +72,12 @@ class Told:
 async def probing(told: Told, *leaves: object, period: float = 0.01) -> AsyncIterator[Probing]:
     """A running frame that asks these leaves of the server ``web``."""
     frame = Probing(
-        SystemClock(), Path("/nowhere"), wanted=lambda _: told.wanted, changed=told.changed, emit=told.events.append
+        SystemClock(),
+        Path("/nowhere"),
+        wanted=lambda _: told.wanted,
+        changed=told.changed,
+        emit=told.events.append,
+        answered=lambda *answer: told.answers.append(answer),
     )
     frame.replace([Asking("web", f"p{n}", leaf, period) for n, leaf in enumerate(leaves)])  # type: ignore[arg-type]
     async with asyncio.TaskGroup() as group:
@@ -174,3 +182,73 @@ def test_every_probe_has_a_folder_of_its_own(one: tuple[str, str], other: tuple[
         assert "/" not in name
     same = (one[0].replace("~", ""), one[1]) == (other[0].replace("~", ""), other[1])
     assert (names[0] == names[1]) == same
+
+
+async def test_an_answer_that_is_late_is_told_while_it_is_waited_for() -> None:
+    """A miss for each half period without an answer, so that no hang hides behind a long time-out; then the answer itself."""
+    told = Told()
+    async with probing(told, Scripted(script=[0.35, {}], timeout=Duration(30)), period=0.2) as frame:
+        await until(lambda: any(ok for _, _, ok, _ in told.answers))
+        misses = [why for _, _, ok, why in told.answers if not ok]
+        assert 1 <= len(misses) <= 3, "fewer where the test itself was held up, never more"
+        assert all(why.startswith("no answer for 0.") for why in misses)
+        assert frame.health("web")[0] == "up", "what is late is no failure of the probe"
+
+
+async def test_a_time_out_is_one_miss() -> None:
+    """Not two, where it comes about when half a period is over; and nothing is told of it when nobody waits any more."""
+    told = Told()
+    async with probing(told, Scripted(script=[9.0], timeout=Duration(0.05)), period=0.1):
+        await until(lambda: len(told.answers) >= 3)
+        assert {why for _, _, _, why in told.answers} == {"no answer within 50ms"}
+    count = len(told.answers)
+    await asyncio.sleep(0.2)
+    assert len(told.answers) == count
+
+
+async def test_a_probe_of_its_own_counts_for_no_server() -> None:
+    """What is asked of nobody's server is nobody's sign of life."""
+    told = Told()
+    frame = Probing(
+        SystemClock(),
+        Path("/nowhere"),
+        wanted=lambda _: True,
+        changed=told.changed,
+        emit=told.events.append,
+        answered=lambda *answer: told.answers.append(answer),
+    )
+    frame.replace([Asking("", "alone", Scripted(script=[0.1, {}]), 0.05)])
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(frame.run())
+        await until(lambda: told.verdicts)
+        task.cancel()
+    assert told.answers == []
+
+
+async def test_what_we_are_late_with_ourselves_is_no_miss_of_the_servers() -> None:
+    """A loop that was held up, as on a machine without a CPU to spare, finds its timers late and the answer not yet read."""
+    missed: list[float] = []
+    patience = Patience(0.2, 30.0, missed.append)
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251  # that is the point
+    await asyncio.sleep(0.02)
+    assert missed == []
+    await asyncio.sleep(0.08)
+    assert patience.is_ours(0.05)
+    assert not patience.is_ours(0.01)
+    patience.end()
+
+
+async def test_a_time_out_of_our_own_lateness_is_no_miss() -> None:
+    """The probe fails, since nobody can tell; the server is not held to be silent for it."""
+
+    class HeldUp(Asked, frozen=True, tag_field="kind", tag="held-up"):
+        async def attempt(self, notes: Notes) -> None:
+            time.sleep(0.2)  # noqa: ASYNC251  # as above
+            await asyncio.sleep(1)
+
+    told = Told()
+    async with probing(told, HeldUp(timeout=Duration(0.05)), period=0.3) as frame:
+        await until(lambda: frame.results("web"))
+    assert not frame.results("web")[0].ok
+    assert told.answers == []

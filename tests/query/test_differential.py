@@ -7,13 +7,15 @@ offset; pinned subqueries within one another, for which it reads the wrong span.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from rigs import figures
-from rigs.alike import difference
+from rigs.alike import difference, differences
 from rigs.prometheus import Prometheus
 from rigs.questions import questions
 from watchkeeper.errors import Refused
@@ -44,13 +46,7 @@ def lines(name: str) -> list[str]:
 
 def test_questions_written_by_hand_are_answered_alike(pair: tuple[Prometheus, Store]) -> None:
     """Every function, operator and modifier, at instants and over ranges."""
-    wrong = [
-        (question, span, told)
-        for question in lines("questions.promql")
-        for span in RANGES
-        if (told := difference(*pair, question, *span))
-    ]
-    assert not wrong
+    assert not differences(*pair, ((question, *span) for question in lines("questions.promql") for span in RANGES))
 
 
 def test_wrong_questions_are_refused_alike(pair: tuple[Prometheus, Store]) -> None:
@@ -66,24 +62,35 @@ def test_wrong_questions_are_refused_alike(pair: tuple[Prometheus, Store]) -> No
 
 def test_questions_made_from_the_grammar_are_answered_alike(pair: tuple[Prometheus, Store]) -> None:
     """Seven hundred of them, the same on every run, each at an instant and over a range."""
-    compare(pair, QUICK)
+    compare(pair, seven_hundred())
 
 
 @pytest.mark.long
 def test_many_more_made_questions_are_answered_alike(other_pair: tuple[Prometheus, Store]) -> None:
     """Thousands, others on every run, over other figures."""
-    compare(other_pair, settings(QUICK, max_examples=5000, derandomize=False))
+    compare(other_pair, made(settings(QUICK, max_examples=5000, derandomize=False)))
 
 
-def compare(pair: tuple[Prometheus, Store], how: settings) -> None:
-    """Ask as many made questions as `how` says; tell all that differ."""
-    wrong: list[tuple[str, str]] = []
+@cache
+def seven_hundred() -> tuple[str, ...]:
+    """Made once for both stores."""
+    return made(QUICK)
+
+
+def made(how: settings) -> tuple[str, ...]:
+    """As many questions as `how` says."""
+    found: list[str] = []
 
     @how
     @given(questions())
-    def ask(question: str) -> None:
-        spans = ((figures.END - 1_800_000, figures.END - 1_800_000, 0), (figures.BEGIN + 300_000, figures.END, 113_000))
-        wrong.extend((question, told) for span in spans if (told := difference(*pair, question, *span)))
+    def make(question: str) -> None:
+        found.append(question)
 
-    ask()
-    assert not wrong
+    make()
+    return tuple(found)
+
+
+def compare(pair: tuple[Prometheus, Store], asked: Sequence[str]) -> None:
+    """Ask each at an instant and over a range; tell all that differ."""
+    spans = ((figures.END - 1_800_000, figures.END - 1_800_000, 0), (figures.BEGIN + 300_000, figures.END, 113_000))
+    assert not differences(*pair, ((question, *span) for question in asked for span in spans))

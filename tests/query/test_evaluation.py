@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from watchkeeper.errors import Refused
 from watchkeeper.model import NOT_A_NUMBER, STALE, Block, Matcher, Series, dictionary
 from watchkeeper.query import Limits, Value, evaluate
 from watchkeeper.query.reading import Account
-from watchkeeper.seams import Store
+from watchkeeper.seams import Admit, Store
 from watchkeeper.store import StoreSettings
 
 MINUTE = 60_000
@@ -112,8 +112,35 @@ def test_a_question_that_touches_too_many_samples_is_refused_with_their_number(b
 def test_too_many_series_are_refused(bench: Bench) -> None:
     """Counted over the whole question."""
     bench.put("a", layout_of("a", 12), made_times(10), made_values(10, 12))
-    with pytest.raises(Refused, match="12 series, and 10 are allowed") as refused:
-        at(bench.store, '{machine="a"}', 1, series=10)
+    with pytest.raises(Refused, match="samples of 13 series, and 50,000,000 samples of 12 series are allowed") as refused:
+        at(bench.store, '{machine="a"} + on (machine) group_left m1', 1, series=12)
+    assert refused.value.code == "too-much"
+
+
+class Unread:
+    """A store that has much to read and must not be read from."""
+
+    def select(
+        self, matchers: Sequence[Matcher], start: int, end: int, admit: Callable[[int, int], None] | None = None
+    ) -> list[Block]:
+        """Tell the size, and then fail."""
+        assert admit is not None
+        admit(1_000, 50)
+        raise AssertionError("this was read")
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        (Limits(samples=999), "1,000 samples of 50 series"),
+        (Limits(series=49), "1,000 samples of 50 series"),
+        (Limits(figures=149), r"150 figures \(50 series at 3 steps\)"),
+    ],
+)
+def test_a_question_beyond_a_limit_is_refused_with_its_size_before_it_is_read(limits: Limits, told: str) -> None:
+    """Samples, series and what would be made of them."""
+    with pytest.raises(Refused, match=told) as refused:
+        evaluate("rate(x[5m])", Unread(), 0, 120_000, 60_000, limits)  # type: ignore[arg-type]  # select is all that is asked
     assert refused.value.code == "too-much"
 
 
@@ -163,7 +190,7 @@ class Asked:
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """Nothing is there."""
         self.asked.append((start, end))
         return []

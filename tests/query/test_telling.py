@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from rigs import figures
 from rigs.prometheus import Prometheus
 from watchkeeper.query import Limits, evaluate, told
-from watchkeeper.query.telling import figure
+from watchkeeper.query.telling import figure, texts
 from watchkeeper.store import FrameStore
 
 
@@ -39,6 +40,12 @@ def test_figures_are_written_as_go_writes_them(value: float, text: str) -> None:
 def test_a_figure_is_read_back_as_it_was(value: float) -> None:
     """To the last bit."""
     assert float(figure(value)) == value
+
+
+@given(st.lists(st.one_of(st.floats(), st.floats(-1e5, 1e5), st.integers(-(10**16), 10**16).map(float)), max_size=8))
+def test_many_figures_are_written_as_one_by_one(values: list[float]) -> None:
+    """Whichever encoder writes them."""
+    assert texts(np.array(values, np.float64)) == [figure(value) for value in values]
 
 
 @pytest.mark.parametrize(

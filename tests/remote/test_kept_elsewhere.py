@@ -37,7 +37,7 @@ def test_an_outage_of_the_store_loses_nothing(tmp_path: Path) -> None:
             other.process.terminate()
             other.process.wait(30)
             until(lambda: (answer := one.ask("/readyz")) and answer.status_code == 503, "the hub to say that it is not ready")
-            time.sleep(2)  # figures that only the agent has
+            time.sleep(0.7)  # figures that only the agent has
             hub.kill()
             hub.wait()
             one.hub()

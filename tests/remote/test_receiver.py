@@ -38,7 +38,9 @@ class Rig:
     def write(self, *told: Told) -> None:
         """One request, kept."""
         try:
-            self.receiver.take(read_request(message(*told)))
+            request = read_request(message(*told))
+            self.receiver.learn(self.receiver.fresh(request))
+            self.receiver.take(request)
         finally:
             self.bench.store.commit_now()
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from rigs import prometheus
 from rigs.desk import until
 from rigs.store import BEGIN, Bench, layout_of
 from watchkeeper.config import decode_hook, parse
@@ -98,7 +99,8 @@ def put(bench: Bench, *ticks: int) -> None:
 @asynccontextmanager
 async def sending(bench: Bench, target: Receiving, **more: object) -> AsyncIterator[Sender]:
     """A sender at work; leaving is a kill."""
-    one = Sender(Target(url=f"http://127.0.0.1:{target.port}/write", name="t", **more), bench.store, bench.folder / "remote")  # type: ignore[arg-type]
+    settings = Target(url=f"http://127.0.0.1:{target.port}/write", name="t", **more)  # type: ignore[arg-type]
+    one = Sender(settings, bench.store, bench.folder / "remote", bench.clock.monotonic)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(one.run())
         yield one
@@ -209,6 +211,40 @@ async def test_a_secret_that_is_no_header_is_told_without_its_text(bench: Bench,
         assert "Authorization" in sender.trouble
         monkeypatch.setenv("SECRET", "right")
         await until(lambda: target.taken)
+
+
+async def test_what_ends_is_told_to_end(bench: Bench) -> None:
+    """A series that a frame no longer tells, and all of a stream that is silent for long."""
+    target = Receiving()
+    async with receiving(target), sending(bench, target):
+        for at, values in ((1, (1.0, 2.0)), (2, (1.0, np.nan))):
+            assert bench.store.take("a", Frame("10s", LAYOUT.id, BEGIN + at, np.array(values).tobytes()))
+        bench.store.commit_now()
+        await until(lambda: len(target.taken) == 4)
+        bench.clock.advance(61)
+        await until(lambda: len(target.taken) == 5)
+    stale = [(name.partition("{")[0], at - BEGIN) for name, at, value in target.taken if np.isnan(value)]
+    assert stale == [("m1", 2), ("m0", 3)]
+
+
+async def test_a_real_prometheus_forgets_at_once_what_has_ended(bench: Bench, tmp_path: Path) -> None:
+    """No look-back of five minutes; what goes on goes on."""
+    if prometheus.PROGRAM is None:
+        pytest.skip("prometheus is not installed (on Debian: apt install prometheus): nobody to hand on to")
+    with prometheus.Prometheus(tmp_path / "prometheus") as other:
+        url = f"http://127.0.0.1:{other.port}/api/v1/write"
+        one = Sender(Target(url=url, name="t"), bench.store, bench.folder / "remote", bench.clock.monotonic)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(one.run())
+            for at, values in ((0, (1.0, 2.0)), (10_000, (1.0, np.nan))):
+                assert bench.store.take("a", Frame("10s", LAYOUT.id, BEGIN + at, np.array(values).tobytes()))
+            bench.store.commit_now()
+            await until(lambda: one.tally.samples == 4)
+            task.cancel()
+        found = [
+            {one["metric"]["__name__"] for one in other.instant('{machine="a"}', BEGIN + at).data} for at in (9_999, 10_000)
+        ]
+    assert found == [{"m0", "m1"}, {"m0"}]
 
 
 def test_pauses_grow_with_chance_in_them_and_heed_what_is_asked() -> None:

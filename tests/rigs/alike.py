@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from rigs.prometheus import Answer, Prometheus
 from watchkeeper.errors import Refused
@@ -13,6 +16,10 @@ from watchkeeper.seams import Store
 NEAR = 1e-9
 NOISE = 1e-12
 """Deviations of equal figures are nought or a rounding error, depending on the order of adding."""
+AHEAD = 20
+"""Questions that Prometheus is ahead of us: what it answers is held meanwhile."""
+Asked = tuple[str, int, int, int]
+"""A question, from when to when and in which steps (ms)."""
 Points = dict[tuple[tuple[str, str], ...], list[tuple[float, float]]]
 
 
@@ -26,10 +33,32 @@ def ask(store: Store, question: str, start: int, end: int, step: int) -> Value |
 
 def difference(prometheus: Prometheus, store: Store, question: str, start: int, end: int, step: int) -> str:
     """What is not the same, in words; empty when all is."""
-    theirs = prometheus.range(question, start, end, step) if step else prometheus.instant(question, start)
-    ours = ask(store, question, start, end, step)
-    ordered = not step and question.startswith(("sort", "topk", "bottomk"))
-    return unlike(ours, theirs, ordered=ordered, noise=NOISE if "std" in question else 0.0)
+    return next((told for _, told in differences(prometheus, store, [(question, start, end, step)])), "")
+
+
+def differences(prometheus: Prometheus, store: Store, asked: Iterable[Asked]) -> list[tuple[Asked, str]]:
+    """All of many questions that are answered differently. While ours works on one, theirs has the next ones."""
+    wrong: list[tuple[Asked, str]] = []
+    waiting: deque[tuple[Asked, Future[Answer]]] = deque()
+
+    def judge() -> None:
+        one, theirs = waiting.popleft()
+        question, _, _, step = one
+        ordered = not step and question.startswith(("sort", "topk", "bottomk"))
+        ours = ask(store, *one)
+        if told := unlike(ours, theirs.result(), ordered=ordered, noise=NOISE if "std" in question else 0.0):
+            wrong.append((one, told))
+
+    with ThreadPoolExecutor(1) as others:  # its connection is used by one at a time
+        for one in asked:
+            question, start, end, step = one
+            their = (prometheus.range, question, start, end, step) if step else (prometheus.instant, question, start)
+            waiting.append((one, others.submit(*their)))
+            if len(waiting) > AHEAD:
+                judge()
+        while waiting:
+            judge()
+    return wrong
 
 
 def unlike(ours: Value | Refused, theirs: Answer, *, ordered: bool = False, noise: float = 0.0) -> str:

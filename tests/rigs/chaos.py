@@ -126,6 +126,20 @@ class Chaos:
                 return
 
 
+def judge(chaos: Chaos, late: int = 0) -> Account:
+    """Say what happened, and whether it was right: nothing lost, nothing twice, at most `late` messages out of their order."""
+    account = Account(chaos.folder, chaos.total)
+    counts = f"{account.sent} sent, {account.accepted} accepted, {account.taken} taken, {len(account.disordered)} late"
+    print(f"\n{counts};", dict(chaos.broken))  # noqa: T201  # its summary
+    assert account.lost == []
+    assert account.twice == []
+    assert account.owed == 0
+    assert not account.refused
+    assert len(account.disordered) <= late, account.disordered
+    assert account.accepted > 100
+    return account
+
+
 class Account:
     """What the logs say in the end."""
 

@@ -11,17 +11,19 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import msgspec
 import numpy as np
 
 from watchkeeper.alert.reading import read_alerting
-from watchkeeper.clock import SystemClock
+from watchkeeper.clock import SystemClock, milliseconds
 from watchkeeper.config import parse
 from watchkeeper.errors import Refused
 from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, open_journal
+from watchkeeper.journal.audit import Entry
 from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.messages import Sources
 from watchkeeper.judging.showing import AlertDesk
@@ -29,6 +31,7 @@ from watchkeeper.model import (
     Action,
     Block,
     Dictionary,
+    Event,
     Family,
     Frame,
     LogLines,
@@ -39,8 +42,11 @@ from watchkeeper.model import (
     Series,
     ServerState,
     ServerStatus,
+    Verb,
 )
+from watchkeeper.office import Office, OfficeSettings, empty_office, open_office
 from watchkeeper.query import QuerySettings
+from watchkeeper.seams import Admit
 from watchkeeper.telling import Bulletin
 from watchkeeper.web.access import local_token
 from watchkeeper.web.app import build
@@ -50,6 +56,8 @@ from watchkeeper.web.listen import address, bind
 from watchkeeper.web.page import Asset
 from watchkeeper.web.serve import WebServer
 from watchkeeper.web.settings import WebSettings
+
+VERBS = get_args(Verb)
 
 
 async def until(true: Callable[[], object], seconds: float = 10) -> None:
@@ -97,8 +105,11 @@ class MemoryStore:
         """Those that match."""
         return [series for series in self._columns if all(_matches(one, series) for one in matchers)]
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """A block of its own for each series, which is the hardest case for who joins them."""
+        if admit is not None:
+            counts = [sum(start <= at <= end for at, _ in self._columns[one]) for one in self.series(matchers)]
+            admit(sum(counts), sum(count > 0 for count in counts))
         blocks = []
         for series in self.series(matchers):
             inside = [(at, value) for at, value in self._columns[series] if start <= at <= end]
@@ -106,6 +117,10 @@ class MemoryStore:
                 times, values = zip(*inside, strict=True)
                 blocks.append(Block((series,), np.array(times, np.int64), np.array(values, np.float64)[:, None]))
         return blocks
+
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """All of it is at hand."""
+        return self.select(matchers, start, end)
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """Windows from the raw samples."""
@@ -130,6 +145,9 @@ class StandInDesk:
 
     def __init__(self, journal: Journal) -> None:
         self.clock = SystemClock()
+        self.told: list[Event] = []
+        self.office: Office = empty_office(journal, self.clock, self.told.append)
+        self.acknowledged: list[tuple[str, str]] = []
         self.store = MemoryStore()
         self.journal = journal
         self.changes = Changes()
@@ -138,13 +156,16 @@ class StandInDesk:
         self.hold: asyncio.Event | None = None
         self.log_readers = 0
         self.heard: list[bytes] = []
+        self.saved: dict[str, bytes] = {}
         self.written: asyncio.Queue[str] = asyncio.Queue()
         self.rules = ""
         self.told: list[tuple[Bulletin, tuple[str, ...]]] = []
         self._alerting: AlertDesk | None = None
         self.servers = {
-            "web": ServerStatus("web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1),
-            "jobs": ServerStatus("jobs", "process", ServerState.STOPPED, "down", 1),
+            "web": ServerStatus(
+                "web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1, allowed=VERBS, group="edge"
+            ),
+            "jobs": ServerStatus("jobs", "process", ServerState.STOPPED, "down", 1, allowed=VERBS),
         }
         self.machine = Machine("alpha", "Linux", "6.1", "x86_64", 4, 1 << 33, self.now() - 60_000, "0.1.0", self.now())
 
@@ -197,6 +218,14 @@ class StandInDesk:
         """Whatever the test says."""
         return self.trouble
 
+    async def acknowledge(self, incident: str, by: str, peer: str) -> None:
+        """As a hub does."""
+        if await self.journal.notifications.newest_of(incident) is None:
+            raise Refused(f"there is no incident {incident!r}", code="unknown-incident")
+        await self.office.outbox.acknowledged(incident, by)
+        await self.journal.audit.add(Entry(milliseconds(self.clock.wall()), by, peer, "acknowledge", incident))
+        self.acknowledged.append((incident, by))
+
     async def order(self, action: Action) -> Outcome:
         """Write what a hub writes; wait while the test holds it."""
         if not self.connected:
@@ -221,6 +250,12 @@ class StandInDesk:
                     yield LogLines("1", (await self.written.get(),), end=False)
         finally:
             self.log_readers -= 1
+
+    async def evidence(self, machine: str, identity: str) -> bytes:
+        """What the test has put there."""
+        if identity not in self.saved:
+            raise Refused(f"there is no evidence {identity!r}", code="no-evidence")
+        return self.saved[identity]
 
     async def link(self, socket: LinkSocket) -> None:
         """Echo until the agent says bye or goes."""
@@ -266,6 +301,7 @@ async def running(
     files: dict[str, Asset] | None = None,
     port: int = 0,
     query: QuerySettings | None = None,
+    office: OfficeSettings | None = None,
 ) -> AsyncIterator[Web]:
     """A server over the journal in `folder`, fresh if there is none, for the length of an ``async with``."""
     async with open_journal(folder / "journal.db") as journal:
@@ -274,10 +310,16 @@ async def running(
         with bind("127.0.0.1", port) as bound:
             server = WebServer(build(desk, settings, bound, query=query, files=files), desk.changes, bound)
             port = int(address(bound).rpartition(":")[2])
+            told = settings.url or f"http://127.0.0.1:{port}"
+            desk.office = await open_office(
+                office or OfficeSettings(), folder, told, journal, desk.clock, desk.told.append, desk.ready
+            )
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run_on_bound(), name="web")
+                working = group.create_task(desk.office.run(), name="office")
                 await until(lambda: server.started)
                 try:
                     yield Web(desk, server, port, token)
                 finally:
                     server.stop()
+                    working.cancel()

@@ -29,8 +29,8 @@ def layout(machine: str) -> Dictionary:
     return dictionary(tuple(Series(f"m{column}", (("machine", machine),)) for column in range(COLUMNS)))
 
 
-def values(machine: str, tick: int) -> np.ndarray:
-    """What a machine's figures are at a tick."""
+def values(machine: str, tick: int | np.ndarray) -> np.ndarray:
+    """What a machine's figures are at a tick, or at all of int64[ticks, 1]."""
     number = MACHINES.index(machine) * 1000 + np.arange(COLUMNS)
     figures = np.where(number % 3 == 0, number, np.where(number % 3 == 1, tick * number, np.sin(tick + number)))
     figures[(tick + number) % 17 == 5] = np.nan

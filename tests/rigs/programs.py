@@ -123,8 +123,8 @@ class Programs:
         """End what was started, and the servers that it kept."""
         kept = [
             int(found)
-            for path in (self.data / "agent" / "run").glob("*.json")
-            for found in re.findall(r'"pid":(\d+)', path.read_text())
+            for path in (self.data / "agent" / "run").glob("*.run")
+            for found in re.findall(r"^pid (\d+)", path.read_text(), re.MULTILINE)[-1:]
         ]
         for process in reversed(self._started):
             if process.poll() is None:

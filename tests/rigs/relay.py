@@ -7,14 +7,17 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from cloudnet.codec import from_server
 from cloudnet.directory import Directory
 from cloudnet.figures import Figures
+from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity
+from cloudnet.line import Line
 from cloudnet.mailbox import Mailbox
-from cloudnet.packets import FromServer, Limits, Login, from_server
+from cloudnet.packets import FromServer, Limits, Login
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
-from cloudnet.session import Flight, Greeting, Line
+from cloudnet.session import Flight
 
 SERVER = Identity(b"S" * 32)
 AUTHORITY = "cloud.example:8765"
@@ -30,28 +33,28 @@ class ScriptedWire:
         self.is_paused = False
 
     def ring(self, line: Line) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.asked.append("ring")
 
     def ring_later(self, line: Line) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.asked.append("ring later")
 
     def end(self, close: int, code: str, why: str) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         if self.closed is None:
             self.closed = (close, str(code))
 
     def ping(self) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.asked.append("ping")
 
     def pause(self, seconds: float) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.is_paused = True
 
     def proceed(self) -> None:
-        """See `session.Wire`."""
+        """See `line.Wire`."""
         self.is_paused = False
 
     def said(self) -> list[FromServer]:
@@ -107,7 +110,7 @@ class Office:
         return mailbox
 
     def _not_kept(self, flight: Flight, why: str) -> None:
-        self.relay.not_kept(flight, why)
+        self.relay.keeping.not_kept(flight, why)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
         task = self.loop.create_task(work)

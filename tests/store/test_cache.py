@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from watchkeeper.store.cache import Cache, Opened
+from watchkeeper.store.cache import ENTRY_BYTES, Cache, Kept
 from watchkeeper.store.chunkfile import Chunk, in_memory
-from watchkeeper.store.codec import encode, read_directory
+from watchkeeper.store.codec import encode
+from watchkeeper.store.directory import Opened, open_chunk
 
 TICKS = 100
 
@@ -18,47 +19,61 @@ def chunk(number: int) -> Chunk:
 
 def opened() -> Opened:
     """A real directory."""
-    times = np.arange(TICKS)
-    return Opened(read_directory(in_memory(encode(times, np.zeros((TICKS, 3))))), times)
+    return open_chunk(in_memory(encode(np.arange(TICKS), np.zeros((TICKS, 3)))))
 
 
-def column() -> np.ndarray:
-    """One column."""
-    return np.zeros((TICKS, 1))
+def keep(cache: Cache, *numbers: int) -> None:
+    """One column of each of these chunks."""
+    cache.keep(Kept(chunk(number), (0,), opened(), np.zeros((1, TICKS))) for number in numbers)
+
+
+def found(cache: Cache, number: int) -> tuple[bool, bool]:
+    """Whether a chunk's directory and its column are kept."""
+    ((directory, figures),) = cache.find([(chunk(number), (0,))])
+    return directory is not None, figures is not None
+
+
+DIRECTORY = opened().bytes + ENTRY_BYTES
+COLUMN = 8 * TICKS + ENTRY_BYTES
 
 
 def test_the_least_recently_asked_for_columns_go_first() -> None:
     """Three of which two fit; their directories stay."""
-    cache = Cache(3 * opened().bytes + 2 * (8 * TICKS + 600) + 100)
-    cache.keep(chunk(1), opened(), (0,), column())
-    cache.keep(chunk(2), opened(), (0,), column())
-    assert cache.columns(chunk(1), (0,)) is not None
-    cache.keep(chunk(3), opened(), (0,), column())
-    assert cache.columns(chunk(2), (0,)) is None
-    assert cache.columns(chunk(1), (0,)) is not None
-    assert cache.columns(chunk(3), (0,)) is not None
-    assert cache.opened(chunk(2)) is not None
+    cache = Cache(3 * DIRECTORY + 2 * COLUMN + 100)
+    keep(cache, 1, 2)
+    assert found(cache, 1) == (True, True)
+    keep(cache, 3)
+    assert found(cache, 2) == (True, False)
+    assert found(cache, 1) == (True, True)
+    assert found(cache, 3) == (True, True)
 
 
 def test_directories_go_too_when_they_alone_are_too_much() -> None:
     """Never more than the budget, but for the newest columns."""
-    cache = Cache(2 * opened().bytes + 8 * TICKS + 700)
-    for number in range(10):
-        cache.keep(chunk(number), opened(), (0,), column())
-    assert cache.opened(chunk(0)) is None
-    assert cache.opened(chunk(9)) is not None
-    assert cache.columns(chunk(9), (0,)) is not None
-    assert cache.columns(chunk(8), (0,)) is None
+    cache = Cache(2 * DIRECTORY + COLUMN + 100)
+    keep(cache, *range(10))
+    assert found(cache, 0) == (False, False)
+    assert found(cache, 9) == (True, True)
+    assert found(cache, 8) == (True, False)
+
+
+def test_other_columns_of_a_chunk_are_other_columns() -> None:
+    """Its directory serves them all the same."""
+    cache = Cache(1 << 20)
+    keep(cache, 1)
+    ((directory, figures),) = cache.find([(chunk(1), (0, 1))])
+    assert directory is not None
+    assert figures is None
 
 
 def test_what_is_kept_cannot_be_written_to() -> None:
     """Several questions share it."""
     cache = Cache(1 << 20)
-    cache.keep(chunk(1), opened(), (0,), column())
-    values, directory = cache.columns(chunk(1), (0,)), cache.opened(chunk(1))
-    assert values is not None
+    keep(cache, 1)
+    ((directory, figures),) = cache.find([(chunk(1), (0,))])
+    assert figures is not None
     assert directory is not None
-    assert not values.flags.writeable
+    assert not figures.flags.writeable
     assert not directory.times.flags.writeable
 
 
@@ -72,7 +87,6 @@ def test_a_question_that_would_fill_it_is_read_past_it() -> None:
 def test_it_forgets() -> None:
     """All of it."""
     cache = Cache(1 << 20)
-    cache.keep(chunk(1), opened(), (0,), column())
+    keep(cache, 1)
     cache.forget()
-    assert cache.columns(chunk(1), (0,)) is None
-    assert cache.opened(chunk(1)) is None
+    assert found(cache, 1) == (False, False)

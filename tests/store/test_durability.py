@@ -52,7 +52,7 @@ def check(folder: Path, acknowledged: int) -> int:
         assert block.times.tolist() == [ingest.BEGIN + tick * ingest.STEP for tick in range(ticks)], "a hole, or a frame twice"
         assert ticks > acknowledged, "an acknowledged frame is gone"
         columns = [int(series.name[1:]) for series in block.series]
-        wanted = np.array([ingest.values(machine, tick)[columns] for tick in range(ticks)])
+        wanted = np.ascontiguousarray(ingest.values(machine, np.arange(ticks)[:, None])[:, columns])
         assert (np.ascontiguousarray(block.values).view(np.int64) == wanted.view(np.int64)).all()
         (hours,) = store.rollups([Matcher("machine", "=", machine)], 0, int(block.times[-1]), 3_600_000)
         assert (hours.seen.sum(axis=0) == (~np.isnan(wanted)).sum(axis=0)).all(), "a sample rolled up twice, or never"

@@ -52,7 +52,27 @@ def test_a_question_over_several_days_is_counted_before_it_is_read(bench: Callab
     one.store.seal_everything()
     one.put("a", layout_of("a", 4), times[150:], made_values(50, 4))
     matchers = [Matcher("machine", "=", "a")]
-    with pytest.raises(Refused, match="800 samples") as refused:
-        one.store.select(matchers, int(times[0]), int(times[-1]), 799)
-    assert refused.value.code == "too-much"
-    assert sum(block.values.size for block in one.store.select(matchers, int(times[0]), int(times[-1]), 800)) == 800
+    heard: list[tuple[int, int]] = []
+    blocks = one.store.select(matchers, int(times[0]), int(times[-1]), lambda *size: heard.append(size))
+    assert heard == [(800, 4)]
+    assert sum(block.values.size for block in blocks) == 800
+
+    def refuse(samples: int, series: int) -> None:
+        raise Refused(f"{samples} of {series}", code="too-much")
+
+    one.store.forget_read()
+    one.store._reading._unpacked = None  # type: ignore[method-assign,assignment]  # nothing may come here
+    with pytest.raises(Refused, match="800 of 4"):
+        one.store.select(matchers, int(times[0]), int(times[-1]), refuse)
+
+
+def test_series_of_a_stream_that_changed_its_layout_are_counted_once(bench: Callable[..., Bench]) -> None:
+    """Four, of which two are in both layouts."""
+    one = bench()
+    one.put("a", layout_of("a", 3), BEGIN + np.arange(9) * 10_000, made_values(9, 3))
+    one.put("a", layout_of("a", 4), BEGIN + np.arange(9, 18) * 10_000, made_values(9, 4))
+    heard: list[tuple[int, int]] = []
+    one.store.select([Matcher("machine", "=", "a")], 0, 1 << 60, lambda *size: heard.append(size))
+    one.store.seal_everything()
+    one.store.select([Matcher("machine", "=", "a")], 0, 1 << 60, lambda *size: heard.append(size))
+    assert heard == [(9 * 3 + 9 * 4, 4)] * 2

@@ -155,14 +155,51 @@ async def test_windows_are_summed_up(store: VictoriaMetrics, victoria: Victoria,
         assert found[series] == expected
 
 
-async def test_a_question_that_reads_too_much_is_refused(victoria: Victoria, store: VictoriaMetrics) -> None:
-    """By what it may read."""
-    put(store, layout_of("a", 4), made_times(100), made_values(100, 4))
+async def test_a_question_hears_its_size_before_it_is_read(victoria: Victoria, store: VictoriaMetrics) -> None:
+    """How many samples of how many series; whoever finds that too much hears it, and nothing is told."""
+    values = made_values(100, 4)
+    put(store, layout_of("a", 4), made_times(100), values)
     await store.commit()
     victoria.flush()
-    with pytest.raises(Refused) as refused:
-        store.select(A, 0, 1 << 60, 100)
-    assert refused.value.code == "too-much"
+    heard: list[tuple[int, int]] = []
+    blocks = store.select(A, 0, 1 << 60, lambda *size: heard.append(size))
+    assert heard == [(sum(block.values.size for block in blocks), 4)]
+    assert heard[0][0] == (~np.isnan(values)).sum()
+    heard.clear()
+    exact = int(made_times(100)[10])
+    store.select(A, exact, exact, lambda *size: heard.append(size))
+    assert heard == [(int((~np.isnan(values[10])).sum()),) * 2]
+
+    def refuse(samples: int, series: int) -> None:
+        raise Refused(f"{samples} of {series}", code="too-much")
+
+    with pytest.raises(Refused, match=r"\d+ of 4"):
+        store.select(A, 0, 1 << 60, refuse)
+
+
+async def test_what_is_young_hears_its_size_too(victoria: Victoria) -> None:
+    """Out of memory, without a question to anybody."""
+    clock = FakeClock(wall=BEGIN / 1000)
+    store = VictoriaMetrics(StoreSettings(url=victoria.url), clock)
+    put(store, layout_of("a", 4), np.array([BEGIN, BEGIN + 1000]), np.ones((2, 4)))
+    heard: list[tuple[int, int]] = []
+    store.select([Matcher("__name__", "=~", "m[12]")], BEGIN, BEGIN + 1000, lambda *size: heard.append(size))
+    assert heard == [(4, 2)]
+    store.close()
+
+
+async def test_an_answer_longer_than_may_be_read_is_refused(victoria: Victoria) -> None:
+    """Whoever asks without looking at the size first hears of the store's own limit."""
+    settings = StoreSettings(url=victoria.url, most_samples=100_000)
+    small = VictoriaMetrics(settings, FakeClock(wall=BEGIN / 1000 + 1e6))
+    put(small, layout_of("a", 300), made_times(400), made_values(400, 300))
+    await small.commit()
+    victoria.flush()
+    for admit in (None, lambda *_: None):
+        with pytest.raises(Refused) as refused:
+            small.select(A, 0, 1 << 60, admit)
+        assert refused.value.code == "too-much"
+    small.close()
 
 
 async def test_odd_labels_and_wrong_conditions(store: VictoriaMetrics, victoria: Victoria) -> None:

@@ -20,7 +20,9 @@ from typing import Any
 import msgspec
 import nacl.public
 
+from cloudnet import codec
 from cloudnet import packets as wire
+from cloudnet.codes import Code
 from cloudnet.keys import Identity, login_text, profile_text, welcome_text, written
 from cloudnet.sealed import Letter, _Signed, _text
 
@@ -53,7 +55,7 @@ def described(packet: Any) -> dict[str, Any]:
         "packet": type(packet).__name__,
         "number": number,
         "fields": plain(packet),
-        "message": wire.encode_one(packet).hex(),
+        "message": codec.encode_one(packet).hex(),
     }
 
 
@@ -150,9 +152,9 @@ def from_servers() -> list[dict[str, Any]]:
             wire.Welcome(EPOCH, True, 3, bytes(64), wire.Limits(1, 2, 3, 4, 5, 6, 7), ("wss://b.example", "wss://c.example")),
             wire.Deliver(1, ANN.key, ID, NOW, BOB.key, b"body"),
             wire.Accepted((1, 2, 3, 70_000)),
-            wire.Rejected(4, wire.Code.MAILBOX_FULL, "10000 messages wait for the recipient already"),
+            wire.Rejected(4, Code.MAILBOX_FULL, "10000 messages wait for the recipient already"),
             wire.Done(1),
-            wire.Refusal(2, wire.Code.NOT_YOURS, "this profile is not of this device"),
+            wire.Refusal(2, Code.NOT_YOURS, "this profile is not of this device"),
             wire.Found(
                 3, (wire.Entry(profile(ANN.key), True, 9134.5), wire.Entry(profile(ANN.key), False)), b"\x92\xa1a\xc4\x00"
             ),
@@ -160,7 +162,7 @@ def from_servers() -> list[dict[str, Any]]:
             wire.Presence(ANN.key, "away", NOW),
             wire.Pong(5, NOW),
             wire.Moving("the server is being stopped", ("wss://b.example",), 5.0),
-            wire.Bye(wire.Code.TAKEN_OVER, "another connection has proved this key and taken over"),
+            wire.Bye(Code.TAKEN_OVER, "another connection has proved this key and taken over"),
             wire.ServerStatus(6, NOW, 2, 1, 0, "0.1.0"),
             wire.Servers(("wss://b.example",)),
         )
@@ -169,14 +171,14 @@ def from_servers() -> list[dict[str, Any]]:
 
 def malformed() -> list[dict[str, str]]:
     """Messages that end with `malformed`, of a client unless it says otherwise."""
-    ping = wire.encode_one(wire.Ping(1))
+    ping = codec.encode_one(wire.Ping(1))
     cases: dict[str, bytes] = {
         "nothing": b"",
         "no array": b"\xc0",
         "a packet that is not within an array": b"\x92\x08\x01",
         "a map": b"\x91\x82\x00\x08\x01\x01",
         "a number that nobody has": b"\x91\x91\x00",
-        "a packet of a server": wire.encode_one(wire.Done(1)),
+        "a packet of a server": codec.encode_one(wire.Done(1)),
         "a field too few": b"\x91\x91\x08",
         "a field too many": b"\x91\x93\x08\x01\x01",
         "true for a number": b"\x91\x92\x08\xc3",
@@ -188,7 +190,7 @@ def malformed() -> list[dict[str, str]]:
         "something behind the end": ping + b"\x00",
         "an end within a packet": ping[:-1],
         "a length that lies": b"\xdd\xff\xff\xff\xff\x92\x08\x01",
-        "one packet more than 1024": wire.encode([wire.Ping(1)] * 1025),
+        "one packet more than 1024": codec.encode([wire.Ping(1)] * 1025),
         "arrays without end in a place of one too many": b"\x91\x93\x08\x01" + b"\x91" * 5000 + b"\x90",
         "a place of three numbers": b"\x91\x98\x06\x01\xa0\xa0\xa0\xc4\x00\xc4\x00\x93" + b"\xcb" + bytes(8) + b"\x01\x02",
     }
@@ -273,7 +275,7 @@ def session() -> list[dict[str, Any]]:
         ("server", "ann", [wire.Bye("left", "as you wish")]),
     ]
     return [
-        {"from": one, "to": other, "packets": [type(packet).__name__ for packet in said], "message": wire.encode(said).hex()}
+        {"from": one, "to": other, "packets": [type(packet).__name__ for packet in said], "message": codec.encode(said).hex()}
         for one, other, said in steps
     ]
 

@@ -23,7 +23,9 @@ async def web(tmp_path: Path) -> AsyncIterator[Web]:
 @pytest.fixture
 def make_web(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Web]]:
     """Servers with settings of the test's own, each for the length of an ``async with``."""
-    return lambda settings=WebSettings(), files=None, query=None: running(tmp_path, settings, files, query=query)  # noqa: B008  # frozen
+    return lambda settings=WebSettings(), files=None, query=None, office=None: running(  # noqa: B008  # frozen
+        tmp_path, settings, files, query=query, office=office
+    )
 
 
 @pytest.fixture

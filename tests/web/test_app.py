@@ -10,7 +10,7 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from watchkeeper.model import Event, EventKind, Outcome
-from watchkeeper.web.routes import history, machines, questions, scraped, session, system
+from watchkeeper.web.routes import heartbeats, history, machines, messages, questions, scraped, session, system
 from watchkeeper.web.settings import WebSettings
 from watchkeeper.web.shapes import (
     ActionsView,
@@ -113,13 +113,15 @@ async def test_a_wrong_method_is_a_problem_too(web) -> None:
 async def test_an_action_is_waited_for_and_leaves_its_rows(web) -> None:
     """The answer of an order holds its outcome; the journal has the row and the audit who did it."""
     async with web.client() as client:
-        answer = await client.post(f"{SERVER}/actions", json={"verb": "restart"})
+        ask = {"verb": "restart", "reason": "new certificates"}
+        answer = await client.post(f"{SERVER}/actions", json=ask)
         found = msgspec.json.decode(answer.content, type=ActionView)
         again = msgspec.json.decode((await client.get(f"/api/actions/{found.id}")).content, type=ActionView)
     assert (answer.status_code, found.state, found.by) == (200, "done", "local")
     assert again == found
-    entry = (await web.desk.journal.audit.newest())[0]
+    ended, entry = (await web.desk.journal.audit.newest())[:2]
     assert (entry.by, entry.what, entry.about, entry.peer) == ("local", "restart", "alpha/web", "127.0.0.1")
+    assert (entry.why, ended.by, ended.outcome) == ("new certificates", "local", "done: web did restart")
 
 
 async def test_an_order_that_takes_long_is_answered_as_running(web, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,8 +228,11 @@ async def test_the_document_describes_every_route(web) -> None:
         for path, item in document["paths"].items()
         for method, operation in item.items()
     }
-    rooms = (session, machines, history, system, questions, scraped)
-    routes = [route for room in rooms for route in room.ROUTES]
+    rooms = (session, machines, history, system, questions, scraped, messages, heartbeats)
+    routes = [route for room in rooms for route in room.ROUTES if route is not heartbeats.ping]
+    assert {name for (path, _), name in described.items() if path.startswith("/ping/")} == {
+        *("ping", "pingHead", "pingPost", "pingWithWord", "pingHeadWithWord", "pingPostWithWord")
+    }
     for route in routes:
         assert isinstance(route, HTTPRouteHandler)
         for path in route.paths:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rigs.desk import MemoryStore, series
 from watchkeeper.errors import Refused
 from watchkeeper.model import Block, Matcher, Series
+from watchkeeper.seams import Admit
 from watchkeeper.web import charts
 from watchkeeper.web.charts import POINTS, RAW_TICKS, STEPS, Asked, chart, newest, parted, plain, step_for
 from watchkeeper.web.panels import PANELS
@@ -25,7 +26,7 @@ SECOND = 1000
 class RefusingStore(MemoryStore):
     """A store that finds every raw question too large."""
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """Too much, except for itself."""
         if self.strict:
             raise Refused("that would read 10000000 samples", code="too-much")

@@ -67,6 +67,32 @@ async def test_forms_are_taken_here_alone(web) -> None:
     assert (form.status_code, other.status_code) == (415, 415)
 
 
+REFUSED = [
+    ("POST", "query", {"content-type": "text/plain"}, b"x", 415, "bad_data"),
+    ("POST", "query", {"content-type": "application/x-www-form-urlencoded"}, b"query=" + b"1" * 70_000, 413, "bad_data"),
+    ("POST", "query", {"origin": "https://evil.example"}, b"", 403, "forbidden"),
+    ("GET", "query", {"host": "evil.example"}, b"", 421, "bad_data"),
+    ("GET", "nothing/here", {}, b"", 404, "not_found"),
+    ("DELETE", "query", {}, b"", 405, "bad_data"),
+    ("POST", "label/job/values", {}, b"", 405, "bad_data"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "content", "status", "kind"), REFUSED)
+async def test_what_the_gate_refuses_has_prometheus_shape_too(
+    web, method: str, path: str, headers: dict[str, str], content: bytes, status: int, kind: str
+) -> None:
+    """Below its API, whoever refuses; everywhere else the shape is our own."""
+    async with web.client() as client:
+        answer = await client.request(method, f"/api/v1/{path}", headers=headers, content=content)
+        ours = await client.get("/api/nothing/here")
+    assert answer.status_code == status
+    told = answer.json()
+    assert (told["status"], told["errorType"], sorted(told)) == ("error", kind, ["error", "errorType", "status"])
+    assert told["error"]
+    assert sorted(ours.json()) == ["code", "hint", "why"]
+
+
 async def test_a_site_elsewhere_cannot_ask_with_a_persons_cookie(web) -> None:
     """Forms are what foreign pages can send: the origin is looked at as everywhere."""
     async with web.client() as client:
@@ -117,7 +143,7 @@ async def test_the_hub_answers_others_while_questions_are_worked_on(make_web) ->
         select = web.desk.store.select
 
         def slow(*asked: object) -> object:
-            if threading.current_thread().name == "question":
+            if threading.current_thread().name == "query":
                 begun.release()
                 assert free.wait(30)
             return select(*asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rigs.programs import Programs, is_alive, until
+from watchkeeper.watched import hand_over
 
 Make = Callable[..., Programs]
 
@@ -93,6 +95,51 @@ def test_a_killed_agent_finds_its_servers_again(programs: Make) -> None:
     assert after["restarts"] == 0
     os.kill(int(str(before["pid"])), signal.SIGKILL)
     until(lambda: one.server("hello").get("restarts") == 1, "the adopted one's restart")
+
+
+def test_a_planned_restart_hands_the_servers_over(programs: Make) -> None:
+    """After the marker of a service restart, SIGTERM ends hub and agent and leaves the server; without it, it is stopped."""
+    one = programs()
+    up = one.up()
+    before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    hand_over(one.data)
+    up.terminate()
+    up.wait()
+    assert is_alive(int(str(before["pid"])))
+    again = one.up()
+    after = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    assert after["pid"] == before["pid"]
+    again.terminate()
+    again.wait()
+    assert not is_alive(int(str(before["pid"])))
+
+
+def test_agent_and_keeper_killed_and_nothing_happens_to_the_server(programs: Make) -> None:
+    """Each alone, then both: the same process throughout, `up` brings the agent back, the events say what was done."""
+    one = programs()
+    one.up()
+    before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    run = one.data / "agent" / "run"
+    os.kill(keeper_of(run), signal.SIGKILL)
+    until(lambda: "in its care" in one.run("events").stdout, "another keeper")
+    os.kill(keeper_of(run), signal.SIGKILL)
+    os.kill(int((run / "lock").read_text().split()[0]), signal.SIGKILL)
+    until(lambda: "was running already" in one.run("events").stdout, "the adoption")
+    after = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
+    assert (after["pid"], after["restarts"]) == (before["pid"], 0)
+    assert one.run("stop", "hello").returncode == 0
+    assert not is_alive(int(str(before["pid"])))
+
+
+def keeper_of(run: Path) -> int:
+    """The keeper of a run folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if f"keep\0{run}\0".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    (pid,) = found
+    return pid
 
 
 def test_a_bad_configuration_is_refused_and_a_running_agent_keeps_the_old_one(programs: Make) -> None:

@@ -109,6 +109,13 @@ class Duty:
         """One server."""
         return (STATUS,)
 
+    async def evidence(self, identity: str) -> AsyncGenerator[bytes, None]:
+        """Some parts, without end for one id."""
+        if identity == "none":
+            raise Refused("it is gone", code="no-evidence")
+        for _ in range(3 if identity != "endless" else 1000):
+            yield identity.encode() * 1000
+
 
 @asynccontextmanager
 async def hub_listening(hub: Hub, port: int = 0) -> AsyncIterator[int]:
@@ -194,6 +201,30 @@ async def test_orders_have_outcomes_and_logs_have_ends(tmp_path: Path) -> None:
         follow = hub.link.logs("web", 2, follow=True)
         assert (await anext(follow)).lines == ("one", "two")
         await follow.aclose()
+
+
+async def test_evidence_travels_when_it_is_asked_for(tmp_path: Path) -> None:
+    """Whole, several at once; what is gone is said so, what has no end is given up, a lost link ends the waiting."""
+    hub, spool = Hub(), Spool(tmp_path, 8 << 20)
+    async with hub_listening(hub) as port, agent_joined(port, spool):
+        await until(lambda: hub.link)
+        link = hub.link
+        found = await asyncio.gather(link.evidence("a"), link.evidence("b"))
+        assert found == [b"a" * 3000, b"b" * 3000]
+        with pytest.raises(Refused, match="it is gone"):
+            await link.evidence("none")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("watchkeeper.wire.downlink.EVIDENCE_BYTES", 100_000)
+            with pytest.raises(Refused) as refused:
+                await link.evidence("endless")
+            assert refused.value.code == "too-large"
+        assert await link.evidence("a") == b"a" * 3000
+        link._socket.send = lambda _: asyncio.sleep(0)
+        waiting = asyncio.create_task(link.evidence("a"))
+        await asyncio.sleep(0)
+        link.leave("the test is over")
+        with pytest.raises(Refused, match="link has ended"):
+            await waiting
 
 
 async def test_a_superseded_link_is_told_why(tmp_path: Path) -> None:

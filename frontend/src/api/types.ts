@@ -2,7 +2,7 @@
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
-export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark";
+export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "channel_failing" | "channel_recovered" | "notification_failed" | "heartbeat_up" | "heartbeat_late" | "heartbeat_down" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark" | "server_waiting" | "server_held" | "server_busy" | "server_hung" | "server_lives" | "server_paused" | "server_resumed" | "load_expected" | "limit_exceeded" | "limit_kept" | "restart_missed" | "evidence_saved" | "person_needed" | "stress_started" | "stress_ended";
 
 /** Something that happened once, at an instant. `id` is unique, so telling it twice is harmless. `text` is one sentence for a person; `facts` are the same things for a program (`{"exit_code": "-9", "pid": "4711"}`). */
 export interface Event {
@@ -17,6 +17,8 @@ export interface Event {
 }
 
 export type Health = "down" | "unknown" | "up";
+
+export type HeartbeatState = "down" | "late" | "new" | "up";
 
 /** A watched computer, as its agent introduces it. `boot_at` is 0 where the system does not tell. */
 export interface Machine {
@@ -52,7 +54,7 @@ export interface ProbeResult {
   why: string;
 }
 
-/** Where one server stands now, as its agent sees it. `since` is when `state` was entered, `started_at` when the present process was spawned (0: none), `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words. */
+/** Where one server stands now, as its agent sees it. `since` is when `state` was entered, `started_at` when the present process was spawned (0: none), `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words. `liveness` is what its signs of life tell (empty: nothing is known), with the reason in `liveness_why`, and `says` is what it says of itself. `paused_until` is 0 when it is not paused, -1 when it is until somebody resumes it. `asks` is what a person must decide, `restart_at` the next restart by its schedule (0: none), `allowed` what its agent lets a hub do. */
 export interface ServerStatus {
   name: string;
   driver: string;
@@ -66,9 +68,20 @@ export interface ServerStatus {
   last_exit: string;
   next_attempt_at: number;
   probes: ProbeResult[];
+  group: string;
+  liveness: "" | "busy" | "fine" | "hung";
+  liveness_why: string;
+  says: string;
+  paused_until: number;
+  paused_why: string;
+  asks: string;
+  restart_at: number;
+  allowed: ("expect" | "pause" | "restart" | "resume" | "start" | "stop")[];
 }
 
-export type Verb = "restart" | "start" | "stop";
+export type Severity = "critical" | "info" | "warning";
+
+export type Verb = "expect" | "pause" | "restart" | "resume" | "start" | "stop";
 
 /** Where an alert stands. UNKNOWN: nobody can tell at present, which neither resolves nor fires it. */
 export type AlertState = "pending" | "firing" | "unknown" | "resolved";
@@ -90,6 +103,8 @@ export interface Alert {
   suppressed: string;
   incident: string;
 }
+
+export type NotificationState = "claimed" | "delivered" | "failed" | "superseded" | "waiting";
 
 /** Who is signed in. GET /api/session. */
 export interface Person {
@@ -185,9 +200,12 @@ export interface PanelView {
   scope: string;
 }
 
-/** What to do with a server. POST /api/machines/{machine}/servers/{server}/actions. */
+/** What to do with a server. POST /api/machines/{machine}/servers/{server}/actions. `reason` goes into the audit; `seconds` is how long to pause it (0: until it is resumed) or to expect heavy work of it; a `dry_run` is answered with what would happen. */
 export interface ActionAsk {
-  verb: "restart" | "start" | "stop";
+  verb: "expect" | "pause" | "restart" | "resume" | "start" | "stop";
+  reason?: string;
+  seconds?: number;
+  dry_run?: boolean;
 }
 
 /** An action and, once it has ended, its outcome. GET /api/actions/{id}. */
@@ -196,10 +214,20 @@ export interface ActionView {
   at: number;
   machine: string;
   server: string;
-  verb: "restart" | "start" | "stop";
+  verb: "expect" | "pause" | "restart" | "resume" | "start" | "stop";
   by: string;
   state: string;
   outcome: Outcome | null;
+  reason: string;
+  seconds: number;
+  dry_run: boolean;
+}
+
+/** What became of an order to one server of a group: its action, or why there is none (`why`). */
+export interface GroupAnswer {
+  server: string;
+  action: ActionView | null;
+  why: string;
 }
 
 /** The last lines of a server's output. GET /api/machines/{machine}/servers/{server}/logs?lines=. */
@@ -305,6 +333,19 @@ export interface SeriesView {
   value: number | null;
 }
 
+export type Words = string;
+
+/** A stress run begins or is over; `outcome` its verdict, or why it has none. POST /api/stress/announcements. */
+export interface StressAnnouncement {
+  what: "ended" | "started";
+  run: string;
+  plan: string;
+  target: string;
+  machine?: string;
+  server?: string;
+  outcome?: string;
+}
+
 /** What runs here. GET /api/version. */
 export interface VersionView {
   version: string;
@@ -317,14 +358,72 @@ export interface SignInLink {
   expires_at: number;
 }
 
+/** A way to tell people, and how it stands. `failures` in a row; `why` the last of them. GET /api/channels. */
+export interface ChannelView {
+  name: string;
+  kind: string;
+  fallback: string;
+  queue: number;
+  oldest_at: number;
+  last_success_at: number;
+  failures: number;
+  why: string;
+}
+
+/** A message for one channel and how far it has come. `after` is what it replaces (fall-back). GET /api/notifications. */
+export interface NotificationView {
+  id: string;
+  at: number;
+  channel: string;
+  state: "claimed" | "delivered" | "failed" | "superseded" | "waiting";
+  subject: string;
+  severity: "critical" | "info" | "warning";
+  incident: string;
+  attempts: number;
+  ended_at: number;
+  why: string;
+  receipt: string;
+  after: string;
+}
+
+/** Notifications, newest first, paged as events are. GET /api/notifications. */
+export interface NotificationsView {
+  notifications: NotificationView[];
+  next: string;
+}
+
+/** A heartbeat that is expected, and how it stands. GET /api/heartbeats. `url` is where it is sent, empty for those who may only look. `until` is when its state changes if nothing comes (0: never); `lasted` how long its last run took (ms). `configured`: it stands in the configuration. */
+export interface HeartbeatView {
+  name: string;
+  expected: string;
+  state: "down" | "late" | "new" | "up";
+  since: number;
+  reason: string;
+  until: number;
+  last_at: number;
+  lasted: number;
+  exit_status: number;
+  body: string;
+  configured: boolean;
+  url: string;
+}
+
+/** A heartbeat to expect: every `period` (`1d`) or by `cron` in `zone`, with `grace`. POST /api/heartbeats. */
+export interface HeartbeatAsk {
+  name: string;
+  period?: string;
+  cron?: string;
+  zone?: string;
+  grace?: string;
+  longest?: string;
+}
+
 /** One condition on a label; `__name__` is the metric's name. Regular expressions are anchored, as in Prometheus. */
 export interface Matcher {
   label: string;
   op: "!=" | "!~" | "=" | "=~";
   value: string;
 }
-
-export type Severity = "critical" | "info" | "warning";
 
 /** One step of an alert, as its history has it. `state` `inactive`: it was pending and did not last. */
 export interface AlertChange {
@@ -463,7 +562,7 @@ export interface MarkAsk {
   server?: string;
 }
 
-/** A rule to be replayed over stored history: a known one by `rule` (its name or key), or one that is written here. `expr`, `for_seconds`, `keep_firing_for_seconds` and `clear` are as in a rule; `since_seconds` is how far back. POST /api/rules/test. */
+/** A rule to be replayed over stored history: a known one by `rule` (its name or key), or one that is written here. `where` is file and line, for whoever is told of it; `expr`, `for_seconds`, `keep_firing_for_seconds` and `clear` are as in a rule; `since_seconds` is how far back. POST /api/rules/test. */
 export interface RuleAsk {
   rule?: string;
   expr?: string;
@@ -472,6 +571,7 @@ export interface RuleAsk {
   clear?: string;
   severity?: "critical" | "info" | "warning";
   since_seconds?: number;
+  where?: string;
 }
 
 /** When a rule would have fired: from `since` to `until` (ms; `ongoing`: it still did at the end). */

@@ -9,7 +9,7 @@ import { duration, figure } from "../format.ts";
 import { machinePath } from "../route.ts";
 import { blind, connection, findMachine, findServer, now } from "../store.ts";
 import { machine as machineWords, overview, server as words } from "../strings.ts";
-import { Actions } from "../parts/actions.tsx";
+import { Actions, pressing } from "../parts/actions.tsx";
 import { Logs } from "../parts/logs.tsx";
 import { Mark, serverStanding, State } from "../parts/state.tsx";
 import { Age, Moment } from "../parts/time.tsx";
@@ -109,7 +109,7 @@ function reason(view: ServerView): string {
   const { status } = view;
   const why = status.state === "running" && view.health !== "unknown" ? "" : status.reason;
   const next = status.next_attempt_at > 0 ? overview.nextTry((status.next_attempt_at - now.value) / 1000) : "";
-  return [why, next].filter(Boolean).join(" · ");
+  return [pressing(view), why, next].filter(Boolean).join(" · ");
 }
 
 function files(view: ServerView, alive: boolean): string {

@@ -12,8 +12,13 @@ import { Moment } from "./time.tsx";
 
 const SHOWN = 60_000; // ms that an outcome stays in sight
 
-/** The verbs that make sense in a state. */
+/** The verbs that make sense in a state, of those that its agent lets a hub order. */
 export function verbsFor(view: ServerView): Verb[] {
+  const { allowed, paused_until: paused } = view.status;
+  return [...stateVerbs(view), ...(paused === 0 ? [] : (["resume"] as const))].filter((verb) => allowed.includes(verb));
+}
+
+function stateVerbs(view: ServerView): Verb[] {
   switch (view.status.state) {
     case "stopped":
     case "exited":
@@ -26,6 +31,15 @@ export function verbsFor(view: ServerView): Verb[] {
       return ["restart", "stop"];
   }
 }
+
+/** What people must know of a server before all else: what is asked of them, its pause, that it is busy or hangs. */
+export function pressing(view: ServerView): string {
+  const { asks, paused_why: paused, liveness_why: why } = view.status;
+  return [asks, paused, why].filter(Boolean).join(" · ");
+}
+
+/** Verbs that are done at once, without a question. */
+const plain: ReadonlySet<Verb> = new Set(["start", "resume"]);
 
 /** Why nothing can be done, in a sentence; empty when something can. */
 function hindrance(view: ServerView): string {
@@ -81,16 +95,16 @@ export function Actions({ view, children, terse = false }: { view: ServerView; c
           <button
             key={verb}
             type="button"
-            class={verb === "start" ? "plain" : `grave ${verb}`}
+            class={plain.has(verb) ? "plain" : `grave ${verb}`}
             aria-label={act.label(verb, server)}
-            {...(verb === "start" ? {} : { "aria-haspopup": "dialog" as const })}
+            {...(plain.has(verb) ? {} : { "aria-haspopup": "dialog" as const })}
             disabled={busy.value}
             onClick={() => {
-              if (verb === "start") void order(verb);
+              if (plain.has(verb)) void order(verb);
               else asking.value = verb;
             }}
           >
-            {verb === "start" ? act.verb(verb) : act.opens(verb)}
+            {plain.has(verb) ? act.verb(verb) : act.opens(verb)}
           </button>
         ))}
       </div>

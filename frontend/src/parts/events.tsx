@@ -17,11 +17,26 @@ export function Events({ list, of = "all" }: { list: Event[] | null; of?: "all" 
           <Severity severity={event.severity} />
           <span class="what">
             <Told event={event} of={of} />
+            <Evidence event={event} />
           </span>
           <Moment at={event.at} />
         </li>
       ))}
     </ol>
+  );
+}
+
+/** The way to what was saved before something was done: a file, from the agent that has it. */
+function Evidence({ event }: { event: Event }) {
+  const id = event.facts["evidence"];
+  if (!id) return null;
+  return (
+    <>
+      {" "}
+      <a href={`/api/machines/${encodeURIComponent(event.machine)}/evidence/${encodeURIComponent(id)}`} download>
+        {overview.evidence}
+      </a>
+    </>
   );
 }
 

@@ -4,7 +4,7 @@ import { duration, figure } from "../format.ts";
 import { serverPath } from "../route.ts";
 import { blind, findMachine, now } from "../store.ts";
 import { overview } from "../strings.ts";
-import { Actions } from "./actions.tsx";
+import { Actions, pressing } from "./actions.tsx";
 import { Bar } from "./bar.tsx";
 import { serverStanding, State } from "./state.tsx";
 import { Age } from "./time.tsx";
@@ -101,6 +101,7 @@ function note(view: ServerView): string {
     parts.push(machine && machine.health !== "up" ? overview.silent(view.machine, duration((now.value - machine.seen_at) / 1000)) : status.reason);
   } else if (failing.length > 0) parts.push(failing.map((probe) => `${probe.name}: ${probe.why}`).join(", "));
   else if (status.state !== "running") parts.push(status.reason);
+  parts.unshift(pressing(view));
   if (status.next_attempt_at > 0) parts.push(overview.nextTry((status.next_attempt_at - now.value) / 1000));
   if (status.restarts > 0) parts.push(overview.restarted(status.restarts));
   return parts.filter(Boolean).join(" · ");

@@ -23,9 +23,17 @@ from cloudnet.packets import Entry
 DEFAULT_SERVER = "ws://127.0.0.1:8765"
 
 
+class Exact(argparse.ArgumentParser):
+    """Takes no shortened flags: a flag of a later version would change what a script's shortened one means."""
+
+    def __init__(self, **more: Any) -> None:
+        """As argparse's own, which makes the verbs' parsers too."""
+        super().__init__(allow_abbrev=False, **more)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="cloud-client", description="Talk to others through a Cloud Server.")
+    made = Exact(prog="cloud-client", description="Talk to others through a Cloud Server.")
     made.add_argument("--version", action="version", version=f"cloud-client {__version__}")
     made.add_argument(
         "--server",
@@ -37,9 +45,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--takeover", action="store_true", help="end another connection of this identity")
     made.add_argument("--server-key", metavar="KEY", help="talk to the server with this key alone")
     made.add_argument("--timeout", metavar="SECONDS", type=float, default=15.0, help="for the first login (15)")
-    verbs = made.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = made.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Exact)
 
-    identity = verbs.add_parser("identity", help="make or show a key pair").add_subparsers(dest="what", required=True)
+    identity = verbs.add_parser("identity", help="make or show a key pair").add_subparsers(
+        dest="what", required=True, parser_class=Exact
+    )
     for what, about in (("new", "make one; prints the public key"), ("show", "print the public key")):
         identity.add_parser(what, help=about).add_argument("file", metavar="FILE", type=Path)
 

@@ -15,12 +15,12 @@ from contextlib import suppress
 from picows import WSMsgType
 
 from cloudnet.accept import Street, listen
+from cloudnet.codes import Close
 from cloudnet.errors import ConfigError
 from cloudnet.figures import Figures
 from cloudnet.frames import Framed
 from cloudnet.framing import Broken
 from cloudnet.limits import Admission
-from cloudnet.packets import Close
 from cloudnet.programs.server import loop_factory
 from cloudnet.settings import split_address
 
@@ -64,7 +64,9 @@ async def echo(host: str, port: int) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="echo", description="Echo WebSocket messages, for conformance tests only.")
+    parser = argparse.ArgumentParser(
+        prog="echo", description="Echo WebSocket messages, for conformance tests only.", allow_abbrev=False
+    )
     parser.add_argument("address", metavar="HOST:PORT", help="port 0 for any that is free")
     args = parser.parse_args(arguments)
     try:

@@ -38,12 +38,24 @@ VERBS = (
     Verb("start", "act", "start servers and wait until they run"),
     Verb("stop", "act", "stop servers and wait until they have ended"),
     Verb("restart", "act", "stop servers and start them again"),
+    Verb("pause", "saying", "let nothing happen to servers by itself for a while, and say why"),
+    Verb("resume", "act", "look after paused servers again"),
+    Verb("expect", "saying", "announce heavy work, so that a busy server is not taken for hung"),
+    Verb("evidence", "evidence", "list, show or save what servers were doing before they were killed"),
     Verb("logs", "logs", "print the end of a server's output, and follow it with -f"),
     Verb("events", "events", "list what happened, newest last, and follow it with -f"),
     Verb("alert", "alert", "list alerts, acknowledge and silence them, and try rules over history"),
     Verb("query", "query", "answer a PromQL expression: a table, JSON, CSV, or a plot in the terminal"),
+    Verb("channel", "channel", "list the ways to tell people, and test whether one would arrive"),
+    Verb("heartbeat", "heartbeat", "list the heartbeats that jobs have to send, and expect another"),
+    Verb("stress", "stress", "put a server under load that has agreed to it, and show what was recorded"),
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
     Verb("config", "config", "check a configuration, show what is in effect, or print its schema"),
+    Verb("init", "init", "look at what runs here and write a configuration for it"),
+    Verb("service", "service", "have the system start Watchkeeper at boot and keep it alive"),
+    Verb("doctor", "doctor", "prove the installation: a sheet of what is well and what is not, fit to be shown"),
+    Verb("backup", "backup", "write the hub's data into one file, also while it runs"),
+    Verb("restore", "backup", "put a backup back into an empty data folder"),
     Verb("completion", "completion", "print the completion script of a shell"),
     Verb("version", "version", "say which version this is, and what it runs on"),
 )
@@ -51,6 +63,7 @@ VERBS = (
 EPILOGUE = """\
 exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration;
 status: 0 all up, 3 something is down, 4 not known (no such server, agent away, hub not reached)
+stress: 99 an objective was missed, 98 the run is invalid, 97 it was aborted
 
 each takes --help, and --json for programs; `watchkeeper up` is the one to begin with"""
 

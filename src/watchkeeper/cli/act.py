@@ -1,4 +1,6 @@
-"""`watchkeeper start | stop | restart`: ask for an action on each server and wait for its outcome.
+"""`watchkeeper start | stop | restart | resume`: ask for an action on each server and wait for its outcome.
+
+`pause` and `expect` come through here too (`saying`), with how long and why.
 
 All names are resolved before the first server is touched. The hub keeps every action as a row, so Ctrl-C
 stops the waiting, not the action.
@@ -19,7 +21,7 @@ from watchkeeper.cli.options import reach
 from watchkeeper.cli.targets import resolve, title
 from watchkeeper.config import Duration
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.web.shapes import ActionView
+from watchkeeper.web.shapes import ActionAsk, ActionView
 
 ENDED = frozenset({"done", "failed", "unknown"})
 POLL_SECONDS = 0.2
@@ -32,10 +34,12 @@ Answer = ActionView | Refused | Failed
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """They take the servers, and how long to wait."""
-    parser.add_argument("names", nargs="+", metavar="NAME", help="servers, also MACHINE/NAME or globs")
+    """They take the servers, why, and how long to wait."""
+    parser.add_argument("names", nargs="+", metavar="NAME", help="servers, also MACHINE/NAME, globs or @GROUP")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for those who come after (kept in the audit)")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask before stopping several")
-    parser.add_argument("--timeout", type=_duration, default=Duration(120), metavar="TIME", help="how long to wait (2m)")
+    parser.add_argument("--timeout", type=duration, default=Duration(120), metavar="TIME", help="how long to wait (2m)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,12 +47,14 @@ def run(args: argparse.Namespace) -> int:
     hub = connect(reach(args))
     servers = resolve(args.names, hub.overview().servers, unique=True)
     titles = {(view.machine, view.status.name): title(view, servers) for view in servers}
-    ask_first = len(servers) > 1 and args.verb != "start" and not args.yes and is_person()
+    asks = ActionAsk(args.verb, args.reason, float(getattr(args, "seconds", 0.0)), args.dry_run)
+    harms = args.verb in {"stop", "restart"} and not args.dry_run
+    ask_first = len(servers) > 1 and harms and not args.yes and is_person()
     if ask_first and not agree(f"{args.verb} {len(servers)} servers ({', '.join(titles.values())})?"):
         note("nothing was done")
         return FAILED
     told = []
-    for (machine, server), answer in _each(hub, titles, args.verb, float(args.timeout)):
+    for (machine, server), answer in _each(hub, titles, asks, float(args.timeout)):
         if isinstance(answer, ActionView):
             told.append(answer)
         if not args.json or not isinstance(answer, ActionView):
@@ -59,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     return OK if well else FAILED
 
 
-def _each(hub: Hub, servers: Collection[Place], verb: str, seconds: float) -> Iterator[tuple[Place, Answer]]:
+def _each(hub: Hub, servers: Collection[Place], ask: ActionAsk, seconds: float) -> Iterator[tuple[Place, Answer]]:
     """All at once, each as soon as its answer is there.
 
     The hub holds a request until the action has ended, so each has a thread of its own; they are daemons, because
@@ -72,7 +78,7 @@ def _each(hub: Hub, servers: Collection[Place], verb: str, seconds: float) -> It
         answer: Answer = Failed("a mistake of ours; its traceback stands above")
         with free:
             try:
-                answer = _outcome(hub, *place, verb, seconds)
+                answer = _outcome(hub, *place, ask, seconds)
             except (Refused, Failed) as fault:
                 answer = fault
             finally:
@@ -84,10 +90,10 @@ def _each(hub: Hub, servers: Collection[Place], verb: str, seconds: float) -> It
         yield answers.get()
 
 
-def _outcome(hub: Hub, machine: str, server: str, verb: str, seconds: float) -> ActionView:
+def _outcome(hub: Hub, machine: str, server: str, ask: ActionAsk, seconds: float) -> ActionView:
     """The action once it has ended, or as it stands when the time is over."""
     deadline = time.monotonic() + seconds
-    action = hub.act(machine, server, verb)
+    action = hub.act(machine, server, ask)
     while action.state not in ENDED and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         action = hub.action(action.id)
@@ -105,7 +111,8 @@ def _tell(args: argparse.Namespace, name: str, answer: Answer) -> None:
         note(f"{name}: no outcome yet, the action is {answer.state}; it goes on, see: watchkeeper events {name}")
 
 
-def _duration(written: str) -> Duration:
+def duration(written: str) -> Duration:
+    """A length of time, as an argument."""
     try:
         return Duration.parse(written)
     except ValueError as fault:

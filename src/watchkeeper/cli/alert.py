@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from types import ModuleType
 from urllib.parse import quote, urlencode
 
-from watchkeeper.cli import alerted
 from watchkeeper.cli.client import Hub, connect
 from watchkeeper.cli.console import print_json, say
 from watchkeeper.cli.exits import OK
@@ -32,6 +32,13 @@ from watchkeeper.web.alert_shapes import (
 TEST_SECONDS = 120.0
 SHORTEST = 4
 """Characters of an id that are enough to mean it, if no other begins so."""
+
+
+def _drawing() -> ModuleType:
+    """How it looks; loaded when something is shown, since it brings Rich."""
+    from watchkeeper.cli import alerted  # noqa: PLC0415  # as above
+
+    return alerted
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +119,7 @@ def _list(args: argparse.Namespace, hub: Hub) -> int:
     if args.json:
         print_json(found)
     elif found:
-        alerted.print_alerts(found, _now())
+        _drawing().print_alerts(found, _now())
     else:
         say(args, "No alert goes on.")
     return OK
@@ -124,7 +131,7 @@ def _history(args: argparse.Namespace, hub: Hub) -> int:
     if args.json:
         print_json(found)
     elif found:
-        alerted.print_alerts(found, _now(), past=True)
+        _drawing().print_alerts(found, _now(), past=True)
     else:
         say(args, "No alert has fired.")
     return OK
@@ -137,7 +144,7 @@ def _incidents(args: argparse.Namespace, hub: Hub) -> int:
     if args.json:
         print_json(found)
     elif found:
-        alerted.print_incidents(found, _now())
+        _drawing().print_incidents(found, _now())
     else:
         say(args, "There was no incident.")
     return OK
@@ -147,10 +154,10 @@ def _show(args: argparse.Namespace, hub: Hub) -> int:
     alert, incident = _meant(hub, args.id)
     if alert:
         detail = hub.ask("GET", f"/api/alerts/{quote(alert, safe='')}", AlertDetail)
-        print_json(detail) if args.json else alerted.print_alert(detail, _now())
+        print_json(detail) if args.json else _drawing().print_alert(detail, _now())
     else:
         whole = hub.ask("GET", f"/api/incidents/{quote(incident, safe='')}", IncidentDetail)
-        print_json(whole) if args.json else alerted.print_incident(whole, _now())
+        print_json(whole) if args.json else _drawing().print_incident(whole, _now())
     return OK
 
 
@@ -194,7 +201,7 @@ def _silence(args: argparse.Namespace, hub: Hub) -> int:
             if args.json:
                 print_json(found)
             elif found:
-                alerted.print_silences(found, _now())
+                _drawing().print_silences(found, _now())
             else:
                 say(args, "Nothing is silenced.")
     return OK
@@ -202,14 +209,14 @@ def _silence(args: argparse.Namespace, hub: Hub) -> int:
 
 def _rules(args: argparse.Namespace, hub: Hub) -> int:
     found = [one for one in hub.ask("GET", "/api/rules", list[RuleView]) if one.dormant or not args.dormant]
-    print_json(found) if args.json else alerted.print_rules(found)
+    print_json(found) if args.json else _drawing().print_rules(found)
     return OK
 
 
 def _test(args: argparse.Namespace, hub: Hub) -> int:
     asked = {"rule": args.rule, "expr": args.expr, "for_seconds": float(args.hold), "since_seconds": float(args.since)}
     found = hub.ask("POST", "/api/rules/test", BackTest, asked, seconds=TEST_SECONDS)
-    print_json(found) if args.json else alerted.print_test(found)
+    print_json(found) if args.json else _drawing().print_test(found)
     return OK
 
 

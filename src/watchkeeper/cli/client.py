@@ -20,7 +20,8 @@ from watchkeeper import __version__
 from watchkeeper.cli.options import Reach
 from watchkeeper.cli.signpost import Found, look_up
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.web.shapes import ActionView, EventsView, LogsView, Overview, Problem, SignInLink
+from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceList
+from watchkeeper.web.shapes import ActionAsk, ActionView, EventsView, LogsView, Overview, Problem, SignInLink
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ ANSWER_BYTES = 64 << 20
 ANSWER_SECONDS = 15.0
 ACTION_SECONDS = 60.0
 """The hub holds the answer to an order for up to 30 s, until its outcome is there."""
+EVIDENCE_SECONDS = 30.0
 QUERY_SECONDS = 120.0
 """The hub's own limit is shorter, unless its operator has set another."""
 
@@ -61,10 +63,10 @@ class Hub:
         """Everything, worst first."""
         return self.ask("GET", "/api/overview", Overview)
 
-    def act(self, machine: str, server: str, verb: str) -> ActionView:
+    def act(self, machine: str, server: str, ask: ActionAsk) -> ActionView:
         """Ask for an action; it may still be under way when this returns."""
         path = f"/api/machines/{quote(machine, safe='')}/servers/{quote(server, safe='')}/actions"
-        return self.ask("POST", path, ActionView, {"verb": verb}, seconds=ACTION_SECONDS)
+        return self.ask("POST", path, ActionView, msgspec.structs.asdict(ask), seconds=ACTION_SECONDS)
 
     def action(self, identity: str) -> ActionView:
         """How an action stands."""
@@ -78,6 +80,16 @@ class Hub:
     def events(self, **sought: str | int) -> EventsView:
         """A page of events, newest first; what is sought is the route's own (`machine`, `server`, `severity`, `limit`)."""
         return self.ask("GET", f"/api/events?{urlencode({name: value for name, value in sought.items() if value})}", EventsView)
+
+    def evidence_list(self, **sought: str | int) -> EvidenceList:
+        """A page of what was saved, newest first; what is sought is the route's own (`machine`, `server`, `limit`)."""
+        given = urlencode({name: value for name, value in sought.items() if value})
+        return self.ask("GET", f"/api/evidence?{given}", EvidenceList)
+
+    def evidence(self, machine: str, identity: str) -> EvidenceFile:
+        """All of one, from its agent's disk."""
+        path = f"/api/machines/{quote(machine, safe='')}/evidence/{quote(identity, safe='')}"
+        return self.ask("GET", path, EvidenceFile, seconds=EVIDENCE_SECONDS)
 
     def query(self, question: str, at: float, range_: tuple[float, float] | None = None) -> PromAnswer:
         """An expression's value at `at` (Unix seconds); with (length, step) in seconds, its values up to then."""
@@ -97,6 +109,11 @@ class Hub:
         if told.data is None:
             raise Failed(told.error) if status >= 500 else Refused(told.error, code=told.errorType or "bad_data")
         return told.data
+
+    def ready(self) -> str:
+        """Empty when the hub can keep what comes in; else why not, in its own words."""
+        status, content = self._exchange("GET", "/readyz", None, ANSWER_SECONDS)
+        return "" if status == 200 else content[:500].decode("utf-8", "replace").strip() or f"status {status}"
 
     def sign_in_link(self) -> SignInLink:
         """A fresh one-time link for a browser."""
@@ -128,6 +145,12 @@ class Hub:
             return msgspec.json.decode(content, type=wanted)
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise Failed(_strange(self.found, f"its answer cannot be read ({fault})"), retry=False) from None
+
+    def send(self, method: str, path: str) -> None:
+        """One request whose answer says nothing but that it was done; raises as `ask` does."""
+        status, content = self._exchange(method, path, None, ANSWER_SECONDS)
+        if status >= 400:
+            raise turned_away(self.found, status, content)
 
     def _exchange(self, method: str, path: str, sent: bytes | None, seconds: float) -> tuple[int, bytes]:
         secure = self._parts.scheme == "https"

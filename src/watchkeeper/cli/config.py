@@ -76,7 +76,7 @@ def in_effect(settings: Settings) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for part in (settings.agent, settings.hub):
         plain |= msgspec.to_builtins(part, enc_hook=encode_hook)
-    shown: dict[str, Any] = _without_none(plain)
+    shown: dict[str, Any] = without_none(plain)
     return shown
 
 
@@ -122,11 +122,12 @@ def _verdict(path: Path | None, shown: Mapping[str, Any]) -> str:
     return f"The configuration is right ({where}). Servers: {servers}."
 
 
-def _without_none(value: Any) -> Any:
+def without_none(value: Any) -> Any:
+    """The same without keys that are not set at all, which TOML cannot say."""
     if isinstance(value, dict):
-        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+        return {key: without_none(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, (list, tuple)):
-        return [_without_none(inner) for inner in value]
+        return [without_none(inner) for inner in value]
     return value
 
 

@@ -12,6 +12,12 @@ FAILED: Final = 1
 USAGE: Final = 2
 DOWN: Final = 3
 UNKNOWN: Final = 4
+STRESS_ABORTED: Final = 97
+"""An operator or a guard has ended the run: there is a record, and no verdict."""
+STRESS_INVALID: Final = 98
+"""The generator, not the target, was the limit: neither a pass nor a miss."""
+STRESS_MISSED: Final = 99
+"""An objective was missed (as other load generators say it)."""
 INTERRUPTED: Final = 130
 """128 + SIGINT, what a shell says of a program ended by Ctrl-C."""
 BROKEN_PIPE: Final = 141

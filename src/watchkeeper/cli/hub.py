@@ -7,6 +7,7 @@ import sys
 
 from watchkeeper.cli import lifeline
 from watchkeeper.cli.options import add_program_arguments, program_options
+from watchkeeper.cli.readiness import Readiness
 from watchkeeper.cli.settings import read_document
 from watchkeeper.cli.tell import configure_log
 
@@ -22,10 +23,16 @@ def run(args: argparse.Namespace) -> int:
     from watchkeeper import hub  # noqa: PLC0415  # the agent comes through this room too and must not load the hub
 
     options = program_options(args)
+    readiness = Readiness()
     configure_log("hub", options.log_level)
     if (line := lifeline.held()) is not None:
         lifeline.end_with_it(line)
-    hub.run(read_document(options.config), options.data, options.listen, next_free=args.next_free, announce=announce)
+
+    def ready(url: str, link: str) -> None:
+        announce(url, "" if readiness.is_service else link)  # a service's words go to a log: no way in is written there
+        readiness.tell_on_loop(f"dashboard at {url}")
+
+    hub.run(lambda: read_document(options.config), options.data, options.listen, next_free=args.next_free, announce=ready)
     return 0
 
 

@@ -24,6 +24,9 @@ TABLES = {
     "store": "hub",
     "journal": "hub",
     "remote_write": "hub",
+    "channel": "hub",
+    "heartbeat": "hub",
+    "expected": "hub",
     "alert": "hub",
     "rule": "hub",
     "tune": "hub",
@@ -68,8 +71,13 @@ def schema() -> dict[str, Any]:
             "Configuration",
             [
                 *((name, kind, msgspec.field(default_factory=dict)) for name, kind in agent.SECTIONS.items()),
-                *((field.name, field.type, field.default) for field in msgspec.structs.fields(hub.HubSettings)),
+                *((field.name, field.type, _default(field)) for field in msgspec.structs.fields(hub.HubSettings)),
             ],
             forbid_unknown_fields=True,
         )
     )
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    """A table's default; what can be changed (a dict) is made anew each time."""
+    return field.default if field.default is not msgspec.NODEFAULT else msgspec.field(default_factory=field.default_factory)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -127,12 +128,25 @@ def _machine(view: MachineView) -> str:
     return f"{told}  {' · '.join(facts)}"
 
 
+def _clock(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000).astimezone():%H:%M:%S}"
+
+
 def reason(view: ServerView) -> str:
-    """Why a server is not simply up, in one line: its state's reason, else the probe that fails, else its last exit."""
+    """What there is to say of a server, in one line.
+
+    First what a person must decide, then its pause, then why it counts as busy or hung; else its state's reason, the probe
+    that fails, or its last exit.
+    """
     status = view.status
     if view.health == "unknown" and status.health != "unknown":
         return "its agent is out of touch"
     failing = next((probe for probe in status.probes if not probe.ok and probe.at), None)
+    for pressing in (status.asks, status.paused_why, status.liveness_why and f"{status.liveness}: {status.liveness_why}"):
+        if pressing:
+            return pressing
+    if status.state is ServerState.BACKOFF and status.next_attempt_at:
+        return f"{status.reason}; next attempt at {_clock(status.next_attempt_at)}"
     if status.reason:
         return status.reason
     if failing:

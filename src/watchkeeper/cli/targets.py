@@ -1,4 +1,4 @@
-"""Which servers a person means: names and globs, ``web``, ``game-*``, ``rack-1/*``, turned into servers.
+"""Which servers a person means: names, globs and groups, ``web``, ``game-*``, ``rack-1/*``, ``@edge``, turned into servers.
 
 Pure. Who acts asks `resolve`, which is all or nothing: one mistyped name, and no server is touched.
 """
@@ -16,8 +16,9 @@ from watchkeeper.web.shapes import ServerView
 def resolve(patterns: Sequence[str], servers: Iterable[ServerView], *, unique: bool = False) -> list[ServerView]:
     """The servers that the patterns mean, each once, in the order of `servers`; no pattern means all.
 
-    A pattern with a slash is ``MACHINE/SERVER``. With `unique`, a plain name must mean one server alone.
-    Raises `Refused`: ``unknown-server`` with the nearest name, ``ambiguous-server`` with the machines.
+    A pattern with a slash is ``MACHINE/SERVER``; ``@GROUP`` in place of the server means all of a group. With `unique`, a
+    plain name must mean one server alone. Raises `Refused`: ``unknown-server`` with the nearest name,
+    ``ambiguous-server`` with the machines.
     """
     known = list(servers)
     if not patterns:
@@ -38,7 +39,7 @@ def resolve(patterns: Sequence[str], servers: Iterable[ServerView], *, unique: b
 
 def is_glob(pattern: str) -> bool:
     """Whether it may mean several by intent."""
-    return any(sign in pattern for sign in "*?[")
+    return any(sign in pattern for sign in "*?[@")
 
 
 def title(view: ServerView, servers: Sequence[ServerView]) -> str:
@@ -49,13 +50,20 @@ def title(view: ServerView, servers: Sequence[ServerView]) -> str:
 
 def _fits(pattern: str, view: ServerView) -> bool:
     machine, slash, server = pattern.rpartition("/")
-    return fnmatchcase(view.status.name, server) and (not slash or fnmatchcase(view.machine, machine))
+    if server.startswith("@"):
+        fits = bool(view.status.group) and fnmatchcase(view.status.group, server[1:])
+    else:
+        fits = fnmatchcase(view.status.name, server)
+    return fits and (not slash or fnmatchcase(view.machine, machine))
 
 
 def _unknown(pattern: str, known: Sequence[ServerView]) -> str:
     if not known:
         return f"there is no server {pattern!r}: this hub knows none"
     names = {view.status.name for view in known}
+    if pattern.rpartition("/")[2].startswith("@"):
+        groups = sorted({f"@{view.status.group}" for view in known if view.status.group})
+        return f"there is no group {pattern!r}{nearest(pattern, groups[:50])}"
     if "/" in pattern:
         names = {f"{view.machine}/{view.status.name}" for view in known}
     what = "no server fits" if is_glob(pattern) else "there is no server"

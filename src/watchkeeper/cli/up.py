@@ -18,6 +18,7 @@ from types import FrameType
 
 from watchkeeper.cli import lifeline
 from watchkeeper.cli.options import Options, add_program_arguments, program_options
+from watchkeeper.cli.readiness import Readiness
 from watchkeeper.cli.settings import read_document
 
 AGAIN_SECONDS = 1.0
@@ -123,6 +124,7 @@ class Pair:
         self._hub = Program("hub", [*shared, *listen], line, self._hub_said)
         self._agent = Program("agent", shared, line)
         self._options = options
+        self._readiness = Readiness()  # before a program is started: it must not inherit the address
         self._lines: list[str] = []
         self._ready = threading.Event()
         self._signals: list[int] = []
@@ -145,6 +147,7 @@ class Pair:
                     self._stop(number)
                     return 0
             first_failure = self._look_after()
+            self._readiness.alive()
             time.sleep(0.1)
         self._stop(signal.SIGTERM)
         return first_failure
@@ -168,6 +171,7 @@ class Pair:
             return
         said = dict(line.split(" ", 1) for line in self._lines)
         self._lines.clear()
+        self._readiness.ready(f"dashboard at {said.get('dashboard', '')}")
         self._announce(said.get("dashboard", ""), said.get("sign-in", ""))
         self._announced = True
 
@@ -178,7 +182,9 @@ class Pair:
             print(f"watchkeeper: the hub is back at {url}", flush=True)
             return
         print(f"\n  Watchkeeper watches this machine.\n\n  Dashboard  {url}/", flush=True)
-        if link:
+        if link and self._readiness.is_service:
+            print("  Sign in    `watchkeeper sign-in` prints a link", flush=True)  # this goes to a log: no secret in it
+        elif link:
             print(
                 f"  Sign in    {link}\n             (works once, for an hour; `watchkeeper sign-in` makes another)", flush=True
             )
@@ -186,6 +192,7 @@ class Pair:
 
     def _stop(self, number: int) -> None:
         """The agent first, so that the hub still hears how the servers ended."""
+        self._readiness.stopping()
         self._agent.signal(number)
         deadline = time.monotonic() + STOP_SECONDS
         while self._agent.ended() is None and self._agent.running:
@@ -193,6 +200,7 @@ class Pair:
                 self._agent.signal(signal.SIGKILL)
             if time.monotonic() > deadline:
                 break
+            self._readiness.alive()
             time.sleep(0.05)
         self._agent.wait(1)
         self._hub.signal(signal.SIGTERM)

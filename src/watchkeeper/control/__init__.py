@@ -10,11 +10,17 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from watchkeeper.config import Part
+from watchkeeper.config import NAME, Part
+from watchkeeper.control.conditions import Condition
 from watchkeeper.control.lifecycle import Policy, RestartPolicy
+from watchkeeper.control.limits import LimitSettings
+from watchkeeper.control.liveness import LivenessSettings
+from watchkeeper.control.options import CgroupSettings, ProcessOptions, check
+from watchkeeper.control.schedule import ScheduleSettings
+from watchkeeper.model import Verb
 from watchkeeper.quantities import Duration, Size
 
-__all__ = ["BackoffSettings", "Driver", "LogSettings", "ServerSettings"]
+__all__ = ["BackoffSettings", "CgroupSettings", "Driver", "LogSettings", "ServerSettings"]
 
 Driver = Literal["process"]
 
@@ -48,13 +54,23 @@ class LogSettings(Part, frozen=True, kw_only=True):
             raise ValueError("size: expected at least 64KiB")
 
 
-class ServerSettings(Part, frozen=True, kw_only=True):
+class ServerSettings(ProcessOptions, frozen=True, kw_only=True):
     """``[server.NAME]``: how one server is run.
 
     `command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts
     with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
     never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
     how it is run: ``process`` is a program of the agent's own.
+
+    `environment_files` (systemd's format; a dash before the name: it may be missing) come before `environment`. It runs as
+    `user`, `group` and that user's groups with `groups` added, which only root may ask for, with `umask`, the limits of
+    `rlimits` (``nofile = 65536``, ``core = "unlimited"``, ``"1024:4096"`` for soft and hard), `nice`, `ionice` (realtime,
+    best-effort, idle) with `ionice_level`, and `oom_score_adj`. `forks`: its first process puts it into the background and
+    ends; the one that is left is kept.
+
+    What it `requires` must be ready before it, and when that goes down it is stopped until it is back. It is started only
+    when all of `start_when` holds. Those that are `in_group` together can be ordered together; `control` is what a hub
+    may do to it (a list of verbs, or ``false`` for nothing).
     """
 
     command: tuple[str, ...]
@@ -67,6 +83,13 @@ class ServerSettings(Part, frozen=True, kw_only=True):
     stop_grace: Duration = Duration(10)
     backoff: BackoffSettings = BackoffSettings()
     log: LogSettings = LogSettings()
+    requires: tuple[str, ...] = ()
+    in_group: str = ""
+    control: bool | tuple[Verb, ...] = True
+    start_when: tuple[Condition, ...] = ()
+    liveness: LivenessSettings | None = None
+    limits: LimitSettings = LimitSettings()
+    schedule: ScheduleSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could never work while file and line are still known."""
@@ -79,14 +102,32 @@ class ServerSettings(Part, frozen=True, kw_only=True):
         for name, value in self.environment.items():
             if not name or "=" in name or "\0" in name + value:
                 raise ValueError(f"environment: {name!r} cannot be the name of a variable")
+        check(self)
+        if self.in_group and not NAME.fullmatch(self.in_group):
+            raise ValueError("in_group: expected 1 to 63 letters, digits, dots, dashes or underscores")
 
     @property
     def policy(self) -> Policy:
         """What the life cycle needs to know."""
-        backoff = self.backoff
-        return Policy(self.restart, float(self.stop_grace), float(backoff.first), float(backoff.most), float(backoff.stable))
+        backoff, liveness = self.backoff, self.liveness or LivenessSettings()
+        return Policy(
+            self.restart,
+            float(self.stop_grace),
+            float(backoff.first),
+            float(backoff.most),
+            float(backoff.stable),
+            hung_grace=min(float(liveness.grace), float(self.stop_grace)),
+            abort=liveness.abort,
+            gated=bool(self.requires or self.start_when),
+        )
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """Those that must be ready before it is started."""
+        return tuple(dict.fromkeys((*self.after, *self.requires)))
 
     @property
     def process(self) -> tuple[object, ...]:
         """What a running process was started with: when this changes, only a restart makes it true."""
-        return (self.driver, self.command, self.folder, tuple(sorted(self.environment.items())))
+        options = tuple(getattr(self, name) for name in ProcessOptions.__struct_fields__)
+        return (self.driver, self.command, self.folder, tuple(sorted(self.environment.items())), options)

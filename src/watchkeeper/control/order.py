@@ -1,4 +1,4 @@
-"""In which order servers start and stop: what `after` says, checked for names that are none and for circles. Pure."""
+"""In which order servers start and stop: what `after` and `requires` say, checked for unknown names and circles. Pure."""
 
 from __future__ import annotations
 

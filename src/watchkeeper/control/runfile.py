@@ -1,7 +1,8 @@
-"""Which processes are ours: one small file per server, written when it is spawned, gone when it has ended.
+"""The run folder: which processes are ours, and how far each server had come; what outlives us on the disk.
 
-What an agent finds here after kill -9 of its predecessor it adopts instead of starting a second copy.
-A rename makes each file whole or absent, and both are synced: after a power cut the processes are gone,
+Where there is a keeper, it writes who runs (`NAME.run`, see `watchkeeper.keeper.record`); else the agent does (`NAME.json`).
+What the next one finds there it adopts instead of starting a second copy. A server's history (`NAME.life`) is ours alone.
+A rename makes each file whole or absent, and entries are synced: after a power cut the processes are gone,
 but an empty file would be told as a fault that nobody can act on.
 """
 
@@ -9,12 +10,15 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from watchkeeper.control.history import History
 from watchkeeper.control.identity import Identity
 from watchkeeper.errors import Refused
+from watchkeeper.keeper.record import Records
 from watchkeeper.lock import Lock
 
 logger = logging.getLogger(__name__)
@@ -38,7 +42,8 @@ class RunFile:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        self._folder = folder
+        self.folder = folder.absolute()
+        self._records = Records(str(folder))
         try:
             self._lock = Lock(folder, "the run folder")
         except Refused as held:
@@ -48,12 +53,12 @@ class RunFile:
     def record(self, server: str, entry: Entry) -> None:
         """Remember a process; a disk that takes nothing is logged, for the server matters more than its file."""
         try:
-            fresh = self._folder / f"{server}.json.new"
+            fresh = self.folder / f"{server}.json.new"
             with fresh.open("wb") as file:
                 file.write(msgspec.json.encode(entry))
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(self._folder / f"{server}.json")
+            fresh.replace(self.folder / f"{server}.json")
             self._sync_names()
         except OSError as fault:
             logger.error("the run file of %s cannot be written: %s", server, fault.strerror)  # noqa: TRY400  # the disk's fault, not ours
@@ -61,19 +66,55 @@ class RunFile:
     def forget(self, server: str) -> None:
         """The process has ended."""
         try:
-            (self._folder / f"{server}.json").unlink(missing_ok=True)
+            (self.folder / f"{server}.json").unlink(missing_ok=True)
         except OSError as fault:
             logger.error("the run file of %s cannot be removed: %s", server, fault.strerror)  # noqa: TRY400  # as above
 
     def entries(self) -> dict[str, Entry]:
         """What an earlier agent left, by server; a file that cannot be read is told and passed over."""
         found = {}
-        for path in sorted(self._folder.glob("*.json")):
+        for path in sorted(self.folder.glob("*.json")):
             try:
                 found[path.stem] = msgspec.json.decode(path.read_bytes(), type=Entry)
             except (OSError, msgspec.MsgspecError) as fault:
                 logger.warning("%s cannot be read (%s); its process, if it lives, is not taken over", path, fault)
         return found
+
+    def remember(self, server: str, history: History) -> None:
+        """Write down how far a server has come. Not synced: it is for the next agent of this boot."""
+        try:
+            fresh = self.folder / f"{server}.life.new"
+            fresh.write_bytes(msgspec.msgpack.encode(history))
+            fresh.replace(self.folder / f"{server}.life")
+        except OSError as fault:
+            logger.error("the history of %s cannot be written: %s", server, fault.strerror)  # noqa: TRY400  # as above
+
+    def histories(self) -> dict[str, History]:
+        """How far each server had come; one that cannot be read is of a power cut, or of another version, and is none."""
+        found = {}
+        for path in sorted(self.folder.glob("*.life")):
+            try:
+                found[path.stem] = msgspec.msgpack.decode(path.read_bytes(), type=History)
+            except (OSError, msgspec.MsgspecError) as fault:
+                logger.warning("%s cannot be read (%s); the server begins anew", path, fault)
+        return found
+
+    def forget_history(self, server: str) -> None:
+        """The server is no more."""
+        try:
+            (self.folder / f"{server}.life").unlink(missing_ok=True)
+        except OSError as fault:
+            logger.error("the history of %s cannot be removed: %s", server, fault.strerror)  # noqa: TRY400  # as above
+
+    def sync(self, servers: Iterable[str]) -> None:
+        """Bring the keeper's records of these servers to the disk; those that are gone by now need not."""
+        for server in servers:
+            try:
+                self._records.sync(server)
+            except FileNotFoundError:
+                continue
+            except OSError as fault:
+                logger.error("the record of %s cannot be synced: %s", server, fault.strerror)  # noqa: TRY400  # as above
 
     def close(self) -> None:
         """Let another agent have the folder."""
@@ -82,7 +123,7 @@ class RunFile:
     def _sync_names(self) -> None:
         if os.name == "nt":
             return
-        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
         finally:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.config import nearest
 from watchkeeper.control import ServerSettings, lifecycle
+from watchkeeper.control.conditions import unmet
 from watchkeeper.control.lifecycle import ALIVE
 from watchkeeper.control.logfile import LogFile
 from watchkeeper.control.order import levels
-from watchkeeper.control.process import adopt
+from watchkeeper.control.parentage import Found, Process, Told
+from watchkeeper.control.process import parent
 from watchkeeper.control.runfile import RunFile
 from watchkeeper.control.server import KeptServer
-from watchkeeper.errors import Refused
-from watchkeeper.model import Action, Event, Outcome, ServerState, ServerStatus
+from watchkeeper.errors import Failed, Refused
+from watchkeeper.model import Action, Event, EventKind, Outcome, ServerState, ServerStatus, Severity, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,10 @@ SETTLED_SECONDS = 0.5
 """A start has succeeded once the server has lived so long."""
 START_SECONDS = 60.0
 STOP_MARGIN_SECONDS = 5.0
+PARENT_SECONDS = 1.0
+"""The pause before whoever forks servers is asked for again."""
+LOOK_SECONDS = 0.5
+"""How often it is looked whether what a server waits for holds."""
 ROTATE_SECONDS = 5.0
 DOWN = frozenset({ServerState.STOPPED, ServerState.EXITED, ServerState.BACKOFF})
 
@@ -46,12 +52,21 @@ class Supervisor:
         emit: Callable[[Event], None],
         changed: Callable[[str], None],
         ready: Callable[[str], bool] = lambda _: True,
+        environment: Callable[[str], Mapping[str, str]] = lambda _: {},
+        before_kill: Callable[[KeptServer], Awaitable[None]] | None = None,
+        paused: Callable[[str], str] = lambda _: "",
     ) -> None:
         """`folder` holds run/ and logs/; `ready(server)`: of one that runs, whether those after it may start.
 
-        Raises ConfigError for a wrong `after`, Refused when another agent has the folder.
+        `paused(server)`: why nothing is to happen to it by itself (empty: it may). `environment` and `before_kill` are as
+        `server` has them. Raises ConfigError for a wrong `after`, Refused when another agent has the folder.
         """
-        self._levels = levels({name: server.after for name, server in servers.items()})
+        self._levels = levels({name: server.before for name, server in servers.items()})
+        self._environment = environment
+        self._before_kill = before_kill
+        self._paused = paused
+        self._ending = False
+        self._waiting: dict[str, asyncio.Task[None]] = {}
         self._clock = clock
         self._emit = emit
         self._tell_changed = changed
@@ -59,21 +74,25 @@ class Supervisor:
         self._logs = folder / "logs"
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runfile = RunFile(folder / "run")
+        self._parent = parent(self._runfile, clock, Told(self._warned, self._moved, self._replaced))
+        self._warnings: dict[str, str] = {}
+        self._taken_over = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._kept = {name: self._keep(name, server) for name, server in servers.items()}
 
     async def run(self) -> None:
         """Keep everything until cancelled; the servers' processes then go on without us (`stop_all` ends them first)."""
-        self._adopt()
+        self._take_over(await self._found())
+        self._taken_over.set()
         async with asyncio.TaskGroup() as group:
             self._group = group
+            group.create_task(self._parent.run(), name="parent")
             for name in self._kept:
                 self._tasks[name] = group.create_task(self._kept[name].live(), name=f"keep {name}")
             for level in self._levels:
                 for name in level:
-                    if self._kept[name].settings.autostart and self._kept[name].life.state not in ALIVE:
-                        self._kept[name].give(lifecycle.Start("the agent starts"))
+                    self._begin(self._kept[name], "the agent starts")
             self._see_ready()
             while True:
                 await asyncio.sleep(ROTATE_SECONDS)
@@ -86,6 +105,10 @@ class Supervisor:
         if server is None:
             hint = nearest(action.server, sorted(self._kept))
             return self._outcome(action, ok=False, text=f"there is no server {action.server!r} on this machine{hint}")
+        if not await self._knows(START_SECONDS):
+            return self._outcome(
+                action, ok=False, text=f"{action.server}: the agent does not know yet what runs on this machine"
+            )
         match action.verb:
             case "start":
                 return await self._start(action, server)
@@ -108,6 +131,26 @@ class Supervisor:
         server = self._kept.get(name)
         return server.life.state if server else ServerState.STOPPED
 
+    def kept(self, name: str) -> KeptServer | None:
+        """One server with all that is known of it; None when there is none."""
+        return self._kept.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """All servers."""
+        return tuple(self._kept)
+
+    def blocked(self, name: str) -> str:
+        """What a start of it would wait for now (empty: nothing of other servers)."""
+        kept = self._kept.get(name)
+        return self._blocked(kept) if kept else ""
+
+    def dependents(self, name: str) -> tuple[str, ...]:
+        """Those that are held when this one goes down, and those that are then."""
+        found: list[str] = [name]
+        for one in found:
+            found += [kept.name for kept in self._kept.values() if one in kept.settings.requires and kept.name not in found]
+        return tuple(found[1:])
+
     def supervised(self) -> list[tuple[str, int, int]]:
         """Servers that have a process: name, pid and when it was started (ms)."""
         return [(name, one.process.pid, one.started_at) for name, one in self._kept.items() if one.process]
@@ -127,7 +170,7 @@ class Supervisor:
 
     def reload(self, servers: Mapping[str, ServerSettings]) -> None:
         """Take new settings: gone servers stop, new ones start, changed ones restart, the others notice nothing."""
-        self._levels = levels({name: server.after for name, server in servers.items()})
+        self._levels = levels({name: server.before for name, server in servers.items()})
         for name in [name for name in self._kept if name not in servers]:
             self._kept[name].removed = True
             self._kept[name].give(lifecycle.Stop("it is no longer configured"))
@@ -143,48 +186,130 @@ class Supervisor:
                 kept.give(lifecycle.Restart("its configuration has changed"))
 
     async def stop_all(self) -> None:
-        """Stop every server, those first that others do not need; each has its own grace."""
+        """Stop every server, those first that others do not need; each has its own grace. The next agent begins anew."""
+        await self._knows(STOP_MARGIN_SECONDS)
+        self._ending = True
+        for kept in self._kept.values():
+            kept.done = True
+            kept.save()
         for level in reversed(self._levels):
             for name in level:
                 self._kept[name].give(lifecycle.Stop("the agent stops"))
             for name in level:
-                await self._kept[name].wait_until(lambda name=name: self._kept[name].life.state not in ALIVE)  # type: ignore[misc]
+                kept = self._kept[name]
+                # Until it is idle there may be a start before the stop that has not taken effect yet.
+                await kept.wait_until(lambda kept=kept: kept.idle and kept.life.state not in ALIVE)  # type: ignore[misc]
 
     def close(self) -> None:
         """Let another agent have the folder; what still runs goes on and can be adopted."""
+        self._parent.close()
         self._runfile.close()
 
     # -- leaves -------------------------------------------------------------------------------------
 
     def _keep(self, name: str, settings: ServerSettings) -> KeptServer:
         log = LogFile(self._logs / f"{name}.log", settings.log.size, settings.log.keep)
-        return KeptServer(name, settings, log, self._runfile, self._clock, self._emit, self._changed)
+        return KeptServer(
+            name,
+            settings,
+            log,
+            self._parent,
+            self._runfile,
+            self._clock,
+            self._emit,
+            self._changed,
+            environment=self._environment,
+            before_kill=self._before_kill,
+        )
 
     def _add(self, name: str, settings: ServerSettings) -> None:
         self._kept[name] = self._keep(name, settings)
         if self._group is not None:
+            self._kept[name].resume()
             self._tasks[name] = self._group.create_task(self._kept[name].live(), name=f"keep {name}")
-            if settings.autostart:
-                self._kept[name].give(lifecycle.Start("it is newly configured"))
+            self._begin(self._kept[name], "it is newly configured")
 
-    def _adopt(self) -> None:
-        """Take over what an earlier agent left running; what is not configured any more is stopped."""
-        for name, entry in self._runfile.entries().items():
-            process = adopt(entry.identity)
-            if process is None:
-                self._runfile.forget(name)
+    def _begin(self, server: KeptServer, why: str) -> None:
+        """What comes first: its start, if it starts with the agent; what is paused is held, and adopted as it is."""
+        if self._ending:
+            return
+        if server.settings.autostart and not server.resumed and server.life.state not in ALIVE:
+            server.give(lifecycle.Start(why))
+        if paused := self._paused(server.name):
+            server.give(lifecycle.Pause(paused))
+        elif server.life.paused:
+            server.give(lifecycle.Resume("its pause ended while no agent was there"))
+
+    async def _found(self) -> list[Found]:
+        """What earlier agents have left, once there is a parent for it."""
+        told = ""
+        while True:
+            try:
+                return await self._parent.open()
+            except Failed as fault:
+                if fault.why != told:
+                    self._tell(EventKind.KEEPER_LOST, f"no server can be started: {fault.why}; it is tried again", "critical")
+                told = fault.why
+                await asyncio.sleep(PARENT_SECONDS)
+
+    async def _knows(self, seconds: float) -> bool:
+        """Whether it is known what runs, within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._taken_over.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _take_over(self, found: list[Found]) -> None:
+        """Go on where an earlier agent was; what runs and is not configured any more is stopped."""
+        histories = self._runfile.histories()
+        ended = {one.server: one for one in found if one.ending}
+        for one in found:
+            if one.ending:
                 continue
-            if name not in self._kept:
-                self._kept[name] = self._keep(name, ServerSettings(command=entry.command or ("?",), autostart=False))
-                self._levels.append([name])
-                self._kept[name].removed = True
-                self._kept[name].give(lifecycle.Stop("it is no longer configured"))
-            self._kept[name].adopt(process, entry)
+            if one.server not in self._kept:
+                self._kept[one.server] = self._keep(one.server, ServerSettings(command=one.command or ("?",), autostart=False))
+                self._levels.append([one.server])
+                self._kept[one.server].removed = True
+                self._kept[one.server].give(lifecycle.Stop("it is no longer configured"))
+            self._kept[one.server].adopt(one, histories.get(one.server))
+        for name, kept in self._kept.items():
+            if kept.process is None:
+                history = histories.get(name)
+                end = ended.get(name)
+                # Of an earlier start's end the agent that died knew already, and had gone on from there.
+                news = end if end and history and end.order == history.order and history.life.state in ALIVE else None
+                kept.resume(history, news)
+                if news:
+                    del ended[name]
+        for one in ended.values():
+            self._parent.heard(one.server, one.order)
+        for name in histories.keys() - self._kept.keys():
+            self._runfile.forget_history(name)
+
+    def _warned(self, name: str, words: str) -> None:
+        if self._warnings.get(name) != words:
+            self._tell(EventKind.SERVER_WARNED, f"{name}: {words}", "warning", server=name)
+        self._warnings[name] = words
+
+    def _moved(self, name: str, process: Process) -> None:
+        if kept := self._kept.get(name):
+            kept.follow(process)
+
+    def _replaced(self, words: str, again: bool) -> None:  # noqa: FBT001  # as `Told` has it
+        logger.warning("%s", words)
+        self._tell(EventKind.KEEPER_REPLACED if again else EventKind.KEEPER_LOST, words, "info" if again else "warning")
+
+    def _tell(self, kind: EventKind, text: str, severity: Severity, server: str = "") -> None:
+        at = milliseconds(self._clock.wall())
+        self._emit(Event(new_id(at), at, kind, text, server=server, severity=severity))
 
     def _changed(self, name: str) -> None:
         kept = self._kept[name]
         if kept.removed and kept.life.state not in ALIVE:
             del self._kept[name]
+            self._runfile.forget_history(name)
             self._levels = [[one for one in level if one != name] for level in self._levels]
             if task := self._tasks.pop(name, None):
                 task.cancel()
@@ -193,10 +318,52 @@ class Supervisor:
 
     def _see_ready(self) -> None:
         for kept in self._kept.values():
-            if kept.life.state is ServerState.WAITING:
-                before = [self._kept[name] for name in kept.settings.after if name in self._kept]
-                if all(one.life.state is ServerState.RUNNING and self._ready(one.name) for one in before):
-                    kept.give(lifecycle.Clear())
+            if kept.life.state is ServerState.WAITING and not (blocked := self._blocked(kept)):
+                self._clear(kept)
+            elif kept.life.state is ServerState.WAITING:
+                kept.give(lifecycle.Waits(f"waits until {blocked}"))
+            elif down := self._down(kept):
+                kept.give(lifecycle.Hold(f"it requires {down}, which is down"))
+
+    def _blocked(self, kept: KeptServer) -> str:
+        """What must be ready before this one and is not, in words; empty when all are."""
+        for name in kept.settings.before:
+            one = self._kept.get(name)
+            if one and not (one.life.state is ServerState.RUNNING and self._ready(name)):
+                return f"{name} is ready"
+        return ""
+
+    def _down(self, kept: KeptServer) -> str:
+        """What this one requires and is down for longer than a restart takes; empty when nothing is."""
+        if kept.life.state in DOWN and kept.life.state is not ServerState.BACKOFF:
+            return ""
+        for name in kept.settings.requires:
+            one = self._kept.get(name)
+            if one is None or kept.life.state is ServerState.STOPPING:
+                continue
+            life = one.life
+            stopping = life.state is ServerState.STOPPING and not life.again
+            waiting = life.state is ServerState.WAITING and (self._blocked(one) or one.settings.start_when)
+            if life.state in DOWN or stopping or waiting:
+                return name
+        return ""
+
+    def _clear(self, kept: KeptServer) -> None:
+        """Let it start, once its conditions hold."""
+        if not kept.settings.start_when:
+            kept.give(lifecycle.Clear())
+        elif self._group is not None and (kept.name not in self._waiting or self._waiting[kept.name].done()):
+            self._waiting[kept.name] = self._group.create_task(self._wait(kept), name=f"conditions of {kept.name}")
+
+    async def _wait(self, kept: KeptServer) -> None:
+        """Look at the conditions of one that waits until they hold, or it waits no more."""
+        while kept.life.state is ServerState.WAITING and not self._blocked(kept):
+            missing = await unmet(kept.settings.start_when)
+            if not missing:
+                kept.give(lifecycle.Clear())
+                return
+            kept.give(lifecycle.Waits(f"waits until {missing}"))
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _start(self, action: Action, server: KeptServer) -> Outcome:
         if server.life.state is ServerState.RUNNING:

@@ -1,9 +1,9 @@
 """The journal: what happened and what was decided, in one SQLite file that survives kill -9.
 
-Rooms: `events` (what happened), `alerts` and `incidents` (what was judged, what people said to it), `actions` (orders and
-outcomes), `access` (people, sessions, tokens, links), `audit`
-(who did what), `machines` (who has ever been there), on `tables` (schema and migrations) and `ledger` (the file and its
-threads). The hub opens it; the web and the hub come in through `Journal`. A change of state is a row here before it is
+Rooms: `events` (what happened), `alerts` and `incidents` (what was judged, what people said to it), `notifications` (what is to
+be told), `heartbeats` (others' signs of life), `actions` (orders and outcomes), `access` (people, sessions, tokens, links),
+`audit` (who did what), `machines` (who has ever been there), on `tables` (schema and migrations) and `ledger` (the file and
+its threads). The hub opens it; the web and the hub come in through `Journal`. A change of state is a row here before it is
 a message anywhere.
 """
 
@@ -20,9 +20,11 @@ from watchkeeper.journal.actions import Actions
 from watchkeeper.journal.alerts import Alerts
 from watchkeeper.journal.audit import Audit
 from watchkeeper.journal.events import Events
+from watchkeeper.journal.heartbeats import Heartbeats
 from watchkeeper.journal.incidents import Incidents, Silences
 from watchkeeper.journal.ledger import Ledger, open_ledger
 from watchkeeper.journal.machines import Machines
+from watchkeeper.journal.notifications import Notifications
 
 __all__ = ["Journal", "JournalSettings", "open_journal"]
 
@@ -42,6 +44,8 @@ class Journal:
         self.access = Access(ledger)
         self.audit = Audit(ledger)
         self.machines = Machines(ledger)
+        self.notifications = Notifications(ledger)
+        self.heartbeats = Heartbeats(ledger)
         self.alerts = Alerts(ledger)
         self.incidents = Incidents(ledger)
         self.silences = Silences(ledger)
@@ -51,6 +55,7 @@ class Journal:
         oldest = now - round(settings.keep * 1000)
         await self.access.drop_ended(now)
         await self.audit.drop_older(oldest)
+        await self.notifications.drop_older(oldest)
         await self.alerts.drop_older(oldest)
         await self.incidents.drop_older(oldest)
         await self.silences.drop_older(oldest)

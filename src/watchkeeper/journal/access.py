@@ -72,7 +72,7 @@ class Access:
             session = secrets.token_urlsafe(32)
             row = {"digest": digest(session), "person": person, "created_at": now, "seen_at": now}
             connection.execute(insert(tables.sessions).values(row | {"expires_at": now + SESSION_LIFE}))
-            audit.insert_entry(connection, now, person, peer, "sign-in", "")
+            audit.insert_entry(connection, audit.Entry(now, person, peer, "sign-in", ""))
             return session, Bearer(person, role)
 
         return await self._ledger.write(work)

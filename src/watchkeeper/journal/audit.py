@@ -16,13 +16,18 @@ from watchkeeper.journal.ledger import Ledger
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """`by` did `what` (a verb: ``restart``, ``sign-in``) to `about`, from the address `peer`."""
+    """`by` did `what` (a verb: ``restart``, ``sign-in``) to `about`, from the address `peer`.
+
+    `why` is their own reason; `outcome` stands in the second entry of what takes a while, once it has ended.
+    """
 
     at: int
     by: str
     peer: str
     what: str
     about: str
+    why: str = ""
+    outcome: str = ""
 
 
 class Audit:
@@ -33,12 +38,12 @@ class Audit:
 
     async def add(self, entry: Entry) -> None:
         """Keep one entry; returns once it is durable."""
-        await self._ledger.write(lambda c: insert_entry(c, entry.at, entry.by, entry.peer, entry.what, entry.about))
+        await self._ledger.write(lambda c: insert_entry(c, entry))
 
     async def newest(self, limit: int = 100) -> tuple[Entry, ...]:
         """The newest entries, newest first."""
         table = tables.audit.c
-        query = select(table.at, table.by, table.peer, table.what, table.about)
+        query = select(table.at, table.by, table.peer, table.what, table.about, table.why, table.outcome)
         query = query.order_by(table.at.desc(), table.id.desc()).limit(min(limit, PAGE))
         return await self._ledger.read(lambda c: tuple(Entry(*row) for row in c.execute(query)))
 
@@ -47,7 +52,6 @@ class Audit:
         await self._ledger.write(lambda c: c.execute(delete(tables.audit).where(tables.audit.c.at < than)))
 
 
-def insert_entry(connection: Connection, at: int, by: str, peer: str, what: str, about: str) -> None:
+def insert_entry(connection: Connection, entry: Entry) -> None:
     """Add an entry inside another room's transaction, so that the act and its trace are one."""
-    row = {"id": secrets.token_hex(8), "at": at, "by": by, "peer": peer, "what": what, "about": about}
-    connection.execute(insert(tables.audit).values(row))
+    connection.execute(insert(tables.audit).values({"id": secrets.token_hex(8), **msgspec.structs.asdict(entry)}))

@@ -71,7 +71,7 @@ class Incidents:
             row = {name: getattr(incident, name) for name in _COLUMNS} | {"alerts": _json(incident.alerts)}
             connection.execute(delete(tables.incidents).where(tables.incidents.c.id == incident.id))
             connection.execute(insert(tables.incidents).values(row))
-            audit.insert_entry(connection, at, by, peer, what, incident.id)
+            audit.insert_entry(connection, audit.Entry(at, by, peer, what, incident.id))
 
         await self._ledger.write(work)
 
@@ -141,7 +141,8 @@ class Silences:
         def work(connection: Connection) -> None:
             known = connection.execute(delete(tables.silences).where(tables.silences.c.id == silence.id)).rowcount
             connection.execute(insert(tables.silences).values(row))
-            audit.insert_entry(connection, at, by, peer, "change-silence" if known else "silence", silence.id)
+            what = "change-silence" if known else "silence"
+            audit.insert_entry(connection, audit.Entry(at, by, peer, what, silence.id))
 
         await self._ledger.write(work)
 

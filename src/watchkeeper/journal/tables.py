@@ -58,6 +58,9 @@ actions = Table(
     Column("ended_at", BigInteger, nullable=False),
     Column("ok", Boolean, nullable=False),
     Column("text", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
     Index("actions_by_time", "at", "id"),
     Index("actions_by_state", "state"),
 )
@@ -110,6 +113,8 @@ audit = Table(
     Column("peer", Text, nullable=False),
     Column("what", Text, nullable=False),
     Column("about", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
     Index("audit_by_time", "at", "id"),
 )
 
@@ -120,6 +125,53 @@ machines = Table(
     Column("machine", Text, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("period", Float, nullable=False),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("bulletin_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("unsure", Boolean, nullable=False),
+    Column("bulletin", Text, nullable=False),
+    Index("notifications_by_channel", "channel", "state", "at", "id"),
+    Index("notifications_by_incident", "incident", "at", "id"),
+    Index("notifications_by_time", "at", "id"),
+    Index("notifications_after", "after"),
+    Index("notifications_by_bulletin", "bulletin_id", "channel"),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("failed", Boolean, nullable=False),
+    Column("exit_status", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("lasted", BigInteger, nullable=False),
+    Column("pings", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("heartbeats_by_id", "id", unique=True),
 )
 
 alerts = Table(
@@ -248,6 +300,31 @@ MIGRATIONS = (
     """
     CREATE TABLE machines (
         name TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, seen_at BIGINT NOT NULL, period FLOAT NOT NULL)
+    """,
+    """
+    ALTER TABLE actions ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+    ALTER TABLE actions ADD COLUMN seconds FLOAT NOT NULL DEFAULT 0;
+    ALTER TABLE actions ADD COLUMN dry_run BOOLEAN NOT NULL DEFAULT FALSE;
+    ALTER TABLE audit ADD COLUMN why TEXT NOT NULL DEFAULT '';
+    ALTER TABLE audit ADD COLUMN outcome TEXT NOT NULL DEFAULT ''
+    """,
+    """
+    CREATE TABLE notifications (
+        id TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL,
+        incident TEXT NOT NULL, thread TEXT NOT NULL, bulletin_id TEXT NOT NULL, state TEXT NOT NULL, due_at BIGINT NOT NULL,
+        attempts INTEGER NOT NULL, claimed_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, why TEXT NOT NULL,
+        receipt TEXT NOT NULL, "after" TEXT NOT NULL, unsure BOOLEAN NOT NULL, bulletin TEXT NOT NULL);
+    CREATE INDEX notifications_by_channel ON notifications (channel, state, at, id);
+    CREATE INDEX notifications_by_incident ON notifications (incident, at, id);
+    CREATE INDEX notifications_by_time ON notifications (at, id);
+    CREATE INDEX notifications_after ON notifications ("after");
+    CREATE INDEX notifications_by_bulletin ON notifications (bulletin_id, channel);
+    CREATE TABLE heartbeats (
+        name TEXT NOT NULL PRIMARY KEY, id TEXT NOT NULL, expected TEXT NOT NULL, created_at BIGINT NOT NULL,
+        last_at BIGINT NOT NULL, failed BOOLEAN NOT NULL, exit_status INTEGER NOT NULL, started_at BIGINT NOT NULL,
+        lasted BIGINT NOT NULL, pings BIGINT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL,
+        state_at BIGINT NOT NULL, reason TEXT NOT NULL);
+    CREATE UNIQUE INDEX heartbeats_by_id ON heartbeats (id)
     """,
     """
     CREATE TABLE alerts (

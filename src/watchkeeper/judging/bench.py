@@ -38,7 +38,7 @@ from watchkeeper.judging.messages import Messages, Sources
 from watchkeeper.model import Dictionary, Event, Frame
 from watchkeeper.query import Limits, parse
 from watchkeeper.seams import Store
-from watchkeeper.telling import Alert, Bulletin
+from watchkeeper.telling import Alert, AlertState, Bulletin
 from watchkeeper.web.changes import Changes
 from watchkeeper.web.desk import Figure
 
@@ -51,6 +51,8 @@ PAUSE = 5.0
 """Seconds after which it is looked at what time alone has changed, at the latest."""
 AGAIN = 1.0
 SILENT_SECONDS = 90.0
+WATCHDOG = "Watchdog"
+"""The rule that always fires, and so carries the heartbeat to the outside."""
 
 
 class Bench:
@@ -77,6 +79,10 @@ class Bench:
         self.store: Store = sources.store
         self.journal: Journal = sources.journal
         self._tell = tell
+        self.beat: Callable[[], None] = lambda: None
+        """Called after each turn that found the Watchdog firing: all of the way up to here works."""
+        self.settle: Callable[[str, str], Awaitable[object]] = settled_nowhere
+        """Called with an incident and who has acknowledged it: what waits to remind of it is not told any more."""
         self._data = data
         self.started_at = milliseconds(clock.wall())
         self.limits = limits or Limits()
@@ -191,6 +197,8 @@ class Bench:
                 self.changes.alert(alert)
             await self._deliver()
         await self._deliver()
+        if any(alert.rule == WATCHDOG and alert.state is AlertState.FIRING for alert in self.keeping.live.values()):
+            self.beat()
 
     def _batch(self) -> list[Change]:
         """What is written next: of each alert one change, so that one which begins and ends at once is told all the same."""
@@ -287,3 +295,7 @@ class Bench:
         except Failed as fault:
             raise Refused(fault.why) from None
         return [(dict(labels), value) for labels, value in rows]
+
+
+async def settled_nowhere(_incident: str, _by: str) -> None:
+    """Where no outbox is joined, nothing waits to remind of anything."""

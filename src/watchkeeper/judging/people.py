@@ -49,7 +49,10 @@ class People:
         state = {"state": "open", "acknowledged_by": "", "acknowledged_at": 0} if taken_back else None
         state = state or {"state": "acknowledged", "acknowledged_by": by, "acknowledged_at": self._bench.now()}
         what = "unacknowledge" if taken_back else "acknowledge"
-        return await self._changed(msgspec.structs.replace(incident, **state), by, peer, what)
+        changed = await self._changed(msgspec.structs.replace(incident, **state), by, peer, what)
+        if not taken_back:
+            await self._bench.settle(identity, by)
+        return changed
 
     async def assign(self, identity: str, to: str, by: str, peer: str) -> Incident:
         """It is for somebody to look after; empty: for nobody any more."""

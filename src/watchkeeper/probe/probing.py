@@ -21,6 +21,7 @@ from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Failed
 from watchkeeper.model import Event, EventKind, Family, Health, Notes, ProbeResult, Series, new_id
 from watchkeeper.probe import Leaf
+from watchkeeper.probe.patience import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +73,12 @@ class Probing:
         wanted: Callable[[str], bool],
         changed: Callable[[str, Health, str], None],
         emit: Callable[[Event], None],
+        answered: Callable[[str, str, bool, str], None] = lambda *_: None,
     ) -> None:
         """`folder` is for what probes keep. `wanted(server)`: does it make sense to ask now?
 
-        `changed(server, health, why)` is called at each new verdict.
+        `changed(server, health, why)` is called at each new verdict, `answered(server, probe, ok, why)` after each attempt at a
+        server, and with a miss for every half period that one is still waited for.
         """
         self.series: tuple[Series, ...] = ()
         self._clock = clock
@@ -83,6 +86,7 @@ class Probing:
         self._wanted = wanted
         self._changed = changed
         self._emit = emit
+        self._answered = answered
         self._askings: dict[tuple[str, str], Asking] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._results: dict[tuple[str, str], ProbeResult] = {}
@@ -170,16 +174,21 @@ class Probing:
         began = self._clock.monotonic()
         notes = Notes({}, self._folder / folder_name(asking))
         why = ""
+        patience = Patience(asking.period, asking.leaf.timeout, lambda waited: self._miss(asking, waited))
+        held_up = False
         try:
             async with asyncio.timeout(asking.leaf.timeout):
                 await asking.leaf.attempt(notes)
         except TimeoutError:
             why = f"no answer within {asking.leaf.timeout}"
+            held_up = patience.is_ours(self._clock.monotonic() - began - asking.leaf.timeout)
         except Failed as fault:
             why = fault.why
         except Exception:  # the leaf's own bug must not end the agent: it is a miss, told with its traceback
             logger.exception("the probe %s of %s broke", asking.name, asking.server or "this machine")
             why = "the probe itself broke; see the agent's log"
+        finally:
+            patience.end()
         took = self._clock.monotonic() - began
         at = milliseconds(self._clock.wall())
         key = (asking.server, asking.name)
@@ -190,8 +199,15 @@ class Probing:
         before = self._verdicts.get(key, Verdict())
         after = judge(before, ok=not why, why=why, tolerated=asking.leaf.misses)
         self._verdicts[key] = after
+        if asking.server and not held_up:
+            self._answered(asking.server, asking.name, not why, why)
         if after.health != before.health:
             self._tell(asking, before, after, at)
+
+    def _miss(self, asking: Asking, waited: float) -> None:
+        """An answer is late: a hang must not hide behind a long time-out."""
+        if asking.server:
+            self._answered(asking.server, asking.name, False, f"no answer for {waited:.2f} s")
 
     def _tell(self, asking: Asking, before: Verdict, after: Verdict, at: int) -> None:
         whose = f"{asking.server}'s probe {asking.name}" if asking.server else f"The probe {asking.name}"

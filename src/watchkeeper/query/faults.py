@@ -19,10 +19,11 @@ def execution(why: str) -> Refused:
     return Refused(why, code="execution")
 
 
-def too_much(what: str, most: int) -> Refused:
+def too_much(what: str, most: int | str) -> Refused:
     """More than the limits allow; `what` says how much it would be."""
+    allowed = most if isinstance(most, str) else f"{most:,}"
     return Refused(
-        f"this would touch {what}, and {most:,} are allowed; ask for fewer series or a shorter time", code="too-much"
+        f"this would touch {what}, and {allowed} are allowed; ask for fewer series or a shorter time", code="too-much"
     )
 
 

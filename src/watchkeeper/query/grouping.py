@@ -13,8 +13,8 @@ import numpy as np
 from watchkeeper.model import Labels, Series
 from watchkeeper.query.faults import execution
 from watchkeeper.query.lexing import LABEL
-from watchkeeper.query.sums import quantiles
-from watchkeeper.query.table import Bools, Floats, Table, empty, fold, settled
+from watchkeeper.query.ranking import extremes, quantile
+from watchkeeper.query.table import Floats, Table, empty, fold
 from watchkeeper.query.tree import Aggregate
 
 NAME = "__name__"
@@ -38,10 +38,10 @@ def aggregate(node: Aggregate, table: Table, parameter: Floats | str | None) -> 
     results, groups = grouped(node, table.series)
     if node.op in {"topk", "bottomk"}:
         assert isinstance(parameter, np.ndarray)
-        return _extremes(table, groups, len(results), parameter, largest=node.op == "topk")
+        return extremes(table, groups, parameter, largest=node.op == "topk")
     if node.op == "quantile":
         assert isinstance(parameter, np.ndarray)
-        return _quantile(table, results, groups, parameter)
+        return quantile(table, results, groups, parameter)
     there = fold(np.logical_or, table.present, groups, len(results))
     return Table(results, _FOLDS[node.op](table, groups, len(results)), there)
 
@@ -122,42 +122,6 @@ def _check_k(k: Floats) -> None:
     wrong = k[~(np.abs(k) < 9.2e18)]
     if len(wrong):
         raise execution(f"Scalar value {wrong[0]} overflows int64")
-
-
-def _extremes(table: Table, groups: np.ndarray, count: int, k: Floats, *, largest: bool) -> Table:
-    """Topk and bottomk: the rows as they are, where they are among the first k of their group; NaN comes last."""
-    kept = np.zeros(table.present.shape, np.bool_)
-    order: list[int] = []
-    for group in range(count):
-        rows = np.flatnonzero(groups == group)
-        values, present = table.values[rows], table.present[rows]
-        ranks = _ranks(-values if largest else values, present)
-        kept[rows] = present & (ranks < k)
-        order += rows[np.argsort(ranks[:, 0], kind="stable")].tolist()
-    # At a single step the order of rows is the order of the answer; over a range it means nothing.
-    return settled(table._replace(present=kept).keep(np.array(order, np.intp)))
-
-
-def _ranks(values: Floats, present: Bools) -> np.ndarray:
-    """Each row's rank at each step, from 0: rising figures, then NaN, then what is absent."""
-    kind = np.where(present, np.isnan(values), 2)
-    order = np.lexsort((np.where(kind == 0, values, 0.0), kind), axis=0)
-    ranks = np.empty(order.shape, np.int64)
-    np.put_along_axis(ranks, order, np.arange(len(values))[:, None], axis=0)
-    return ranks
-
-
-def _quantile(table: Table, results: list[Series], groups: np.ndarray, q: Floats) -> Table:
-    values = np.zeros((len(results), table.values.shape[1]))
-    there = np.zeros(values.shape, np.bool_)
-    for group in range(len(results)):
-        rows = groups == group
-        figures, present = table.values[rows].T, table.present[rows].T
-        blank = np.isnan(figures) & present
-        ordered = np.sort(np.where(present, np.where(blank, -np.inf, figures), np.inf), axis=1)
-        values[group] = quantiles(ordered, blank.sum(axis=1), present.sum(axis=1), q)
-        there[group] = present.any(axis=1)
-    return Table(results, values, there)
 
 
 def _count_values(node: Aggregate, table: Table, label: str) -> Table:

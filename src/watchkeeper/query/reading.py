@@ -52,19 +52,20 @@ class Account:
         if self._monotonic() > self._until:
             raise timeout(self.limits.seconds)
 
-    @property
-    def left(self) -> int:
-        """Samples that may still be read."""
-        return self.limits.samples - self.samples
+    def admit(self, samples: int, series: int) -> None:
+        """Raise Refused (``too-much``) where reading so many would go beyond a limit, with what was read before."""
+        limits = self.limits
+        samples, series = self.samples + samples, self.series + series
+        if samples > limits.samples or series > limits.series:
+            raise too_much(
+                f"{samples:,} samples of {series:,} series", f"{limits.samples:,} samples of {limits.series:,} series"
+            )
 
     def spend(self, samples: int, series: int) -> None:
-        """Note what was read or is about to be made; raises Refused (``too-much``)."""
+        """Note what was read or is about to be made; raises Refused (``too-much``) as `admit` does."""
+        self.admit(samples, series)
         self.samples += samples
         self.series += series
-        if self.samples > self.limits.samples:
-            raise too_much(f"{self.samples:,} samples", self.limits.samples)
-        if self.series > self.limits.series:
-            raise too_much(f"{self.series:,} series", self.limits.series)
 
     def room(self, series: int, steps: int) -> None:
         """Raise Refused (``too-much``) where a table of so many series over so many steps would be too large."""
@@ -116,7 +117,12 @@ class Reader:
         start, end = max(0, int(ends.min()) - length), int(ends.max())
         if end < 0:
             return []
-        blocks = self._store.select(node.matchers, start, end, self.account.left)
+
+        def admit(samples: int, series: int) -> None:
+            self.account.admit(samples, series)
+            self.account.room(series, len(ends))
+
+        blocks = self._store.select(node.matchers, start, end, admit)
         self.account.spend(sum(block.values.size for block in blocks), sum(len(block.series) for block in blocks))
         return blocks
 

@@ -9,6 +9,7 @@ the rest of the request is kept in both cases.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -58,6 +59,7 @@ class Receiver:
         self._floors: dict[Source, dict[str, int]] = {}
         self._groups = Groups()
         self._swept = 0
+        self._learning = threading.Lock()
         self.tally = Received()
         self.learnt: Callable[[set[str]], None] = lambda _: None
         """Called with the metrics of series that were not known before."""
@@ -72,14 +74,35 @@ class Receiver:
         """Streams that they are kept in."""
         return self._groups.count
 
+    def fresh(self, request: Written) -> dict[bytes, int]:
+        """Series that were not heard of yet, each with its first instant here: to `learn` before they are taken."""
+        self._sweep(self._now())
+        found: dict[bytes, int] = {}
+        place = 0
+        for labels, count in zip(request.labels, request.counts, strict=True):
+            if labels not in self._known:
+                found.setdefault(labels, request.times[place])
+            place += count
+        return found
+
+    def learn(self, fresh: dict[bytes, int]) -> None:
+        """Know these series, and for the first ones of a source what the store has of it already.
+
+        Asks the store, so it is called in a thread; nobody else comes in meanwhile. Raises Refused (``too-many``,
+        ``bad-data``), and then none of them is known, and Failed while the store does not answer.
+        """
+        if len(self._known) + len(fresh) > MOST_SERIES or self._groups.count > MOST_STREAMS:
+            raise Refused(f"more than {MOST_SERIES} series or {MOST_STREAMS} streams are written to this hub", code="too-many")
+        with self._learning:
+            self._learn(fresh)
+
     def take(self, request: Written) -> None:
-        """Put a request's samples into the store's head. Raises Failed without having taken all, when there is no room.
+        """Put a request's samples, all of known series, into the store's head. Raises Failed when there is no room for all.
 
         Raises Refused (``out-of-order``, ``bad-data``) at the end, when everything else is taken: samples that are
         older than their series' newest or too far ahead.
         """
         now = self._now()
-        self._sweep(now)
         known = self._recognised(request, now)
         late, ahead = self.tally.out_of_order, self.tally.too_far_ahead
         cells = self._sorted(request, known, now)
@@ -95,30 +118,13 @@ class Receiver:
             raise Refused(" and ".join(why) + "; everything else is kept", code="out-of-order")
 
     def _recognised(self, request: Written, now: int) -> list[Known]:
-        """The series of a request, fresh ones looked up in the store."""
-        found: list[Known] = []
-        fresh: dict[bytes, int] = {}
-        place = 0
-        for labels, count in zip(request.labels, request.counts, strict=True):
-            known = self._known.get(labels)
-            if known is None:
-                fresh.setdefault(labels, request.times[place])
-            else:
-                found.append(known)
-            place += count
-        if fresh:
-            if len(self._known) + len(fresh) > MOST_SERIES or self._groups.count > MOST_STREAMS:
-                raise Refused(
-                    f"more than {MOST_SERIES} series or {MOST_STREAMS} streams are written to this hub", code="too-many"
-                )
-            self._learn(fresh)
-            found = [self._known[labels] for labels in request.labels]
+        """The series of a request; their sources were heard."""
+        found = [self._known[labels] for labels in request.labels]
         for source in {known.source for known in found}:
             self._heard[source] = now
         return found
 
     def _learn(self, fresh: dict[bytes, int]) -> None:
-        """Know these series, and for the first ones of a source what the store has of it already."""
         named = {labels: series(labels) for labels in fresh}  # all or none: one that cannot be read refuses the request
         oldest: dict[Source, int] = {}
         for labels, one in named.items():
@@ -127,7 +133,7 @@ class Receiver:
                 oldest[source] = min(fresh[labels], oldest.get(source, 1 << 62))
         if oldest:
             wanted = [_any_of(name, {source[place] for source in oldest}) for place, name in enumerate(Source._fields)]
-            blocks = self._store.select(wanted, min(oldest.values()), 1 << 60, MOST_LEARNT)
+            blocks = self._store.select(wanted, min(oldest.values()), 1 << 60, _learnable)
             self._floors |= {source: {} for source in oldest}
             for one, at in _newest(blocks):
                 floors = self._floors[source_of(one)] if source_of(one) in oldest else {}
@@ -211,7 +217,7 @@ class Receiver:
         self._swept = now
         silent = {source for source, heard in self._heard.items() if now - heard > SILENT}
         if silent:
-            self._known = {labels: known for labels, known in self._known.items() if known.source not in silent}
+            self._known = {labels: known for labels, known in list(self._known.items()) if known.source not in silent}
         for source in silent:
             del self._heard[source]
             self._floors.pop(source, None)
@@ -222,6 +228,12 @@ def _frame(group: Group, layout: int, at: int, cells: list[tuple[Known, float]])
     values = np.full(len(group.series), np.nan)
     values[[known.column for known, _ in cells]] = [value for _, value in cells]
     return Frame(group.stream, layout, at, values.tobytes())
+
+
+def _learnable(samples: int, series: int) -> None:
+    """What may be read to learn what was kept of a source; raises Refused beyond it."""
+    if samples > MOST_LEARNT:
+        raise Refused(f"{samples:,} samples of {series:,} series would have to be read first", code="too-much")
 
 
 def _newest(blocks: list[Block]) -> Iterator[tuple[Series, int]]:

@@ -3,7 +3,7 @@
 `run` belongs to the hub's TaskGroup, one for each target. Every sample that became durable here is sent at least once, in the
 order in which it did: what is not taken there (5xx, 429, no answer) is sent again, after pauses that grow; what is refused
 for its content is cut into halves until only that is left out, counted. A target that refuses us (401, 403, 404) is
-asked again, since an operator can help that.
+asked again, since an operator can help that. Series that end get a stale marker, as from Prometheus (`endings`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from watchkeeper.errors import ConfigError, Failed
 from watchkeeper.fetch import Answer, fetch
 from watchkeeper.model import ABSENT_BITS
+from watchkeeper.remote.endings import Endings
 from watchkeeper.remote.settings import Target
 from watchkeeper.store.following import Place
 from watchkeeper.store.framestore import FrameStore
@@ -57,13 +58,22 @@ class Sent(msgspec.Struct):
 class Sender:
     """One target."""
 
-    def __init__(self, target: Target, store: FrameStore, folder: Path, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        target: Target,
+        store: FrameStore,
+        folder: Path,
+        monotonic: Callable[[], float],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         """`folder` is for the files of all targets; raises Failed where it cannot be written. Nothing is sent yet."""
         self.target = target
         self.tally = Sent()
         self.trouble = ""
         self._store = store
+        self._monotonic = monotonic
         self._chance = chance
+        self._endings = Endings(store.stream, store.layout)
         self._file = folder / f"{target.called}.json"
         self._layouts: dict[int, Layout] = {}
         try:
@@ -82,10 +92,13 @@ class Sender:
                 self._tell(f"the log cannot be read: {fault.strerror}")
                 await asyncio.sleep(POLL)
                 continue
-            if not entries:
+            now = self._monotonic()
+            # Who is silent shows once everything is read.
+            marked = self._endings.marked(entries, now) if entries else self._endings.silent(now)
+            if not marked:
                 await asyncio.sleep(POLL)
                 continue
-            for part in parts(entries, MOST_SAMPLES):
+            for part in parts(marked, MOST_SAMPLES):
                 await self._deliver(part)
             self.follower.place = place
             try:

@@ -9,37 +9,35 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from watchkeeper.store.chunkfile import Chunk
-from watchkeeper.store.codec import Directory
-from watchkeeper.store.rolling import Floats, Times
+from watchkeeper.store.directory import Opened
+from watchkeeper.store.rolling import Floats
 
+Columns = tuple[int, ...]
 ENTRY_BYTES = 600
 """What an entry costs beside its figures, more or less."""
 
 
-class Opened(NamedTuple):
-    """A chunk's directory and its times, int64[ticks]: what any of its columns is read with."""
+class Kept(NamedTuple):
+    """What was unpacked of a chunk. `figures`: float64[columns, ticks]."""
 
-    directory: Directory
-    times: Times
-
-    @property
-    def bytes(self) -> int:
-        """What keeping it costs."""
-        tables = (*self.directory.columns.values(), *self.directory.groups.values(), self.directory.starts, self.times)
-        return ENTRY_BYTES + sum(table.nbytes + 100 for table in tables)
+    chunk: Chunk
+    columns: Columns
+    opened: Opened
+    figures: Floats
 
 
 class Cache:
-    """Directories by chunk, and columns by chunk and which they are: float64[ticks, columns]. Any thread may come in."""
+    """Directories by chunk, and columns by chunk and which they are: float64[columns, ticks]. Any thread may come in."""
 
     def __init__(self, budget: int) -> None:
         """An empty one of so many bytes."""
         self._budget = budget
         self._opened: OrderedDict[Chunk, Opened] = OrderedDict()
-        self._columns: OrderedDict[tuple[Chunk, tuple[int, ...]], Floats] = OrderedDict()
+        self._columns: OrderedDict[tuple[Chunk, Columns], Floats] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -47,36 +45,36 @@ class Cache:
         """Whether what a question reads should be kept."""
         return samples * 8 <= self._budget // 2
 
-    def opened(self, chunk: Chunk) -> Opened | None:
-        """A chunk's directory and times."""
+    def find(self, wanted: Sequence[tuple[Chunk, Columns]]) -> list[tuple[Opened | None, Floats | None]]:
+        """What is kept of some chunks: the directory and times, and these very columns, not to be written to."""
+        found = []
+        opened, columns = self._opened, self._columns
         with self._lock:
-            found = self._opened.get(chunk)
-            if found is not None:
-                self._opened.move_to_end(chunk)
-            return found
+            for key in wanted:
+                chunk = opened.get(key[0])
+                if chunk is not None:
+                    opened.move_to_end(key[0])
+                figures = columns.get(key)
+                if figures is not None:
+                    columns.move_to_end(key)
+                found.append((chunk, figures))
+        return found
 
-    def columns(self, chunk: Chunk, wanted: tuple[int, ...]) -> Floats | None:
-        """Some columns of it, not to be written to."""
+    def keep(self, read: Iterable[Kept]) -> None:
+        """Keep all of it, and drop what has not been asked for longest: columns first, since directories help all of them."""
         with self._lock:
-            found = self._columns.get((chunk, wanted))
-            if found is not None:
-                self._columns.move_to_end((chunk, wanted))
-            return found
-
-    def keep(self, chunk: Chunk, opened: Opened, wanted: tuple[int, ...], values: Floats) -> None:
-        """Keep both, and drop what has not been asked for longest: columns first, since directories help all of them."""
-        values.flags.writeable = opened.times.flags.writeable = False
-        with self._lock:
-            if chunk not in self._opened:
-                self._opened[chunk] = opened
-                self._bytes += opened.bytes
-            if (chunk, wanted) not in self._columns:
-                self._columns[chunk, wanted] = values
-                self._bytes += values.nbytes + ENTRY_BYTES
+            for chunk, columns, opened, figures in read:
+                figures.flags.writeable = opened.times.flags.writeable = False
+                if chunk not in self._opened:
+                    self._opened[chunk] = opened
+                    self._bytes += opened.bytes + ENTRY_BYTES
+                if (chunk, columns) not in self._columns:
+                    self._columns[chunk, columns] = figures
+                    self._bytes += figures.nbytes + ENTRY_BYTES
             while self._bytes > self._budget and len(self._columns) > 1:
                 self._bytes -= self._columns.popitem(last=False)[1].nbytes + ENTRY_BYTES
             while self._bytes > self._budget and self._opened:
-                self._bytes -= self._opened.popitem(last=False)[1].bytes
+                self._bytes -= self._opened.popitem(last=False)[1].bytes + ENTRY_BYTES
 
     def forget(self) -> None:
         """Drop all of it."""

@@ -15,8 +15,9 @@ import numpy as np
 
 from watchkeeper.errors import Failed
 from watchkeeper.store.chunkfile import Chunk, ChunkFile, NewChunk
-from watchkeeper.store.codec import decode, encode
+from watchkeeper.store.codec import encode
 from watchkeeper.store.head import LONGEST
+from watchkeeper.store.unpacking import decode
 
 logger = logging.getLogger(__name__)
 

@@ -71,6 +71,26 @@ def _block(times: Times, some: list[tuple[Series, Floats]]) -> Block:
     return Block(tuple(series for series, _ in some), times, values)
 
 
+class _Count(msgspec.Struct):
+    metric: dict[str, str]
+    value: tuple[float, str]
+
+
+class _Counts(msgspec.Struct):
+    result: list[_Count]
+
+
+class _ToldCounts(msgspec.Struct):
+    data: _Counts
+
+
+def sizes(told: bytes) -> tuple[int, int]:
+    """An answer that has, for each number of `samples`, how many series have so many: samples and series in all."""
+    counts = msgspec.json.decode(told, type=_ToldCounts).data.result
+    pairs = [(int(float(one.metric["samples"])), int(float(one.value[1]))) for one in counts]
+    return sum(samples * series for samples, series in pairs), sum(series for _, series in pairs)
+
+
 class _Line(msgspec.Struct):
     metric: dict[str, str]
     values: list[tuple[float, str]]

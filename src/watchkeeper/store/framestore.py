@@ -25,7 +25,8 @@ from watchkeeper.errors import Failed, Refused
 from watchkeeper.lock import Lock
 from watchkeeper.model import Block, Dictionary, Frame, Matcher, Rollup, Series
 from watchkeeper.quantities import Duration, Size
-from watchkeeper.store.catalog import Catalog
+from watchkeeper.seams import Admit
+from watchkeeper.store.catalog import Catalog, StreamName
 from watchkeeper.store.disk import room
 from watchkeeper.store.finding import Allowance, Finder
 from watchkeeper.store.following import Follower, Place
@@ -157,14 +158,24 @@ class FrameStore:
         """See `seams.Store.series`."""
         return self._reading.series(matchers, start, end)
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
         """See `seams.Store.select`."""
-        allowed = self._settings.most_samples if most is None else min(most, self._settings.most_samples)
+        allowance = Allowance(self._settings.most_samples)
+
+        def admitted(samples: int, series: int) -> None:
+            if admit is not None:
+                admit(samples, series)
+            allowance.spend(samples)
+
         wanted = tuple(matchers)
         streams = self._finder.streams(wanted)
         since = {stream.number: start for stream in streams}
-        pieces = self._reading.pieces(streams, wanted, since, end, Allowance(allowed))
+        pieces = self._reading.pieces(streams, wanted, since, end, admitted)
         return [block(pieces.pop(number)) for number in list(pieces)]  # popped: a large answer is not held twice
+
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """See `seams.Store.recent`."""
+        return self.select(matchers, start, end)
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """See `seams.Store.rollups`."""
@@ -177,6 +188,10 @@ class FrameStore:
     def layout(self, number: int) -> tuple[Series, ...]:
         """What the columns of a followed frame are; empty if it is no longer known."""
         return self._catalog.layout(number) or ()
+
+    def stream(self, number: int) -> StreamName | None:
+        """What a followed frame's stream is called."""
+        return self._catalog.streams.get(number)
 
     # -- upkeep -----------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ back bit for bit is left to the caller as raw floats. Pure numpy; called by `cod
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,12 @@ GUESSES = 12
 class Reduced(NamedTuple):
     """Integer columns, each with what turns it back into floats.
 
-    `words`: uint64[columns, ticks], zigzagged; `first`, `centre`: int64[columns]; the others uint8[columns].
+    `words`: uint64[columns, ticks], zigzagged, to be restored of any width that holds them; `first`, `centre`:
+    int64[columns]; the others uint8[columns].
     With order 1 `first` is the column's first value and word 0 is void (zero).
     """
 
-    words: NDArray[np.uint64]
+    words: NDArray[Any]
     exponent: NDArray[np.uint8]
     shift: NDArray[np.uint8]
     order: NDArray[np.uint8]
@@ -122,8 +123,10 @@ def reduce_columns(integers: Ints, exponents: NDArray[np.uint8]) -> Reduced:
 def restore_columns(reduced: Reduced) -> Floats:
     """Undo `reduce_columns`: float64[columns, ticks] without gaps."""
     words = reduced.words
-    integers = (words >> np.uint64(1)).view(np.int64) ^ -(words & np.uint64(1)).view(np.int64)
-    integers += reduced.centre[:, None]
+    kind = np.dtype(f"<i{words.itemsize}")
+    narrow = (words >> 1).view(kind)
+    narrow ^= -(words & 1).view(kind)
+    integers = narrow + reduced.centre[:, None]
     rising = np.flatnonzero(reduced.order == 1)
     if len(rising) == len(integers):
         integers[:, 0] = reduced.first

@@ -8,20 +8,22 @@ very moment is seen once. A chunk whose bytes have rotted is a gap, logged and c
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from watchkeeper.errors import Failed
 from watchkeeper.model import Block, Matcher, Series
-from watchkeeper.store.cache import Cache, Opened
+from watchkeeper.seams import Admit
+from watchkeeper.store.cache import Cache, Kept
 from watchkeeper.store.chunkfile import Chunk, ChunkReader
-from watchkeeper.store.codec import read_columns, read_directory, read_times
-from watchkeeper.store.finding import Allowance, Finder
+from watchkeeper.store.directory import Opened, open_chunk
+from watchkeeper.store.finding import Finder
 from watchkeeper.store.head import Head, Newest, Stream
 from watchkeeper.store.rolling import Floats, Times
 from watchkeeper.store.shelf import Shelf
+from watchkeeper.store.unpacking import Unpacking, unpack
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,43 @@ class Wanted(NamedTuple):
     chunk: Chunk
     columns: tuple[int, ...]
     names: tuple[Series, ...]
+
+
+class Rows(NamedTuple):
+    """What a head has of a question, not copied yet: `columns` of float64[ticks, all columns]."""
+
+    stream: int
+    names: tuple[Series, ...]
+    times: Times
+    values: Floats
+    columns: tuple[int, ...]
+
+
+class Amount:
+    """How much is about to be read. Series are counted by what streams call them: one that two streams have counts twice."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.samples = 0
+        self._names: dict[int, dict[int, tuple[Series, ...]]] = {}
+
+    @property
+    def series(self) -> int:
+        """How many there are."""
+        return sum(
+            len(next(iter(some.values()))) if len(some) == 1 else len(set().union(*some.values()))
+            for some in self._names.values()
+        )
+
+    def add(self, stream: int, names: tuple[Series, ...], ticks: int) -> None:
+        """Some columns of a stream."""
+        self.samples += len(names) * ticks
+        self._names.setdefault(stream, {})[id(names)] = names
+
+    def add_all(self, wanted: Sequence[Wanted]) -> None:
+        """Those of chunks."""
+        for chunk, _, names in wanted:
+            self.add(chunk.stream, names, chunk.ticks)
 
 
 class Reading:
@@ -96,39 +135,37 @@ class Reading:
         return list(found)
 
     def pieces(
-        self, streams: Sequence[Stream], matchers: tuple[Matcher, ...], since: dict[int, int], end: int, allowance: Allowance
+        self, streams: Sequence[Stream], matchers: tuple[Matcher, ...], since: dict[int, int], end: int, admit: Admit
     ) -> dict[int, list[Piece]]:
         """Matching columns by stream, in time order, each from the instant that `since` has for its stream.
 
-        How many samples that is, is known before any is unpacked; raises Refused when it is more than `allowance`.
+        How much that is, is known before any of it is unpacked or copied, and `admit` hears it.
         """
         heads = {stream.number: stream.heads() for stream in streams}
-        found: dict[int, list[Piece]] = {}
-        newest = self._of_heads(heads, matchers, since, end)
-        size = sum(piece.values.size for pieces in newest.values() for piece in pieces)
+        rows = list(self._of_heads(heads, matchers, since, end))
+        size = Amount()
+        for row in rows:
+            size.add(row.stream, row.names, len(row.times))
         files = list(self._raw.between(min(since.values(), default=0), end))
-        if len(files) > 1:
-            for file in files:
-                with file.reading() as reader:
-                    size += sum(one.chunk.ticks * len(one.columns) for one in self._wanted(reader, heads, matchers, since, end))
-            allowance.spend(size)
+        found: dict[int, list[Piece]] = {}
+        for file in files if len(files) > 1 else ():
+            with file.reading() as reader:
+                size.add_all(self._wanted(reader, heads, matchers, since, end))
+        if len(files) != 1:
+            admit(size.samples, size.series)
         for file in files:
             with file.reading() as reader:
                 wanted = self._wanted(reader, heads, matchers, since, end)
-                if len(files) == 1:
-                    size += sum(one.chunk.ticks * len(one.columns) for one in wanted)
-                    allowance.spend(size)
-                kept = self._cache.admits(size)
-                for chunk, columns, names in wanted:
-                    if read := self._unpacked(reader, chunk, columns, keep=kept):
-                        piece = Piece(names, *read)
-                        if chunk.t0 < since[chunk.stream] or chunk.t1 > end:
-                            piece = cut(piece, since[chunk.stream], end)
-                        found.setdefault(chunk.stream, []).append(piece)
-        if not files:
-            allowance.spend(size)
-        for number, pieces in newest.items():
-            found.setdefault(number, []).extend(pieces)
+                if len(files) == 1:  # the usual question: one look at the only file's index tells how much and where
+                    size.add_all(wanted)
+                    admit(size.samples, size.series)
+                for one, read in zip(wanted, self._unpacked(reader, wanted, size.samples), strict=True):
+                    if read is not None:
+                        piece = Piece(one.names, read.opened.times, read.figures.T)
+                        found.setdefault(one.chunk.stream, []).append(cut(piece, since[one.chunk.stream], end))
+        for row in rows:
+            piece = Piece(row.names, row.times, row.values.T[list(row.columns)].T)
+            found.setdefault(row.stream, []).append(piece)
         kept_pieces = {number: [piece for piece in pieces if len(piece.times)] for number, pieces in found.items()}
         return {number: pieces for number, pieces in kept_pieces.items() if pieces}
 
@@ -151,45 +188,49 @@ class Reading:
 
     def _of_heads(
         self, heads: dict[int, tuple[Head, ...]], matchers: tuple[Matcher, ...], since: dict[int, int], end: int
-    ) -> dict[int, list[Piece]]:
-        found: dict[int, list[Piece]] = {}
+    ) -> Iterator[Rows]:
         for number, mine in heads.items():
             for head in mine:
                 layout, columns = self._finder.match(head.layout, matchers)
                 if columns:
                     times = head.times  # before the values: the hub's loop may add a row in between
+                    first, last = inside(times, since[number], end)
                     names = self._finder.names(head.layout, layout, columns)
-                    piece = cut(Piece(names, times, head.values[: len(times)]), since[number], end)
-                    found.setdefault(number, []).append(piece._replace(values=piece.values.T[list(columns)].T))
-        return found
+                    yield Rows(number, names, times[first:last], head.values[first:last], columns)
 
-    def _unpacked(
-        self, reader: ChunkReader, chunk: Chunk, columns: tuple[int, ...], *, keep: bool
-    ) -> tuple[Times, Floats] | None:
-        """As `unpack`, but from memory what was unpacked lately."""
-        opened = self._cache.opened(chunk)
-        values = self._cache.columns(chunk, columns)
-        if opened is not None and values is not None:
-            return opened.times, values
-        try:
-            with reader.blob(chunk.id) as read:
-                if opened is None:
-                    directory = read_directory(read)
-                    opened = Opened(directory, read_times(read, directory))
-                values = read_columns(read, opened.directory, columns)
-        except Failed as fault:
-            self._tell_damage(chunk, fault)
-            return None
-        if keep:
-            self._cache.keep(chunk, opened, columns, values)
-        return opened.times, values
+    def _unpacked(self, reader: ChunkReader, wanted: Sequence[Wanted], size: int) -> list[Kept | None]:
+        """Their columns, from memory what was unpacked lately; None, logged and counted, where bytes are damaged.
+
+        What a question of `size` samples has unpacked is kept for the next, if it does not fill the memory for that.
+        """
+        found: list[Kept | None] = [None] * len(wanted)
+        unpacking = Unpacking()
+        fresh: list[tuple[int, Opened]] = []
+        for place, (opened, figures) in enumerate(self._cache.find([(one.chunk, one.columns) for one in wanted])):
+            chunk, columns, _ = wanted[place]
+            if opened is not None and figures is not None:
+                found[place] = Kept(chunk, columns, opened, figures)
+                continue
+            try:
+                with reader.blob(chunk.id) as read:
+                    here = opened or open_chunk(read)
+                    unpacking.want(read, here.directory, columns)
+            except Failed as fault:
+                self._tell_damage(chunk, fault)
+                continue
+            fresh.append((place, here))
+        for (place, here), figures in zip(fresh, unpacking.figures(), strict=True):
+            found[place] = Kept(wanted[place].chunk, wanted[place].columns, here, figures)
+        if fresh and self._cache.admits(size):
+            self._cache.keep(one for place, _ in fresh if (one := found[place]) is not None)
+        return found
 
     def unpack(self, reader: ChunkReader, chunk: Chunk, columns: Sequence[int]) -> tuple[Times, Floats] | None:
         """A chunk's times and some of its columns; None, logged and counted, where its bytes are damaged."""
         try:
             with reader.blob(chunk.id) as read:
-                directory = read_directory(read)
-                return read_times(read, directory), read_columns(read, directory, columns)
+                opened = open_chunk(read)
+                return opened.times, unpack(read, opened, columns).T
         except Failed as fault:
             self._tell_damage(chunk, fault)
             return None
@@ -213,10 +254,18 @@ class Reading:
         return stream.newest
 
 
+def inside(times: Times, start: int, end: int) -> tuple[int, int]:
+    """The first tick with ``start <= t``, and the one after the last with ``t <= end``."""
+    return int(times.searchsorted(start)), int(times.searchsorted(end, "right"))
+
+
 def cut(piece: Piece, start: int, end: int) -> Piece:
     """Only the ticks with ``start <= t <= end``."""
-    first, last = int(np.searchsorted(piece.times, start)), int(np.searchsorted(piece.times, end, "right"))
-    return Piece(piece.series, piece.times[first:last], piece.values[first:last])
+    times = piece.times
+    if not len(times) or (times[0] >= start and times[-1] <= end):
+        return piece
+    first, last = inside(times, start, end)
+    return Piece(piece.series, times[first:last], piece.values[first:last])
 
 
 def block(pieces: Sequence[Piece]) -> Block:

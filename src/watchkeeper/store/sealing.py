@@ -15,10 +15,11 @@ import numpy as np
 
 from watchkeeper.errors import Failed
 from watchkeeper.store.chunkfile import NewChunk
-from watchkeeper.store.codec import decode, encode
+from watchkeeper.store.codec import encode
 from watchkeeper.store.head import Head, Stream
 from watchkeeper.store.rolling import Floats, Times, Windows, join, reroll, roll
 from watchkeeper.store.shelf import Shelf, bounds
+from watchkeeper.store.unpacking import decode
 
 logger = logging.getLogger(__name__)
 

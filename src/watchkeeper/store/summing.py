@@ -51,7 +51,7 @@ class Summing:
                     found = self._windows(roller, stream, wanted, since[number], end, allowance)
                     parts.setdefault(number, []).extend(Part(part.series, reroll(part.windows, step)) for part in found)
                     since[number] = upto + 1
-        raw = self._reading.pieces(streams, wanted, since, end, allowance)
+        raw = self._reading.pieces(streams, wanted, since, end, lambda samples, _: allowance.spend(samples))
         for number, pieces in raw.items():
             rolled = [Part(piece.series, roll(piece.times, piece.values, step)) for piece in pieces]
             parts.setdefault(number, []).extend(rolled)

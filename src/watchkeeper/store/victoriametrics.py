@@ -21,6 +21,7 @@ from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import ABSENT_BITS, Block, Dictionary, Frame, Matcher, Rollup, Series
 from watchkeeper.quantities import Size
+from watchkeeper.seams import Admit
 from watchkeeper.store import exported
 from watchkeeper.store.asking import MOST_BYTES, Asking
 from watchkeeper.store.finding import condition
@@ -34,6 +35,8 @@ REQUEST_SAMPLES = 100_000
 """Samples of one request: some megabytes before they are packed, a quarter of what VictoriaMetrics takes."""
 RECENT = 120_000
 """What is younger (ms) is answered from memory."""
+ROUNDS = 4
+"""Frames of each stream that stay in memory however old they are: of slow ones, what `recent` is asked for."""
 LATEST_FOR = 3_600_000
 """A stream that is silent for so long (ms) is no longer among the newest."""
 ROLLED = 60_000
@@ -42,6 +45,8 @@ SAMPLE_BYTES = 40
 """A sample in an export: its time takes 14, a figure seldom more than 20."""
 LINES_BYTES = 16 << 20
 AHEAD = 10 * 365 * 86_400_000
+EARLIEST = 86_400_000
+"""It finds nothing in a window that reaches back to before the epoch, with what it looks at beyond its edges."""
 FOUR = ("min", "max", "sum", "count")
 
 
@@ -99,7 +104,7 @@ class VictoriaMetrics:
             return False
         self._pend(row)
         rows.append(row)
-        while rows[0].at < row.at - RECENT:
+        while rows[0].at < row.at - RECENT and len(rows) > ROUNDS:
             rows.popleft()
         return True
 
@@ -150,17 +155,26 @@ class VictoriaMetrics:
         told = self._asking.ask("/api/v1/series", {"match[]": selector(matchers), **self._span(start, end or 1 << 62)})
         return [exported.named(one) for one in msgspec.json.decode(told, type=_Series).data]
 
-    def select(self, matchers: Sequence[Matcher], start: int, end: int, most: int | None = None) -> list[Block]:
-        """See `seams.Store.select`."""
-        allowed = self._settings.most_samples if most is None else min(most, self._settings.most_samples)
+    def select(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None = None) -> list[Block]:
+        """See `seams.Store.select`; it counts before it tells, which costs a question of its own."""
+        allowed = self._settings.most_samples
         if start >= max(self._since, milliseconds(self._clock.wall()) - RECENT):
-            return self._of_memory(matchers, start, end)
+            return self._of_memory(matchers, start, end, admit)
+        if admit is not None:
+            samples, series = self._size(matchers, start, end)
+            admit(samples, series)
+            if samples > allowed:
+                raise _too_much(samples, allowed)
         wanted = {"match[]": selector(matchers), **self._span(start, end)}
         told = self._asking.ask("/api/v1/export", wanted, min(MOST_BYTES, allowed * SAMPLE_BYTES + LINES_BYTES))
         blocks, samples = exported.blocks(line for line in told.split(b"\n") if line)
         if samples > allowed:
             raise _too_much(samples, allowed)
         return blocks
+
+    def recent(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
+        """See `seams.Store.recent`; nothing of before the start of this process."""
+        return self._of_memory(matchers, start, end, None)
 
     def rollups(self, matchers: Sequence[Matcher], start: int, end: int, step: int) -> list[Rollup]:
         """See `seams.Store.rollups`."""
@@ -245,17 +259,33 @@ class VictoriaMetrics:
         headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
         self._asking.send("/api/v1/write", pack(b"".join(parts)), headers)
 
-    def _of_memory(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Block]:
-        found = []
+    def _size(self, matchers: Sequence[Matcher], start: int, end: int) -> tuple[int, int]:
+        """How many samples of how many series it has there; stale markers are none to it."""
+        latest = min(end, milliseconds(self._clock.wall()) + AHEAD)
+        counted = f"count_over_time({selector(matchers)}[{latest - max(start, EARLIEST) + 1}ms])"
+        # Counts of a fleet's series are as few as its streams' lengths, so what it tells is short.
+        question = f"count_values('samples', {counted})"
+        told = self._asking.ask("/api/v1/query", {"query": question, "time": _seconds(latest), "nocache": "1"})
+        return exported.sizes(told)
+
+    def _of_memory(self, matchers: Sequence[Matcher], start: int, end: int, admit: Admit | None) -> list[Block]:
+        found: list[tuple[tuple[Series, ...], list[int], list[Row]]] = []
         for rows in list(self._recent.values()):
             inside = [row for row in list(rows) if start <= row.at <= end]
             for number in dict.fromkeys(row.layout for row in inside):
                 names, columns = self._matching(number, matchers)
                 if columns:
-                    some = [row for row in inside if row.layout == number]
-                    values = np.stack([row.values for row in some])[:, columns]
-                    found.append(Block(tuple(names[one] for one in columns), np.array([row.at for row in some]), values))
-        return found
+                    found.append((names, columns, [row for row in inside if row.layout == number]))
+        if admit is not None:
+            admit(sum(len(some) * len(columns) for _, columns, some in found), sum(len(columns) for _, columns, _ in found))
+        return [
+            Block(
+                tuple(names[one] for one in columns),
+                np.array([row.at for row in some]),
+                np.stack([row.values for row in some])[:, columns],
+            )
+            for names, columns, some in found
+        ]
 
     def _matching(self, layout: int, matchers: Sequence[Matcher]) -> tuple[tuple[Series, ...], list[int]]:
         series = self._layouts[layout]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import os
 from collections import OrderedDict
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
-from watchkeeper.errors import Failed, Refused
+from watchkeeper.errors import Refused
 from watchkeeper.journal import Journal
-from watchkeeper.journal.access import SESSION_LIFE, Bearer, TokenKind, new_secret
+from watchkeeper.journal.access import SESSION_LIFE, Bearer, TokenKind
+from watchkeeper.keyfile import kept_secret
 
 COOKIE = "watchkeeper_session"
 SECRET_CHARS = 200
@@ -130,27 +130,8 @@ async def local_token(journal: Journal, file: Path, name: str, kind: TokenKind, 
 
     Raises `Failed` when the file cannot be read or written. A file that others may read is closed to them.
     """
-    secret = await asyncio.to_thread(_kept_secret, file)
+    secret = await asyncio.to_thread(kept_secret, file)
     await journal.access.put_token(name, kind, secret, now)
-    return secret
-
-
-def _kept_secret(file: Path) -> str:
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            secret = file.read_text(encoding="ascii", errors="replace").strip()
-            file.chmod(0o600)
-            if len(secret) >= 32:  # else it was torn by a full disk
-                return secret
-        secret = new_secret()
-        fresh = file.with_name(f".{file.name}.new")
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as out:
-            out.write(secret + "\n")
-        fresh.replace(file)
-    except OSError as fault:
-        raise Failed(f"the token file {file} cannot be used: {fault.strerror}", retry=False) from fault
     return secret
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.config.compression import CompressionConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -19,19 +19,38 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from watchkeeper import __version__
 from watchkeeper.errors import Failed, Refused
+from watchkeeper.quantities import Duration
 from watchkeeper.query import QuerySettings
-from watchkeeper.web import access, problems
+from watchkeeper.web import access, envelope, problems
 from watchkeeper.web.board import Board
 from watchkeeper.web.desk import Desk
-from watchkeeper.web.gate import BODY_BYTES, SAFE, Gate
+from watchkeeper.web.gate import BODY_BYTES, SAFE, Gate, speaks_prometheus
 from watchkeeper.web.hall import Connection, Hall
 from watchkeeper.web.link import link
 from watchkeeper.web.listen import address
 from watchkeeper.web.live import live
 from watchkeeper.web.page import Asset, assets, page_routes
-from watchkeeper.web.routes import alertmanager, alerts, history, machines, questions, scraped, session, system, writing
+from watchkeeper.web.routes import (
+    acknowledging,
+    alertmanager,
+    alerts,
+    evidence,
+    heartbeats,
+    history,
+    machines,
+    messages,
+    questions,
+    scraped,
+    session,
+    stress,
+    system,
+    writing,
+)
 from watchkeeper.web.settings import WebSettings
 from watchkeeper.web.workshop import Workshop
+
+DRAWING = QuerySettings(timeout=Duration(20), at_once=2, waiting=256)
+"""Charts that may be drawn at once and wait: a page asks for a dozen, and many pages may be open."""
 
 
 def build(
@@ -43,8 +62,16 @@ def build(
     files: dict[str, Asset] | None = None,
 ) -> Gate:
     """The whole web as one ASGI app, for the socket that it will be served on; `files` default to the built page."""
-    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", Workshop(query or QuerySettings()))
+    workshops = Workshop(query or QuerySettings()), Workshop(DRAWING, "chart")
+    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", *workshops)
     return Gate(application(hall, assets() if files is None else files), desk, settings, bound.getsockname()[0])
+
+
+def rejected(request: Request[Any, Any, Any], fault: HTTPException) -> Response[Any]:
+    """What the framework refuses, in the shape that who asks there expects."""
+    if speaks_prometheus(request.url.path):
+        return envelope.rejected(request, fault)
+    return problems.rejected(request, fault)
 
 
 def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
@@ -54,12 +81,17 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             *session.ROUTES,
             *machines.ROUTES,
             *history.ROUTES,
+            *evidence.ROUTES,
             *system.ROUTES,
             *questions.ROUTES,
             *scraped.ROUTES,
             *writing.ROUTES,
+            *messages.ROUTES,
+            *heartbeats.ROUTES,
+            *acknowledging.ROUTES,
             *alerts.ROUTES,
             *alertmanager.ROUTES,
+            *stress.ROUTES,
             live,
             link,
             *page_routes(files),
@@ -69,7 +101,7 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
         exception_handlers={
             Refused: problems.refused,
             Failed: problems.failed,
-            HTTPException: problems.rejected,
+            HTTPException: rejected,
             Exception: problems.broken,
         },
         compression_config=CompressionConfig(

@@ -8,7 +8,7 @@ window, of a gauge the average with its bounds. Everything is numpy over arrays 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,10 @@ RAW_TICKS = 8000
 """How many rounds a chart may read raw (some 30 ms of CPU with 40 series); beyond it, rollups."""
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)
 """Window lengths in seconds that a chart may have: whole parts of one another, so that edges stay put while time goes on."""
+
+
+Read = Callable[[Sequence[Matcher], int, int], Sequence[Block]]
+"""`Store.select` or `Store.recent`."""
 
 
 class Asked(NamedTuple):
@@ -48,7 +52,10 @@ class Drawn(NamedTuple):
 
 
 def chart(store: Store, asked: Asked, period: float) -> Chart:
-    """Draw it; `period` is the agent's round in seconds. Raises `Refused` (``bad-range``) on a range that is none."""
+    """Draw it; `period` is the agent's round in seconds. Raises `Refused` (``bad-range``) on a range that is none.
+
+    Reads what there is however long that takes: not for the hub's loop.
+    """
     if not 0 <= asked.start < asked.end:
         raise Refused("a chart's start must be before its end", code="bad-range")
     drawn: Drawn | None = None
@@ -65,9 +72,9 @@ def chart(store: Store, asked: Asked, period: float) -> Chart:
 
 
 def newest(store: Store, panel: Panel, machine: str, server: str, now: int, period: float) -> Point | None:
-    """The panel's last point, from the newest two rounds or so; None when there is none that is fresh."""
+    """The panel's last point, from the newest two rounds or so; None when there is none that is fresh. Never waits."""
     reach = round(max(period, 1) * 3500)
-    ticks, columns = _ticks(store, panel, machine, server, now - reach, now + 1000)
+    ticks, columns = _ticks(store.recent, panel, machine, server, now - reach, now + 1000)
     if not len(ticks):
         return None
     values = {}
@@ -100,10 +107,10 @@ def plain(values: Values) -> list[float | None]:
 
 
 def _ticks(
-    store: Store, panel: Panel, machine: str, server: str, start: int, end: int, longest: float = math.inf
+    read: Read, panel: Panel, machine: str, server: str, start: int, end: int, longest: float = math.inf
 ) -> tuple[Times, dict[str, Column]]:
     """All terms of a panel on one axis, rates taken."""
-    found = [aligned(store.select(matchers(term, machine, server), start, end)) for term in panel.terms]
+    found = [aligned(read(matchers(term, machine, server), start, end)) for term in panel.terms]
     axes = [times for times, series, _ in found if series]
     if not axes:
         return np.zeros(0, np.int64), {}
@@ -124,7 +131,7 @@ def _raw(store: Store, asked: Asked, period: float) -> Drawn:
     """Each round as it was where the points suffice, else windows of at least one and a half rounds, so that none is empty."""
     before = round(max(period, 1) * 2000)  # so that a rate has a sample to start from
     first = max(0, asked.start - before)
-    ticks, columns = _ticks(store, asked.panel, asked.machine, asked.server, first, asked.end, max(period, 1) * 6)
+    ticks, columns = _ticks(store.select, asked.panel, asked.machine, asked.server, first, asked.end, max(period, 1) * 6)
     inside = ticks >= asked.start
     ticks = ticks[inside]
     figures = {name: line[inside] for name, line in asked.panel.draw(columns).items()} if len(ticks) else {}

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from watchkeeper.clock import Clock
 from watchkeeper.journal import Journal
 from watchkeeper.model import Action, Event, Family, Labels, LogLines, Machine, Outcome, ServerStatus
+from watchkeeper.office import Office
 from watchkeeper.seams import Store
 from watchkeeper.telling import Alert, Comment, Incident, Silence
 from watchkeeper.web.alert_shapes import AlertDetail, BackTest, RuleAsk, RuleFinding, RuleView, TimelineEntry
@@ -156,6 +157,8 @@ class Desk(Protocol):
 
     journal: Journal
     changes: Changes
+    office: Office
+    """What goes out to people, and the heartbeats that come in."""
 
     @property
     def alerting(self) -> AlertDesk:
@@ -182,6 +185,10 @@ class Desk(Protocol):
         """Empty when the hub can do its work; else why not, in a sentence."""
         ...
 
+    async def acknowledge(self, incident: str, by: str, peer: str) -> None:
+        """An incident is in `by`'s hands, and the audit has it; again is harmless. Raises `Refused` (``unknown-incident``)."""
+        ...
+
     async def order(self, action: Action) -> Outcome:
         """Deliver an order to its agent and wait for the outcome.
 
@@ -198,6 +205,13 @@ class Desk(Protocol):
 
         Raises `Refused` on the first step when the machine is not connected or does not know the server.
         Closing the iterator (``aclose``) tells the agent to stop.
+        """
+        ...
+
+    async def evidence(self, machine: str, identity: str) -> bytes:
+        """What a machine's agent has saved of a server before it acted: a JSON document (`control.evidence.Evidence`).
+
+        Raises `Refused` (``not-connected``, ``no-evidence``, ``too-large``).
         """
         ...
 

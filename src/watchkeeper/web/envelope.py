@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import MediaType, Request, Response
@@ -25,8 +25,9 @@ KINDS = {
     "busy": ("unavailable", 503),
     "not-signed-in": ("unauthorized", 401),
     "not-allowed": ("forbidden", 403),
+    "wrong-origin": ("forbidden", 403),
 }
-"""Error type and status code of each refusal; any other code is bad data."""
+"""Error type and status code of each refusal; any other code is bad data, with the status that it has elsewhere."""
 PACKED_FROM = 1000
 """Bytes from which an answer is worth packing."""
 
@@ -64,32 +65,54 @@ def response(answer: Packed, media_type: str = MediaType.JSON) -> Response[bytes
     return Response(answer.body, headers=headers, media_type=media_type)
 
 
+class Fault(NamedTuple):
+    """What is answered to a question that is not."""
+
+    status: int
+    kind: str
+    why: str
+
+    @property
+    def body(self) -> dict[str, str]:
+        """Its envelope."""
+        return {"status": "error", "errorType": self.kind, "error": self.why}
+
+
+def fault_of(raised: Refused | Failed) -> Fault:
+    """What is answered to this one."""
+    if isinstance(raised, Failed):
+        return Fault(503, "unavailable", raised.why)
+    kind, status = KINDS.get(raised.code, ("bad_data", problems.STATUS.get(raised.code, 400)))
+    return Fault(status, kind, raised.why)
+
+
 def refused(_: Request[Any, Any, Any], fault: Refused) -> Response[dict[str, str]]:
     """The caller must act, or come back later."""
-    kind, status = KINDS.get(fault.code, KINDS["bad_data"])
-    return _error(status, kind, fault.why)
+    return _answer(fault_of(fault))
 
 
 def failed(request: Request[Any, Any, Any], fault: Failed) -> Response[dict[str, str]]:
     """Time must act, or the operator."""
     problems.failed(request, fault)  # which logs it
-    return _error(503, "unavailable", fault.why)
+    return _answer(fault_of(fault))
 
 
 def rejected(_: Request[Any, Any, Any], fault: HTTPException) -> Response[dict[str, str]]:
     """What the framework refuses."""
-    return _error(fault.status_code, "bad_data" if fault.status_code < 500 else "internal", fault.detail or str(fault))
+    why = "there is nothing at this address" if fault.status_code == 404 else fault.detail or str(fault)
+    kinds = {401: "unauthorized", 403: "forbidden", 404: "not_found"}
+    kind = kinds.get(fault.status_code, "bad_data" if fault.status_code < 500 else "internal")
+    return _answer(Fault(fault.status_code, kind, why))
 
 
 def broken(request: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, str]]:
     """Our bug."""
     problems.broken(request, fault)  # which logs it
-    return _error(500, "internal", "the hub made a mistake; its log has the details")
+    return _answer(Fault(500, "internal", "the hub made a mistake; its log has the details"))
 
 
 FAULTS = {Refused: refused, Failed: failed, HTTPException: rejected, Exception: broken}
 
 
-def _error(status: int, kind: str, why: str) -> Response[dict[str, str]]:
-    told = {"status": "error", "errorType": kind, "error": why}
-    return Response(told, status_code=status, media_type=MediaType.JSON)
+def _answer(fault: Fault) -> Response[dict[str, str]]:
+    return Response(fault.body, status_code=fault.status, media_type=MediaType.JSON)

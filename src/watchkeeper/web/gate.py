@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from watchkeeper.clock import milliseconds
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.web import access, origins
+from watchkeeper.web import access, envelope, origins
 from watchkeeper.web.desk import Desk
 from watchkeeper.web.problems import STATUS, problem
 from watchkeeper.web.settings import WebSettings
@@ -25,11 +26,15 @@ WRITING = "/api/v1/write"
 """The one address with large bodies that are no JSON: who may not write is refused before a byte is read."""
 WRITTEN_BYTES = 16 << 20
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-ASKING = ("/api", "/metrics", "/federate", "/live", "/link")
+ASKING = ("/api", "/metrics", "/federate", "/live", "/link", "/ack/")
 """Where it matters who asks; the page itself is the same for all."""
 
-FORMS = "/api/v1/"
-"""Below this, Prometheus' clients post their questions as forms."""
+FORMS = ("/api/v1/", "/ack/")
+"""Below these, Prometheus' clients post their questions as forms, and browsers the button that acknowledges."""
+PINGS = "/ping/"
+"""Below this, jobs send what they have to say, of any kind and length; only its end is kept."""
+PING_BYTES = 10_000
+MOST_PINGED = 16 << 20
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self';"
@@ -61,7 +66,8 @@ class Gate:
         """`host` is where we listen: it decides which names are ours."""
         self._app = app
         self._desk = desk
-        self._names = origins.own_names(host, settings.hosts)
+        outside = urlsplit(settings.url).hostname
+        self._names = origins.own_names(host, (*settings.hosts, outside) if outside else settings.hosts)
         self._loopback = origins.is_loopback(host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,11 +79,10 @@ class Gate:
         try:
             await self._judge(scope, _gather(scope["headers"]))
             if scope["type"] == "http" and scope["method"] not in SAFE:
-                receive = await _read_whole(receive, _allowed(scope["path"]))
-        except Refused as fault:
-            await _refuse(scope, receive, send, STATUS.get(fault.code, 400), problem(fault.code, fault.why))
-        except Failed as fault:
-            await _refuse(scope, receive, send, 503, problem("failed", fault.why))
+                kept = PING_BYTES if scope["path"].startswith(PINGS) else None
+                receive = await _read_whole(receive, _allowed(scope["path"]), kept)
+        except (Refused, Failed) as fault:
+            await _refuse(scope, receive, send, fault)
         else:
             await self._app(scope, receive, send)
 
@@ -104,6 +109,8 @@ class Gate:
 
 
 def _allowed(path: str) -> int:
+    if path.startswith(PINGS):
+        return MOST_PINGED
     return WRITTEN_BYTES if path == WRITING else BODY_BYTES
 
 
@@ -115,21 +122,29 @@ def _judge_body(headers: dict[str, str], path: str) -> None:
         raise Refused(f"a body may have at most {_allowed(path)} bytes", code="too-large")
     has_body = int(length) > 0 or "transfer-encoding" in headers
     taken = "application/x-www-form-urlencoded" if path.startswith(FORMS) else "application/json"
-    if has_body and path != WRITING and headers.get("content-type", "").split(";")[0].strip().lower() != taken:
+    is_free = path == WRITING or path.startswith(PINGS)
+    if has_body and not is_free and headers.get("content-type", "").split(";")[0].strip().lower() != taken:
         raise Refused(f"a body must be {taken}", code="wrong-type")
 
 
-async def _read_whole(receive: Receive, most: int) -> Receive:
-    """Take a body in before anyone acts on it; the same again for the app. Raises `Refused` where it gets too large."""
+async def _read_whole(receive: Receive, most: int, kept: int | None) -> Receive:
+    """Take a body in before anyone acts on it; the same again for the app, or the last `kept` bytes of it.
+
+    Raises `Refused` where it gets too large.
+    """
     body = bytearray()
+    length = 0
     more = True
     while more:
         message = await receive()
         if message["type"] != "http.request":
             break
         body += message.get("body", b"")
+        length += len(message.get("body", b""))
         more = message.get("more_body", False)
-        if len(body) > most:
+        if kept is not None:
+            del body[:-kept]
+        if length > most:
             raise Refused(f"a body may have at most {most} bytes", code="too-large")
     told = False
 
@@ -157,15 +172,27 @@ def _dressed(send: Send, *, private: bool) -> Send:
     return dressed
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, told: Problem) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, fault: Refused | Failed) -> None:
     kind = "http.response"
     if scope["type"] == "websocket":
         await receive()  # the handshake must be read before it can be answered
         kind = "websocket.http.response"
+    told: Problem | dict[str, str]
+    if speaks_prometheus(scope["path"]):
+        status, told = envelope.fault_of(fault).status, envelope.fault_of(fault).body
+    elif isinstance(fault, Failed):
+        status, told = 503, problem("failed", fault.why)
+    else:
+        status, told = STATUS.get(fault.code, 400), problem(fault.code, fault.why)
     body = msgspec.json.encode(told)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body, "more_body": False})
+
+
+def speaks_prometheus(path: str) -> bool:
+    """Whether who asks there expects Prometheus' envelope: all of its API but the writing, which answers in plain words."""
+    return path.startswith(FORMS) and path != WRITING
 
 
 def _gather(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

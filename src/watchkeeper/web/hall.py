@@ -20,13 +20,17 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 @dataclass(frozen=True)
 class Hall:
-    """Handed to each handler by name (`hall`). `address` is what people open: ``http://127.0.0.1:8600``."""
+    """Handed to each handler by name (`hall`). `address` is what people open: ``http://127.0.0.1:8600``.
+
+    Questions are answered in the `workshop`, charts drawn in the `studio`: neither waits for the other's queue.
+    """
 
     desk: Desk
     board: Board
     settings: WebSettings
     address: str
     workshop: Workshop
+    studio: Workshop
     failures: Failures = field(default_factory=Failures)
 
     def now(self) -> int:

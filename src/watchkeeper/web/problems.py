@@ -26,9 +26,17 @@ STATUS = {
     "unknown-machine": 404,
     "unknown-server": 404,
     "unknown-action": 404,
+    "unknown-group": 404,
+    "no-evidence": 404,
     "unknown-panel": 404,
-    "unknown-alert": 404,
+    "unknown-channel": 404,
     "unknown-incident": 404,
+    "unknown-heartbeat": 404,
+    "bad-link": 404,
+    "link-expired": 410,
+    "taken": 409,
+    "configured": 409,
+    "unknown-alert": 404,
     "unknown-silence": 404,
     "unknown-rule": 404,
     "incident-over": 409,
@@ -38,6 +46,8 @@ STATUS = {
     "too-large": 413,
     "wrong-type": 415,
     "too-many-failures": 429,
+    "busy": 503,
+    "timeout": 503,
 }
 """Status codes of refusals; any other code is 400."""
 

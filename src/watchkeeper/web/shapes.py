@@ -6,10 +6,12 @@ formatting is the browser's. A figure that is not known is null, never 0.
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import msgspec
 
-from watchkeeper.model import Event, Health, Machine, Outcome, ServerStatus, Verb
-from watchkeeper.telling import Alert
+from watchkeeper.model import Event, Health, HeartbeatState, Machine, Outcome, ServerStatus, Severity, Verb
+from watchkeeper.telling import Alert, NotificationState
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -120,9 +122,16 @@ class PanelView(msgspec.Struct, frozen=True):
 
 
 class ActionAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to do with a server. POST /api/machines/{machine}/servers/{server}/actions."""
+    """What to do with a server. POST /api/machines/{machine}/servers/{server}/actions.
+
+    `reason` goes into the audit; `seconds` is how long to pause it (0: until it is resumed) or to expect heavy work of it; a
+    `dry_run` is answered with what would happen.
+    """
 
     verb: Verb
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=366 * 86_400)] = 0.0
+    dry_run: bool = False
 
 
 class ActionView(msgspec.Struct, frozen=True):
@@ -136,6 +145,17 @@ class ActionView(msgspec.Struct, frozen=True):
     by: str
     state: str
     outcome: Outcome | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    dry_run: bool = False
+
+
+class GroupAnswer(msgspec.Struct, frozen=True):
+    """What became of an order to one server of a group: its action, or why there is none (`why`)."""
+
+    server: str
+    action: ActionView | None = None
+    why: str = ""
 
 
 class LogsView(msgspec.Struct, frozen=True):
@@ -247,6 +267,21 @@ class SeriesView(msgspec.Struct, frozen=True):
     value: float | None
 
 
+Words = Annotated[str, msgspec.Meta(max_length=300)]
+
+
+class StressAnnouncement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stress run begins or is over; `outcome` its verdict, or why it has none. POST /api/stress/announcements."""
+
+    what: Literal["started", "ended"]
+    run: Words
+    plan: Words
+    target: Words
+    machine: Words = ""
+    server: Words = ""
+    outcome: Words = ""
+
+
 class VersionView(msgspec.Struct, frozen=True):
     """What runs here. GET /api/version."""
 
@@ -259,3 +294,72 @@ class SignInLink(msgspec.Struct, frozen=True):
 
     url: str
     expires_at: int
+
+
+class ChannelView(msgspec.Struct, frozen=True):
+    """A way to tell people, and how it stands. `failures` in a row; `why` the last of them. GET /api/channels."""
+
+    name: str
+    kind: str
+    fallback: str
+    queue: int
+    oldest_at: int
+    last_success_at: int
+    failures: int
+    why: str
+
+
+class NotificationView(msgspec.Struct, frozen=True):
+    """A message for one channel and how far it has come. `after` is what it replaces (fall-back). GET /api/notifications."""
+
+    id: str
+    at: int
+    channel: str
+    state: NotificationState
+    subject: str
+    severity: Severity
+    incident: str
+    attempts: int
+    ended_at: int
+    why: str
+    receipt: str
+    after: str
+
+
+class NotificationsView(msgspec.Struct, frozen=True):
+    """Notifications, newest first, paged as events are. GET /api/notifications."""
+
+    notifications: tuple[NotificationView, ...]
+    next: str = ""
+
+
+class HeartbeatView(msgspec.Struct, frozen=True):
+    """A heartbeat that is expected, and how it stands. GET /api/heartbeats.
+
+    `url` is where it is sent, empty for those who may only look. `until` is when its state changes if nothing comes (0: never);
+    `lasted` how long its last run took (ms). `configured`: it stands in the configuration.
+    """
+
+    name: str
+    expected: str
+    state: HeartbeatState
+    since: int
+    reason: str
+    until: int
+    last_at: int
+    lasted: int
+    exit_status: int
+    body: str
+    configured: bool
+    url: str = ""
+
+
+class HeartbeatAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A heartbeat to expect: every `period` (``1d``) or by `cron` in `zone`, with `grace`. POST /api/heartbeats."""
+
+    name: str
+    period: str = ""
+    cron: str = ""
+    zone: str = "UTC"
+    grace: str = "5m"
+    longest: str = ""

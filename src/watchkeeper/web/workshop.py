@@ -1,4 +1,4 @@
-"""Where questions are worked on: a few threads beside the hub's event loop, and a bounded queue before them.
+"""Where questions are worked on and charts drawn: a few threads beside the hub's event loop, and a bounded queue before them.
 
 A route hands work in and waits; at most `at_once` are worked on, `waiting` may queue, whoever comes then is refused at
 once. A place is given back when its work has really ended, not when whoever asked has gone. Threads end with the process:
@@ -22,9 +22,10 @@ T = TypeVar("T")
 class Workshop:
     """Runs work for one event loop; `work` is called from that loop alone."""
 
-    def __init__(self, settings: QuerySettings) -> None:
-        """Nothing runs yet."""
+    def __init__(self, settings: QuerySettings, work: str = "query") -> None:
+        """Nothing runs yet. `work` is what it does, for those who wait in vain."""
         self.settings = settings
+        self._of = work
         self._room = asyncio.Semaphore(settings.at_once)
         self._inside = 0
 
@@ -41,7 +42,7 @@ class Workshop:
         """
         budget = self.settings.timeout if seconds is None else min(seconds, self.settings.timeout)
         if self._inside >= self.settings.at_once + self.settings.waiting:
-            raise Refused(f"{self._inside} questions are being answered or wait already; try again soon", code="busy")
+            raise Refused(f"{self._inside} others are being worked on or wait already; try again soon", code="busy")
         loop = asyncio.get_running_loop()
         due = loop.time() + budget
         result: asyncio.Future[T] = loop.create_future()
@@ -51,12 +52,12 @@ class Workshop:
             async with asyncio.timeout_at(due):
                 await self._room.acquire()
                 left = max(0.0, due - loop.time())
-                threading.Thread(target=self._run, args=(loop, result, wanted, left), name="question", daemon=True).start()
+                threading.Thread(target=self._run, args=(loop, result, wanted, left), name=self._of, daemon=True).start()
                 is_begun = True  # and `_end` gives the place back
                 return await result
         except TimeoutError:
             where = "execution" if is_begun else "queue"
-            raise Refused(f"query timed out in query {where}: it may take {budget:g} s", code="timeout") from None
+            raise Refused(f"{self._of} timed out in {self._of} {where}: it may take {budget:g} s", code="timeout") from None
         finally:
             if not is_begun:
                 self._inside -= 1

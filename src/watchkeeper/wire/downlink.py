@@ -16,13 +16,16 @@ from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Refused
 from watchkeeper.model import Action, LogLines, Machine, new_id
 from watchkeeper.wire import packets
-from watchkeeper.wire.packets import Bye, Define, Done, Figures, Happened, Hello, Logs, Statuses
+from watchkeeper.wire.packets import Bye, Define, Done, EvidencePart, Figures, Happened, Hello, Logs, Statuses
 from watchkeeper.wire.session import GREETING_SECONDS, HubSession
 
 logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 90.0
 """An agent that has said nothing for so long is taken for gone: it speaks at least every 20 s."""
+
+EVIDENCE_BYTES = 8 << 20
+"""More than any evidence has as a JSON document."""
 
 LOG_PARTS = 256
 """How many parts of a log may wait for a slow reader before the oldest go."""
@@ -72,6 +75,7 @@ class Downlink:
         self._clock = clock
         self._session = HubSession(clock.monotonic())
         self._asks: dict[str, asyncio.Queue[LogLines]] = {}
+        self._pieces: dict[str, asyncio.Queue[EvidencePart]] = {}
         self._task: asyncio.Task[object] | None = None
         self._leaving = ""
         self.machine = ""
@@ -104,6 +108,8 @@ class Downlink:
                 self._intake.part(self)
             for ask, queue in self._asks.items():
                 _put(queue, LogLines(ask, (), end=True, why="the agent's link has ended"))
+            for ask, pieces in self._pieces.items():
+                pieces.put_nowait(EvidencePart(ask, b"", end=True, why="the agent's link has ended"))
         if farewell is not None:
             await self._socket.send(packets.encode(farewell))
         await self._socket.close(code, why)
@@ -132,6 +138,9 @@ class Downlink:
             case Logs(part=part):
                 if queue := self._asks.get(part.ask):
                     _put(queue, part)
+            case EvidencePart():
+                if pieces := self._pieces.get(packet.ask):
+                    pieces.put_nowait(packet)
             case Bye(reason=reason):
                 raise Refused(f"the agent said goodbye: {reason}", code="bye")
             case _:
@@ -161,6 +170,26 @@ class Downlink:
             del self._asks[ask]
             if not ended:
                 await self._socket.send(packets.encode(packets.LogsStop(ask)))
+
+    async def evidence(self, identity: str) -> bytes:
+        """One piece of evidence, whole, as the agent keeps it: a JSON document.
+
+        Raises Refused (``no-evidence``) when the agent has it no more, (``too-large``) when it sends more than any is.
+        """
+        ask = new_id(milliseconds(self._clock.wall()))
+        pieces = self._pieces[ask] = asyncio.Queue()
+        found = bytearray()
+        try:
+            await self._socket.send(packets.encode(packets.EvidenceAsk(ask, identity)))
+            while not (piece := await pieces.get()).end:
+                found += piece.content
+                if len(found) > EVIDENCE_BYTES:
+                    raise Refused(f"the evidence is over the limit of {EVIDENCE_BYTES} bytes", code="too-large")
+        finally:
+            del self._pieces[ask]
+        if piece.why:
+            raise Refused(piece.why, code="no-evidence")
+        return bytes(found)
 
     def leave(self, reason: str) -> None:
         """Have `serve` close this connection, saying why; synchronous, and what was taken stays taken."""

@@ -108,6 +108,22 @@ class Logs(Packet, frozen=True, tag="logs"):
     part: LogLines
 
 
+class EvidenceAsk(Packet, frozen=True, tag="evidence_ask"):
+    """Hub: send the evidence of this id."""
+
+    ask: str
+    evidence: str
+
+
+class EvidencePart(Packet, frozen=True, tag="evidence"):
+    """Agent: a part of it, in order; `end` with the last, `why` when there is no more and it is not whole."""
+
+    ask: str
+    content: bytes
+    end: bool
+    why: str = ""
+
+
 class Bye(Packet, frozen=True, tag="bye"):
     """Either side: I close the link, and why."""
 
@@ -116,8 +132,8 @@ class Bye(Packet, frozen=True, tag="bye"):
 
 
 Numbered = Figures | Happened
-FromAgent = Hello | Define | Figures | Happened | Statuses | Done | Logs | Bye
-FromHub = Welcome | Ack | Order | LogsAsk | LogsStop | Bye
+FromAgent = Hello | Define | Figures | Happened | Statuses | Done | Logs | EvidencePart | Bye
+FromHub = Welcome | Ack | Order | LogsAsk | LogsStop | EvidenceAsk | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _from_agent: msgspec.msgpack.Decoder[FromAgent] = msgspec.msgpack.Decoder(FromAgent)

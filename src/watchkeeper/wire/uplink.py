@@ -48,6 +48,10 @@ class Duty(Protocol):
         """How all servers stand now."""
         ...
 
+    def evidence(self, identity: str) -> AsyncGenerator[bytes, None]:
+        """One piece of evidence, in parts that fit a packet; raises Refused on the first step when it is not there."""
+        ...
+
 
 def pause_before(attempt: int, chance: float) -> float:
     """Seconds to wait before the `attempt`-th try (from 1): full jitter by `chance` in [0, 1), doubling to a cap."""
@@ -187,6 +191,8 @@ class Uplink:
                 case packets.LogsStop(ask=ask):
                     if task := follows.get(ask):
                         task.cancel()
+                case packets.EvidenceAsk():
+                    group.create_task(self._show_evidence(socket, packet), name=f"evidence {packet.evidence}")
                 case packets.Bye(reason=reason):
                     raise Failed(f"the hub said goodbye: {reason}")
         raise Failed("the hub closed the link")
@@ -205,6 +211,16 @@ class Uplink:
         except Refused as fault:
             why = fault.why
         await socket.send(packets.encode(packets.Logs(LogLines(ask.ask, (), end=True, why=why))))
+
+    async def _show_evidence(self, socket: ClientSocket, ask: packets.EvidenceAsk) -> None:
+        why = ""
+        try:
+            async with contextlib.aclosing(self._duty.evidence(ask.evidence)) as parts:
+                async for part in parts:
+                    await socket.send(packets.encode(packets.EvidencePart(ask.ask, part, end=False)))
+        except Refused as fault:
+            why = fault.why
+        await socket.send(packets.encode(packets.EvidencePart(ask.ask, b"", end=True, why=why)))
 
 
 def _first(faults: BaseExceptionGroup[Failed | Refused]) -> Failed | Refused:

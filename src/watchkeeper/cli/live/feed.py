@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from watchkeeper.cli.client import Hub
 from watchkeeper.cli.live.stream import AGAIN_SECONDS, SILENCE_SECONDS, call, fault_of, read
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.web.shapes import ActionView, Farewell, LogNews, LogsFollow, Overview, Tick, ToBrowser
+from watchkeeper.model import Verb
+from watchkeeper.web.shapes import ActionAsk, ActionView, Farewell, LogNews, LogsFollow, Overview, Tick, ToBrowser
 
 POLL_SECONDS = 2.0
 TAIL = 200
@@ -60,10 +61,10 @@ class Feed:
         self._followed = LogsFollow(machine, server, TAIL)
         await self._ask_for_lines()
 
-    async def act(self, machine: str, server: str, verb: str) -> ActionView:
+    async def act(self, machine: str, server: str, verb: Verb) -> ActionView:
         """Order something and wait for what comes of it, at most as long as the hub holds the answer."""
         hub = await asyncio.to_thread(self._find)
-        return await asyncio.to_thread(hub.act, machine, server, verb)
+        return await asyncio.to_thread(hub.act, machine, server, ActionAsk(verb))
 
     async def _stream(self, hub: Hub) -> AsyncIterator[Heard]:
         url, arguments = call(hub)

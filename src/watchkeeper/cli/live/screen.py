@@ -20,6 +20,7 @@ from watchkeeper.cli.live.feed import Feed, Heard, Lost
 from watchkeeper.cli.live.past import Minute
 from watchkeeper.cli.live.picture import heads, machine_line, order, server_row
 from watchkeeper.errors import Failed, Refused
+from watchkeeper.model import Verb
 from watchkeeper.web.shapes import ActionNews, LogNews, News, ServerView, Tick
 
 HELP = """\
@@ -144,7 +145,7 @@ class Top(App[None]):
                 if why:
                     output.write(Text(why, "magenta"))
 
-    def action_order(self, verb: str) -> None:
+    def action_order(self, verb: Verb) -> None:
         """Start, stop or restart the chosen server; the latter two only after a yes."""
         view = self._chosen()
         if view is None:
@@ -183,7 +184,7 @@ class Top(App[None]):
         """The keys."""
         self.push_screen(Help())
 
-    async def _order(self, machine: str, server: str, verb: str) -> None:
+    async def _order(self, machine: str, server: str, verb: Verb) -> None:
         self._say(f"{verb} {server} …")
         try:
             action = await self._feed.act(machine, server, verb)

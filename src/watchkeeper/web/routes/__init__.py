@@ -1,4 +1,6 @@
-"""The routes of the API by what they are about: `session`, `machines`, `history`, `system`.
+"""The routes of the API by what they are about: `session`, `machines`, `history`, `system`, `alerts`, `messages`, `stress` …
+
+`acknowledging` is the page behind a link in a message.
 
 Prometheus' API is `questions` (asked of the store) and `scraped` (known beside it); both come in through `asked`.
 

@@ -91,8 +91,8 @@ def panels(hall: NamedDependency[Hall], machine: FromQuery[str] = "", server: Fr
     return [PanelView(one.name, one.title, one.unit, one.about, one.scope) for one in known]
 
 
-@get("/api/charts/{panel:str}", operation_id="chart", sync_to_thread=False)
-def chart(
+@get("/api/charts/{panel:str}", operation_id="chart")
+async def chart(
     hall: NamedDependency[Hall],
     panel: FromPath[str],
     machine: FromQuery[str],
@@ -112,7 +112,8 @@ def chart(
     if end - start > LONGEST:
         raise Refused("a chart may reach over 20 years at most", code="bad-range")
     asked = charts.Asked(one, machine, server if one.scope == "server" else "", start, end, points)
-    drawn = charts.chart(hall.desk.store, asked, hall.board.period(machine))
+    store, period = hall.desk.store, hall.board.period(machine)
+    drawn = await hall.studio.work(lambda _: charts.chart(store, asked, period))
     if not drawn.lines:  # nothing there: because the name is wrong?
         if asked.server:
             hall.board.server(machine, server)

@@ -12,12 +12,13 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from watchkeeper.config import nearest
 from watchkeeper.errors import Refused
 from watchkeeper.journal.actions import ActionRow
 from watchkeeper.journal.events import Sought
 from watchkeeper.model import Action, LogLines, Outcome
 from watchkeeper.web.hall import Hall, bearer, peer
-from watchkeeper.web.shapes import ActionAsk, ActionView, LogsView, MachineView, Overview, ServerView
+from watchkeeper.web.shapes import ActionAsk, ActionView, GroupAnswer, LogsView, MachineView, Overview, ServerView
 
 PATIENCE = 30.0
 """How long, in seconds, an order's outcome is waited for before the answer is "still running"."""
@@ -65,20 +66,50 @@ async def act(
     server: FromPath[str],
     data: JSONBody[ActionAsk],
 ) -> Response[ActionView]:
-    """Order a start, stop or restart and wait for the outcome: 200 with it, 202 when it is still running after 30 s."""
+    """Order something and wait for the outcome: 200 with it, 202 when it is still running after 30 s."""
     hall.board.server(machine, server)
-    action = Action(secrets.token_hex(8), hall.now(), machine, server, data.verb, bearer(request).name)
-    hall.desk.changes.action(await hall.desk.journal.actions.request(action, peer(request)))
+    view = await ordered(hall, machine, server, data, bearer(request).name, peer(request))
+    return Response(view, status_code=200 if view.outcome else 202)
+
+
+@post("/api/machines/{machine:str}/groups/{group:str}/actions", operation_id="act_on_group", status_code=200)
+async def act_on_group(
+    request: Request[Any, Any, Any],
+    hall: NamedDependency[Hall],
+    machine: FromPath[str],
+    group: FromPath[str],
+    data: JSONBody[ActionAsk],
+) -> list[GroupAnswer]:
+    """Order the same of every server of a group on a machine, all at once; an answer for each, as `act` gives it."""
+    servers = [view.status.name for view in hall.board.servers(machine) if view.status.group == group]
+    if not servers:
+        known = nearest(group, sorted({view.status.group for view in hall.board.servers(machine)} - {""}))
+        raise Refused(f"there is no group {group!r} on {machine}{known}", code="unknown-group")
+
+    async def one(server: str) -> GroupAnswer:
+        try:
+            return GroupAnswer(server, await ordered(hall, machine, server, data, bearer(request).name, peer(request)))
+        except Refused as fault:
+            return GroupAnswer(server, why=fault.why)
+
+    return list(await asyncio.gather(*map(one, servers)))
+
+
+async def ordered(hall: Hall, machine: str, server: str, ask: ActionAsk, by: str, address: str) -> ActionView:
+    """Write an order down, have it carried out, and say how it stands when it has ended or `PATIENCE` is over."""
+    identity = secrets.token_hex(8)
+    action = Action(identity, hall.now(), machine, server, ask.verb, by, ask.reason, ask.seconds, ask.dry_run)
+    hall.desk.changes.action(await hall.desk.journal.actions.request(action, address))
     try:
         async with asyncio.timeout(PATIENCE):
             await hall.desk.order(action)
     except TimeoutError:
-        return Response(action_view(await hall.desk.journal.actions.one(action.id)), status_code=202)
+        pass
     except Refused as fault:
         failed = await hall.desk.journal.actions.end(Outcome(action.id, hall.now(), ok=False, text=fault.why))
         hall.desk.changes.action(failed)
         raise
-    return Response(action_view(await hall.desk.journal.actions.one(action.id)))
+    return action_view(await hall.desk.journal.actions.one(action.id))
 
 
 @get("/api/machines/{machine:str}/servers/{server:str}/logs", operation_id="logs")
@@ -117,7 +148,19 @@ async def closing(parts: AsyncIterator[LogLines]) -> AsyncIterator[AsyncIterator
 def action_view(row: ActionRow) -> ActionView:
     """A journal's row as the API shows it."""
     one = row.action
-    return ActionView(one.id, one.at, one.machine, one.server, one.verb, one.by, row.state, row.outcome)
+    return ActionView(
+        one.id,
+        one.at,
+        one.machine,
+        one.server,
+        one.verb,
+        one.by,
+        row.state,
+        row.outcome,
+        one.reason,
+        one.seconds,
+        one.dry_run,
+    )
 
 
-ROUTES = [overview, machines, machine_, servers, server_, act, logs]
+ROUTES = [overview, machines, machine_, servers, server_, act, act_on_group, logs]

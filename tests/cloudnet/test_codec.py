@@ -9,20 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudnet.codec import encode, encode_one, from_client, from_server
+from cloudnet.codes import Code
 from cloudnet.errors import Refused
-from cloudnet.packets import (
-    BODY_BYTES,
-    MESSAGE_BYTES,
-    PACKETS,
-    Code,
-    Leave,
-    Limits,
-    Ping,
-    encode,
-    encode_one,
-    from_client,
-    from_server,
-)
+from cloudnet.packets import BODY_BYTES, MESSAGE_BYTES, PACKETS, Leave, Limits, Ping
 from rigs.wire import CLIENT, POISONS, SERVER, from_clients, from_servers, mutated, plain, poisoned
 
 SIDES = pytest.mark.parametrize(("kinds", "decode"), [(CLIENT, from_client), (SERVER, from_server)], ids=["client", "server"])

@@ -1,0 +1,140 @@
+"""A connection as the relay sees it: what waits to be written, and how its client's own messages stand. Sans-I/O.
+
+The socket underneath is a `Wire`, whoever is told how a message fared an `Origin`; a `Line` is the origin of its own client's
+messages. Everything that is said within a turn of the event loop leaves as one WebSocket message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cloudnet.codec import encode, messages
+from cloudnet.figures import Figures
+from cloudnet.packets import MESSAGE_BYTES, PACKETS, Accepted, FromServer, Rejected
+
+if TYPE_CHECKING:
+    from cloudnet.session import Session
+
+
+class Origin(Protocol):
+    """Whom to tell how a message fared."""
+
+    def accept(self, seq: int) -> None:
+        """It is safe."""
+        ...
+
+    def reject(self, seq: int, code: str, why: str) -> None:
+        """It was not taken."""
+        ...
+
+
+class Wire(Protocol):
+    """The connection underneath a `Line`."""
+
+    def ring(self, line: Line) -> None:
+        """Something is to be written this turn."""
+        ...
+
+    def ring_later(self, line: Line) -> None:
+        """Something is to be written soon, with other things if there are any."""
+        ...
+
+    def end(self, close: int, code: str, why: str) -> None:
+        """Say goodbye and close."""
+        ...
+
+    def ping(self) -> None:
+        """Ask whether the client is still there."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Read nothing for a while; infinity: until `proceed`."""
+        ...
+
+    def proceed(self) -> None:
+        """Read on."""
+        ...
+
+
+class Line:
+    """A connection as the relay sees it: what waits to be written, and how its client's own messages stand."""
+
+    __slots__ = (
+        "address",
+        "clogged_at",
+        "figures",
+        "out",
+        "pages",
+        "paused",
+        "pending",
+        "rung",
+        "safe",
+        "seq",
+        "session",
+        "wire",
+    )
+
+    def __init__(self, wire: Wire, figures: Figures, address: str = "") -> None:
+        """`address`: where the client is, for the log."""
+        self.wire = wire
+        self.figures = figures
+        self.address = address
+        self.session: Session | None = None
+        self.out: list[FromServer] = []
+        self.safe: list[int] = []
+        self.rung = False
+        self.seq = 0
+        self.pages = 0
+        """Pages of searches that wait to be written."""
+        self.pending = 0
+        """Messages of this client's that are not settled yet."""
+        self.paused = False
+        """Whether it is not read because of `pending`, or because its client reads nothing itself."""
+        self.clogged_at = 0.0
+        """Since when its client has not taken what was written; 0 when it takes it."""
+
+    def say(self, packet: FromServer) -> None:
+        """Have a packet written this turn."""
+        self.out.append(packet)
+        if not self.rung:
+            self.rung = True
+            self.wire.ring(self)
+
+    def accept(self, seq: int) -> None:
+        """See `Origin`; told in one packet with the others of this turn, or of a few milliseconds when much is going on."""
+        self.pending -= 1
+        self.figures.accepted += 1
+        if self.paused:
+            self.relieve()
+        self.safe.append(seq)
+        if not self.rung and len(self.safe) == 1:
+            self.wire.ring_later(self)
+
+    def reject(self, seq: int, code: str, why: str) -> None:
+        """See `Origin`."""
+        self.pending -= 1
+        self.figures.rejected += 1
+        if self.paused:
+            self.relieve()
+        self.say(Rejected(seq, code, why))
+
+    def relieve(self) -> None:
+        """Read on once half of what was too much is settled, and the client reads."""
+        if self.session is None or (not self.clogged_at and self.pending <= self.session.limits.under_way >> 1):
+            self.paused = False
+            self.wire.proceed()
+
+    def drain(self) -> list[bytes]:
+        """Everything that waits, as one WebSocket message, or as several when one would be longer than clients take."""
+        self.rung = False
+        self.pages = 0
+        out, safe = self.out, self.safe
+        if safe:
+            out.append(Accepted(tuple(safe)))
+            safe.clear()
+        elif not out:
+            return []
+        message = encode(out)
+        found = [message] if len(out) == 1 or (len(message) <= MESSAGE_BYTES and len(out) <= PACKETS) else messages(out)
+        out.clear()
+        return found

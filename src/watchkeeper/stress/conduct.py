@@ -1,0 +1,248 @@
+"""A run from its plan to its record: one straight page, read from `conduct` down.
+
+Everything that could refuse comes first: consent, what fits, what the generator can do. Then the workers are started, and
+stage after stage is run as `course` decides. Whoever watches (`Watcher`) is told; `Abort` ends it at any moment, with a
+whole record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+
+import msgspec
+
+from watchkeeper import __version__
+from watchkeeper.lock import Lock
+from watchkeeper.stress import calibrate, course, fit, surroundings, talk, target
+from watchkeeper.stress.crew import Crew, Lost
+from watchkeeper.stress.desk import Abort, Desk, Request, Side, Watcher
+from watchkeeper.stress.gathering import Gathering
+from watchkeeper.stress.record import Recording
+from watchkeeper.stress.recovery import Moment
+from watchkeeper.stress.run import Calibration, Figures, Run, State
+from watchkeeper.stress.staging import Staging
+from watchkeeper.stress.verdict import judged
+
+TURN = 0.25
+"""Seconds between two looks at what can be written, and at the guards."""
+READY_SECONDS = 30.0
+STOP_SECONDS = 3.0
+"""For what is under way to be ended when a run is aborted."""
+
+
+async def conduct(request: Request, watcher: Watcher, abort: asyncio.Event) -> Run:
+    """Run a plan and return what became of it. `abort` set: end it now, in order.
+
+    Raises Refused for what is not to be run, and Failed for what cannot be at the moment; nothing is recorded then.
+    """
+    plan = request.plan
+    request.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = Lock(request.folder, "the stress lab")
+    try:
+        fit.check_connections(plan)
+        fit.check_rates(plan, plan.generator.ceiling)
+        found = await target.look_up(plan)
+        shape = fit.spread(plan, surroundings.machine(), found.address[0], is_local=found.is_local)
+        agreed = await target.consent(plan, found, request.supervised)
+        measured = await _measure(request, shape.workers)
+        ceiling = fit.check_rates(plan, measured.ceiling if measured else plan.generator.ceiling)
+        run = _run(request, found, shape, agreed, measured)
+        return await _record(request, run, found, shape, ceiling, watcher, abort)
+    finally:
+        lock.close()
+
+
+async def _measure(request: Request, workers: int) -> Calibration | None:
+    if request.plan.generator.ceiling:
+        return None
+    return await calibrate.calibrate(request.plan, request.text, workers, request.folder / "calibration.log")
+
+
+def _run(request: Request, found: target.Target, shape: fit.Fit, agreed: str, measured: Calibration | None) -> Run:
+    plan = request.plan
+    assert plan.protocol is not None
+    now = time.time()
+    seed = plan.seed or int.from_bytes(os.urandom(4), "big")
+    digest = hashlib.sha256(request.text.encode()).hexdigest()
+    notes = []
+    if found.is_local:
+        notes.append("the load and its target shared this machine: each took processor and memory from the other")
+    if measured is None and not plan.generator.ceiling:
+        notes.append("the generator was not measured beforehand: whether it was good enough is judged from the run itself")
+    return Run(
+        id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{plan.name}-{digest[:2]}{seed & 0xFF:02x}",
+        plan=plan.name,
+        protocol=str(plan.protocol.__struct_config__.tag),
+        target=plan.target.url,
+        started_at=round(now * 1000),
+        pid=os.getpid(),
+        server=request.supervised.name if request.supervised else "",
+        machine=request.supervised.machine if request.supervised else "",
+        consent=agreed,
+        address=f"{found.address[0]}:{found.address[1]}",
+        command=request.command,
+        seed=seed,
+        version=__version__,
+        workers=shape.workers,
+        operations=tuple(one.name for one in plan.mix),
+        plan_hash=digest,
+        environment=surroundings.environment(),
+        calibration=measured,
+        notes=tuple(notes),
+    )
+
+
+async def _record(
+    request: Request,
+    run: Run,
+    found: target.Target,
+    shape: fit.Fit,
+    ceiling: float,
+    watcher: Watcher,
+    abort: asyncio.Event,
+) -> Run:
+    """From here on everything is on disk, whatever happens."""
+    with closing(Recording(request.folder, request.text, run)) as recording:
+        return await _run_on(recording, request, found, shape, ceiling, watcher, abort)
+
+
+async def _run_on(
+    recording: Recording,
+    request: Request,
+    found: target.Target,
+    shape: fit.Fit,
+    ceiling: float,
+    watcher: Watcher,
+    abort: asyncio.Event,
+) -> Run:
+    run = recording.run
+    crew = Crew(recording.folder / "workers.log")
+    zero = time.monotonic_ns() - (time.time_ns() - run.started_at * 1_000_000)
+    staging: Staging | None = None
+
+    def seen(moment: Moment, stage: int) -> None:
+        if staging is not None:
+            staging.see(moment, stage)
+
+    gathering = Gathering(recording, run.operations, shape.workers, seen)
+    desk = Desk(request, recording, crew, gathering, zero, abort)
+    staging = Staging(desk, course.Course(request.plan, ceiling), watcher)
+    state: State = "done"
+    why = ""
+    try:
+        await watcher.began(run)
+        await crew.start(shape.workers)
+        async with _listening(desk), _looking(desk, staging):
+            await _prepare(desk, run, found, shape)
+            why = await staging.carry_out()
+            await asyncio.sleep(request.plan.safety.cool_down)
+    except* Abort as faults:
+        state, why = "aborted", _first(faults)
+        desk.note("aborted", why)
+    except* Lost as faults:
+        state, why = "broken", _first(faults)
+        desk.note("worker-lost", why)
+    except* OSError as faults:
+        state, why = "broken", f"the record could not be written: {_first(faults)}"
+    finally:
+        await crew.leave()
+    with suppress(OSError):
+        gathering.write(int(desk.now) + 1, everything=True)
+    run = judged(recording.run, request.plan, staging.results, staging.held, state, why)
+    recording.update(msgspec.structs.replace(run, ended_at=round(time.time() * 1000)))
+    await watcher.ended(recording.run)
+    return recording.run
+
+
+@asynccontextmanager
+async def _listening(desk: Desk) -> AsyncIterator[None]:
+    """Workers are heard, for the length of this; one that is lost ends it with Lost."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(desk.crew.listen(member, desk.take), name=f"worker {member.number}")
+            for member in desk.crew.members
+        ]
+        try:
+            yield
+        except BaseExceptionGroup:  # a guard or an operator; when a worker is lost, this is cancelled instead
+            await _stop(desk)
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _stop(desk: Desk) -> None:
+    """End what is under way, and hear what became of it."""
+    desk.crew.order(talk.Stop(now=True))
+    running = max(desk.gathering.stages, default=None)
+    if running is not None:
+        stage = desk.gathering.stage(running)
+        await desk.wait(lambda: len(stage.settled) == len(desk.crew.members), STOP_SECONDS)
+
+
+@asynccontextmanager
+async def _looking(desk: Desk, staging: Staging) -> AsyncIterator[None]:
+    """Rows are written, guards are asked and the target's side is read, for the length of this."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_look(desk, staging), name="guards"),
+            group.create_task(_abort(desk), name="abort"),
+            *(group.create_task(_read(desk, side), name=f"figures of {side.source}") for side in desk.request.sides),
+        ]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+async def _look(desk: Desk, staging: Staging) -> None:
+    while True:
+        desk.gathering.write(int(desk.now))
+        if why := staging.guard():
+            raise Abort(why)
+        await asyncio.sleep(TURN)
+
+
+async def _abort(desk: Desk) -> None:
+    await desk.abort.wait()
+    raise Abort("an operator has ended it")
+
+
+async def _read(desk: Desk, side: Side) -> None:
+    while True:
+        values = await side.figures()
+        if values:
+            desk.recording.figures(Figures(round(desk.now, 3), side.source, values))
+        await asyncio.sleep(1 - desk.now % 1)
+
+
+async def _prepare(desk: Desk, run: Run, found: target.Target, shape: fit.Fit) -> None:
+    for member in desk.crew.members:
+        member.order(
+            talk.Prepare(
+                desk.request.text,
+                member.number,
+                shape.workers,
+                found.url,
+                found.address,
+                found.server_name,
+                shape.sources,
+                run.seed,
+                desk.zero,
+                shape.spin,
+            )
+        )
+    if not await desk.wait(lambda: len(desk.ready) == len(desk.crew.members), READY_SECONDS):
+        raise Lost(f"the workers were not ready within {READY_SECONDS:g} s")
+
+
+def _first(faults: BaseExceptionGroup[BaseException]) -> str:
+    fault: BaseException = faults
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    return str(fault)

@@ -1,0 +1,399 @@
+"""Where a worker's operations are started: due hits go to free lanes, and wait, are late or are dropped where there is none.
+
+Open model: the schedule alone says when; a slow target changes nothing but who waits. Closed model: each user starts anew
+once done. The hot paths are `_wake` (something is due) and `free` (something has ended): plain calls, no task, no allocation
+beyond what is kept. What was seen lies in tallies until `worker` has told it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from watchkeeper.stress.faults import Code
+from watchkeeper.stress.keeper import Keeper
+from watchkeeper.stress.lane import Lane, Maker, Operation, Tally
+from watchkeeper.stress.pace import SHORTEST, Alarm
+from watchkeeper.stress.run import LATE, Stage
+from watchkeeper.stress.schedule import Mix, Schedule, hits
+from watchkeeper.stress.tallies import Tallies
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WAITING = 100_000
+"""Due hits that may wait for a free lane at one worker; beyond it they are dropped at once, so that memory stays bounded."""
+GRACE = 1.0
+"""Seconds after a stage's end in which what is due and waiting may still start."""
+ASK_AGAIN = 0.1
+"""Seconds before a user (closed model) tries again where nobody answers at all."""
+CLOSE_SECONDS = 0.5
+"""How long a lane may take to say goodbye."""
+BEAT = 0.02
+SWEEP = 0.1
+
+
+class Floor:
+    """One worker's part of the load. `begin` and `stop` a stage; `beat` must be called by the worker's own loop."""
+
+    clock = staticmethod(time.monotonic_ns)
+
+    def __init__(
+        self, operations: Sequence[Operation], timeout: float, worker: int, workers: int, *, spin: int = 0, seed: int = 0
+    ) -> None:
+        """`timeout`: seconds for an answer, and to get a lane. Nothing runs yet; `make` comes first."""
+        self.loop = asyncio.get_running_loop()
+        self.lanes: list[Lane] = []
+        self.keeper = Keeper(self, self.loop)
+        self.tallies = Tallies()
+        self.waiting: deque[tuple[Tally, int]] = deque()
+        self.connected = 0
+        self.stage: Stage | None = None
+        self.is_over = True
+        """Whether the stage schedules nothing any more."""
+        self._maker: Maker
+        self._operations = operations
+        self._thinks = [float(one.think) for one in operations]
+        self._timeout = int(timeout * 1e9)
+        self._worker, self._workers, self._seed = worker, workers, seed
+        self._free_lanes: OrderedDict[Lane, None] = OrderedDict()
+        self._known: set[Lane] = set()
+        self._nobody = ""
+        self._alarm = Alarm(self.loop, self._wake, spin)
+        self.free: Callable[[Lane, Tally, int], None] = self._free_open
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over: Callable[[], None] = lambda: None
+        self._due: list[int] = []
+        self._chosen: list[int] = []
+        self._chunks: Iterator[tuple[NDArray[np.int64], NDArray[np.intp]]] = iter(())
+        self._next = 0
+        self._end = 0
+        self._is_closed = False
+        self._users_waiting = 0
+        self._swept = 0.0
+
+    def make(self, maker: Maker) -> None:
+        """Lanes come from here."""
+        self._maker = maker
+
+    @property
+    def idle(self) -> Tally:
+        """See `lane.Floor`."""
+        return self.tallies.idle
+
+    # -- lanes ----------------------------------------------------------------------------------------
+
+    def grow(self, count: int) -> None:
+        """Have so many lanes, each with a first try at a connection; or fewer, the newest going first."""
+        while len(self.lanes) > count:
+            lane = self.lanes.pop()
+            self._known.discard(lane)
+            self.keeper.retire(lane)
+            self._unlist(lane)
+            lane.cut(Code.ABORTED)
+        while len(self.lanes) < count:
+            lane = self._maker.lane(len(self.lanes), self)
+            self.lanes.append(lane)
+            self._known.add(lane)
+            self.keeper.want(lane)
+
+    def up(self, lane: Lane) -> None:
+        """See `lane.Floor`."""
+        if not lane.is_up:
+            lane.is_up = True
+            self.connected += 1
+            self.idle.count("connected")
+            self._nobody = ""
+            self.keeper.rested(lane)
+        if lane.room and not lane.listed:
+            self._offer(lane, self.clock())
+
+    def down(self, lane: Lane, tally: Tally | None, code: str, text: str = "") -> None:
+        """See `lane.Floor`."""
+        self._mark_down(lane)
+        self._nobody = code
+        if tally is not None:
+            pause = self.keeper.rest(lane, self._rested)
+            if self._is_closed and tally.stage == self._index:
+                self.loop.call_later(pause, self._user)
+        elif code not in self.idle.gone_wrong:
+            self.idle.gone_wrong.add(code)
+            self.idle.fresh.append((code, text[:500]))
+
+    def lost(self, lane: Lane, code: str) -> None:
+        """See `lane.Floor`."""
+        if lane.is_up:
+            self._mark_down(lane)
+            if code not in {Code.ABORTED, Code.CUT}:
+                self.idle.count("disconnected")
+        if lane.keeps:
+            self._unlist(lane)
+            if lane in self._known:
+                self.keeper.want(lane, since=self.clock())
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """See `lane.Floor`."""
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End everything: connections, tasks, timers."""
+        self._alarm.close()
+        self.is_over = True
+        for lane in self.lanes:
+            self.keeper.retire(lane)
+        lanes, self.lanes = self.lanes, []
+        self._known.clear()
+        for lane in lanes:
+            lane.cut(Code.ABORTED)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- stages ---------------------------------------------------------------------------------------
+
+    def begin(self, stage: Stage, at: int, over: Callable[[], None]) -> None:
+        """Run a stage from the instant `at` (ns); `over` is called when it schedules nothing any more."""
+        self._drop_waiting(at)  # of an earlier stage: its time is over, and so is its load
+        self.stage, self._over, self.is_over = stage, over, False
+        self.tallies.begin(stage.index, self._operations)
+        self._end = at + int(stage.seconds * 1e9)
+        self._is_closed = stage.model == "closed"
+        self.free = self._free_closed if self._is_closed else self._free_open
+        self._users_waiting = 0
+        weights = [one.weight if not stage.operations or one.name in stage.operations else 0.0 for one in self._operations]
+        mix = Mix(weights, self._seed)
+        lead = max(0.0, (at - self.clock()) / 1e9)
+        if self._is_closed:
+            users = (stage.users - self._worker + self._workers - 1) // self._workers
+            self._chunks, self._due, self._next = iter(()), [], 0
+            self._chosen = mix.choose(0, 1, 4096).tolist()
+            for _ in range(users):
+                self.loop.call_later(lead, self._user)
+            self._alarm.set(self._end)
+        else:
+            schedule = Schedule(stage.profile, stage.arrival, self._seed + stage.index)
+            self._chunks = hits(schedule, mix, self._worker, self._workers, at)
+            self._refill()
+            self._arm()
+        if stage.cut:
+            self.loop.call_later(lead, self._cut_all)
+
+    def stop(self) -> None:
+        """Schedule nothing any more, as if the stage's time were over."""
+        if not self.is_over:
+            self._end = min(self._end, self.clock())
+            self._due, self._next = [], 0
+            self._chunks = iter(())
+            self._finish()
+
+    def abort(self) -> None:
+        """Stop, and end everything that is under way."""
+        self.stop()
+        self._known.clear()
+        self._drop_waiting(self.clock())
+        for lane in list(self.lanes):
+            self.keeper.retire(lane)
+            lane.cut(Code.ABORTED)
+
+    def has_drained(self, stage: int) -> bool:
+        """Whether a stage schedules nothing, and all of it has ended."""
+        if stage == self._index and (not self.is_over or self.waiting):
+            return False
+        return not self.tallies.is_under_way(stage)
+
+    def settle(self, stage: int) -> None:
+        """A stage has drained: the leaf counts what could only be known now; once told, nothing is held of it any more."""
+        self._maker.settle(stage)
+        self.tallies.settle(stage)
+
+    def beat(self) -> None:
+        """What has to be looked at now and then: what is overdue, and lists that have grown long. Every `BEAT` seconds."""
+        now = self.clock()
+        self.tallies.fold_long()
+        if now / 1e9 - self._swept < SWEEP:
+            return
+        self._swept = now / 1e9
+        before = now - self._timeout
+        for lane in self.lanes:
+            lane.sweep(before)
+        if self.waiting and (self.waiting[0][1] < before or (self.is_over and now > self._end + int(GRACE * 1e9))):
+            self._drop_waiting(now if self.is_over and now > self._end + int(GRACE * 1e9) else before)
+
+    # -- the open model -------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Start everything that is due."""
+        clock, free, due, chosen, mine = self.clock, self._free_lanes, self._due, self._chosen, self.tallies.own
+        lags, at, end = self.tallies.lag.values.append, self._next, len(self._due)
+        while True:
+            now = clock()
+            if at >= end:
+                self._next = at
+                if not self._refill():
+                    break
+                due, chosen, at, end = self._due, self._chosen, 0, len(self._due)
+            intended = due[at]
+            if intended > now:
+                break
+            tally = mine[chosen[at]]
+            at += 1
+            tally.scheduled += 1
+            if free:
+                lane, _ = free.popitem(last=False)
+                lane.listed = False
+                tally.started += 1
+                tally.unended += 1
+                lags(now - intended)
+                if now - intended > LATE:
+                    tally.late += 1
+                lane.start(tally, intended, now)
+                if lane.room and not lane.listed:
+                    lane.listed = True
+                    free[lane] = None
+            else:
+                self._no_lane(tally, intended, now)
+        self._next = at
+        self._arm()
+
+    def _no_lane(self, tally: Tally, intended: int, now: int) -> None:
+        if self._nobody and not self.connected:
+            tally.begin()
+            tally.fail(self._nobody, now - intended)
+        elif len(self.waiting) < WAITING:
+            self.waiting.append((tally, intended))
+        else:
+            tally.dropped += 1
+            tally.gave_up(now - intended)
+
+    def _free_open(self, lane: Lane, tally: Tally, now: int) -> None:  # as the closed model has it
+        """An operation has ended: the next one that waits, or rest."""
+        waiting = self.waiting
+        while waiting and lane.room:
+            tally, intended = waiting.popleft()
+            tally.begin()
+            if now - intended > LATE:
+                tally.late += 1
+            lane.start(tally, intended, now)
+        if lane.room and not lane.listed:
+            lane.listed = True
+            self._free_lanes[lane] = None
+
+    def _refill(self) -> bool:
+        found = next(self._chunks, None)
+        if found is None:
+            self._due, self._chosen, self._next = [], [], 0
+            return False
+        due, chosen = found
+        self._due, self._chosen, self._next = due.tolist(), chosen.tolist(), 0
+        return True
+
+    def _arm(self) -> None:
+        if self._next < len(self._due):
+            self._alarm.set(max(self._due[self._next], self.clock() + SHORTEST))
+        elif self.is_over:
+            return
+        elif self.clock() >= self._end:
+            self._finish()
+        else:
+            self._alarm.set(self._end)
+
+    def _finish(self) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self._alarm.stop()
+            self._over()
+
+    # -- the closed model -----------------------------------------------------------------------------
+
+    def _user(self) -> None:
+        """A user begins the next operation, or waits for a lane."""
+        if self.is_over or not self._is_closed:
+            return
+        if self._free_lanes:
+            lane, _ = self._free_lanes.popitem(last=False)
+            lane.listed = False
+            self._start_user(lane, self.clock())
+        elif self._nobody and not self.connected:
+            tally = self._choose()
+            tally.scheduled += 1
+            tally.begin()
+            tally.fail(self._nobody, 0)
+            self.loop.call_later(ASK_AGAIN, self._user)
+        else:
+            self._users_waiting += 1
+
+    def _choose(self) -> Tally:
+        self._next += 1
+        return self.tallies.own[self._chosen[(self._next * self._workers + self._worker) & 4095]]
+
+    def _start_user(self, lane: Lane, now: int) -> None:
+        tally = self._choose()
+        tally.scheduled += 1
+        tally.begin()
+        lane.start(tally, now, now)
+        if lane.room and not lane.listed:
+            lane.listed = True
+            self._free_lanes[lane] = None
+
+    def _free_closed(self, lane: Lane, tally: Tally, now: int) -> None:
+        """An operation has ended: its user thinks, or begins the next."""
+        if tally.stage == self._index and now < self._end and not self.is_over:
+            think = self._thinks[tally.operation]
+            if not think and lane.room:
+                self._start_user(lane, now)
+                return
+            self.loop.call_later(think, self._user)
+        self._offer(lane, now)
+
+    # -- leaves ---------------------------------------------------------------------------------------
+
+    @property
+    def _index(self) -> int:
+        return self.stage.index if self.stage else 0
+
+    def _offer(self, lane: Lane, now: int) -> None:
+        """A lane has room: to whoever waits, else it waits itself."""
+        if self._is_closed:
+            while self._users_waiting and lane.room and not self.is_over:
+                self._users_waiting -= 1
+                self._start_user(lane, now)
+            if lane.room and not lane.listed:
+                lane.listed = True
+                self._free_lanes[lane] = None
+        else:
+            self._free_open(lane, self.idle, now)
+
+    def _rested(self, lane: Lane) -> None:
+        """After its pause a lane without a connection may be asked again: it tries to connect then."""
+        if not lane.is_up and not lane.listed and lane.room and lane in self._known and not lane.keeps:
+            self._offer(lane, self.clock())
+
+    def _unlist(self, lane: Lane) -> None:
+        if lane.listed:
+            lane.listed = False
+            del self._free_lanes[lane]
+
+    def _mark_down(self, lane: Lane) -> None:
+        if lane.is_up:
+            lane.is_up = False
+            self.connected -= 1
+
+    def _cut_all(self) -> None:
+        for lane in list(self.lanes):
+            lane.cut(Code.CUT)
+
+    def _drop_waiting(self, before: int) -> None:
+        now = self.clock()
+        while self.waiting and self.waiting[0][1] < before:
+            tally, intended = self.waiting.popleft()
+            tally.dropped += 1
+            tally.gave_up(now - intended)

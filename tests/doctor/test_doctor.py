@@ -1,0 +1,119 @@
+"""The doctor finds what is wrong, says what to do, and tells strangers nothing that they need not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watchkeeper.doctor import EXAMINATIONS, examine, fleet, folder, machine
+from watchkeeper.doctor.finding import Finding, Patient, redact
+from watchkeeper.errors import Failed
+
+
+def sheet(findings: Any) -> dict[str, Finding]:
+    """Findings by name."""
+    return {one.name: one for one in findings}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder as a hub leaves it."""
+    place = tmp_path / "data"
+    place.mkdir(mode=0o700)
+    (place / "token").write_text("x" * 40)
+    (place / "token").chmod(0o600)
+    return place
+
+
+def test_a_sound_folder_passes(data: Path) -> None:
+    """Rights, secrets, a synced write, room: all pass; a folder without a journal is told as not examined."""
+    found = sheet(folder.examine(Patient(data, None)))
+    assert {name: one.result for name, one in found.items()} == {
+        "configuration": "pass",
+        "data folder": "pass",
+        "tokens": "pass",
+        "disk": found["disk"].result,  # a slow disk here would be a warning, and rightly so
+        "room": found["room"].result,
+        "journal": "skip",
+    }
+
+
+def test_what_others_can_read_or_change_is_told_with_a_remedy(data: Path, tmp_path: Path) -> None:
+    """An open folder, an open token, a configuration that everybody may change."""
+    data.chmod(0o755)
+    (data / "token").chmod(0o644)
+    config = tmp_path / "c.toml"
+    config.touch()
+    config.chmod(0o666)
+    found = sheet(folder.examine(Patient(data, config)))
+    assert (found["data folder"].result, found["data folder"].remedy) == ("warn", f"chmod 700 {data}")
+    assert (found["tokens"].result, found["tokens"].remedy) == ("fail", f"chmod 600 {data / 'token'}")
+    assert found["configuration"].result == "fail"
+
+
+def test_a_damaged_journal_is_found(data: Path) -> None:
+    """Bytes that are no database, and a missing folder, are failures and no traceback."""
+    (data / "journal.db").write_bytes(b"not a database" * 100)
+    assert sheet(folder.examine(Patient(data, None)))["journal"].result == "fail"
+    assert sheet(folder.examine(Patient(data / "nowhere", None)))["data folder"].result == "fail"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "result"),
+    [(0, 0x2001, "pass"), (5, 0x2040, "warn"), (0, 0x40, "warn"), (5, 0, "warn")],
+)
+def test_the_kernels_word_on_the_clock(state: int, status: int, result: str) -> None:
+    """STA_UNSYNC and TIME_ERROR mean that nobody keeps the clock true (adjtimex(2))."""
+    assert machine.judge_clock(state, status, 16000).result == result
+
+
+def seen(name: str, *, connected: bool = True, age: int = 0, period: float = 5) -> dict[str, Any]:
+    """A machine as the overview has it, at instant 1,000,000."""
+    return {"machine": {"name": name}, "connected": connected, "seen_at": 1_000_000 - age, "period_seconds": period}
+
+
+def test_agents_away_or_late_are_named() -> None:
+    """None at all and one out of touch are failures, late figures a warning; four rounds are still fresh."""
+    assert fleet.judge_machines([], 1_000_000).result == "fail"
+    assert "b" in fleet.judge_machines([seen("a"), seen("b", connected=False)], 1_000_000).text
+    assert fleet.judge_machines([seen("a", age=20_001)], 1_000_000).result == "warn"
+    assert fleet.judge_machines([seen("a", age=19_999)], 1_000_000).result == "pass"
+
+
+def test_servers_down_are_failures_and_unknown_ones_are_not() -> None:
+    """Down is a failure, unknown a warning, none a skip."""
+
+    def one(name: str, health: str) -> dict[str, Any]:
+        return {"machine": "m", "health": health, "status": {"name": name}}
+
+    assert fleet.judge_servers([]).result == "skip"
+    assert fleet.judge_servers([one("a", "up"), one("b", "unknown")]).result == "warn"
+    assert fleet.judge_servers([one("a", "up"), one("b", "down")]).text == "down: m/b"
+
+
+def test_an_examination_that_cannot_be_made_stops_no_other(data: Path) -> None:
+    """A hub that fails in the middle is a finding, and the sheet goes on."""
+
+    class Sick:
+        def ask(self, method: str, path: str, wanted: type[Any]) -> Any:
+            if "query" in path:
+                raise Failed("it broke")
+            return {"machines": [], "servers": []}
+
+        def ready(self) -> str:
+            return "the disk is full"
+
+    found = list(examine(Patient(data, None, asked=Sick())))
+    assert sheet(found)["store"].text == "figures and events cannot be kept: the disk is full"
+    assert Finding("hub", "fail", "it broke") in found
+    assert sheet(found)["agents"].result == "fail"
+    assert len(EXAMINATIONS) == 5
+
+
+def test_a_sheet_for_strangers_holds_no_name_address_or_secret() -> None:
+    """Home folder, host, addresses and long words go; loopback and plain words stay."""
+    text = "box-7: /home/ada/x from 10.1.2.3 and 127.0.0.1, https://u:p@h/, box-7.lan, boxer, " + "k" * 40
+    told = redact(text, Path("/home/ada"), "box-7.lan")
+    assert told == "<this host>: ~/x from <address> and 127.0.0.1, https://…@h/, <this host>, boxer, <long word>"

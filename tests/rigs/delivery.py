@@ -1,0 +1,207 @@
+"""Proof of delivery: a hub that is told much and killed often, receivers that fail, and a count of what arrived.
+
+A test and a bench come in. Everything is real: the hub in a process of its own, its journal on the disk, HTTP and SMTP over
+loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rigs.mouthpiece import STEPS
+from rigs.receivers import Hook, MailServer, Receiver
+
+MOUTHPIECE = Path(__file__).with_name("mouthpiece.py")
+
+
+class Count(NamedTuple):
+    """What became of what one receiver was to be told. `other_keys`: copies that no receiver could know as such."""
+
+    told: int
+    delivered: int
+    lost: int
+    copies: int
+    other_keys: int
+    out_of_order: int
+    delays: tuple[float, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """Copies among all that arrived."""
+        return self.copies / max(1, self.delivered + self.copies)
+
+    def delay(self) -> str:
+        """Seconds from the receiver's return to the first message that waited, and to the last."""
+        return f"{min(self.delays):.2f} / {max(self.delays):.2f}" if self.delays else "-"
+
+
+class Told(NamedTuple):
+    """One bulletin that the hub has said to be durable."""
+
+    number: int
+    kind: str
+
+
+class Talker:
+    """The hub with its mouthpiece, and all that it was told."""
+
+    def __init__(self, folder: Path, channels: str) -> None:
+        """`channels` is TOML."""
+        self.folder = folder
+        self.config = folder / "watchkeeper.toml"
+        self.config.write_text(channels)
+        self.told: list[Told] = []
+        self.lives = 0
+        self._hub: asyncio.subprocess.Process | None = None
+        self._number = 0
+
+    async def live(self, step: str = "", count: int = 1) -> None:
+        """Start the hub, to die at a step."""
+        self.lives += 1
+        words = [str(MOUTHPIECE), str(self.config), str(self.folder / "data"), *([step, str(count)] if step else [])]
+        with (self.folder / "hub.log").open("ab") as log:
+            self._hub = await asyncio.create_subprocess_exec(
+                sys.executable, *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log
+            )
+        while (line := await self._line()) not in {"ready", ""}:
+            pass
+        assert line == "ready" or step, "the hub has not started; see hub.log"
+
+    async def tell(self, kind: str, thread: str, channels: Sequence[str]) -> bool:
+        """Tell one more; false when the hub died before it said that it is durable."""
+        self._number += 1
+        if await self._ask(f"tell {self._number} {kind} {thread} {' '.join(channels)}") != f"told {self._number}":
+            return False
+        self.told.append(Told(self._number, kind))
+        return True
+
+    async def settle(self, seconds: float = 600) -> None:
+        """Wait until nothing waits any more."""
+        async with asyncio.timeout(seconds):
+            assert await self._ask("settle") == "settled"
+
+    async def die(self) -> None:
+        """By SIGKILL, if it lives."""
+        if self._hub is not None:
+            if self._hub.returncode is None:
+                os.kill(self._hub.pid, signal.SIGKILL)  # not by Popen, which would reap it before the loop can
+            await self._hub.wait()
+
+    async def stop(self) -> None:
+        """In order."""
+        if self._hub is not None and self._hub.returncode is None:
+            self._hub.send_signal(signal.SIGTERM)
+            await self._hub.wait()
+
+    async def _ask(self, words: str) -> str:
+        assert self._hub is not None
+        assert self._hub.stdin is not None
+        try:
+            self._hub.stdin.write(f"{words}\n".encode())
+            await self._hub.stdin.drain()
+        except ConnectionError:
+            return ""
+        return await self._line()
+
+    async def _line(self) -> str:
+        assert self._hub is not None
+        assert self._hub.stdout is not None
+        return (await self._hub.stdout.readline()).decode().strip()
+
+
+async def talk(talker: Talker, channels: Sequence[str], pairs: int) -> int:
+    """Tell so many incidents, each firing and, a little later, resolved; how many before the hub died."""
+    open_threads: list[str] = []
+    for done in range(pairs):
+        thread = f"incident-{talker.lives}-{done}"
+        if not await talker.tell("firing", thread, channels):
+            return done
+        open_threads.append(thread)
+        if len(open_threads) > 5 and not await talker.tell("resolved", open_threads.pop(0), channels):
+            return done
+    for thread in open_threads:
+        if not await talker.tell("resolved", thread, channels):
+            return pairs
+    return pairs
+
+
+async def killed_again_and_again(
+    talker: Talker, channels: Sequence[str], kills: int, pairs: int, chance: random.Random, steps: Sequence[str] = ()
+) -> dict[str, int]:
+    """Kill the hub at a random step of a random message, so often; then let it finish. How often at which step."""
+    at: Counter[str] = Counter()
+    steps = list(steps or STEPS)
+    for number in range(kills):
+        step = steps[number % len(steps)]
+        await talker.live(step, chance.randint(1, 2 * pairs))
+        await talk(talker, channels, pairs)
+        await asyncio.sleep(chance.random() / 5)  # what was not reached by then dies here, anywhere
+        await talker.die()
+        at[step] += 1
+    await talker.live()
+    await talk(talker, channels, pairs)
+    await talker.settle()
+    await talker.stop()
+    return dict(at)
+
+
+def number_of(receiver: Receiver, place: int) -> Told:
+    """Which bulletin it was that was taken."""
+    told = receiver.taken[place].told
+    if isinstance(receiver, MailServer):
+        subject = str(told["Subject"])
+        found = re.search(r"Bulletin (\d+)", subject)
+        kind = "resolved" if subject.startswith("RESOLVED") else "firing"
+    else:
+        found = re.search(r"Bulletin (\d+)", told["commonAnnotations"]["title"])
+        kind = told["status"]
+    assert found is not None
+    return Told(int(found[1]), kind)
+
+
+def thread_of(receiver: Receiver, place: int) -> str:
+    """Which incident it was of."""
+    told = receiver.taken[place].told
+    return str(told["References"] if isinstance(receiver, MailServer) else told["commonAnnotations"]["open_url"])
+
+
+def count(receiver: Receiver, told: Sequence[Told]) -> Count:
+    """Compare what was told with what was taken."""
+    keys: dict[Told, set[str]] = {}
+    firsts: dict[str, list[str]] = {}
+    delays = []
+    for place, one in enumerate(receiver.taken):
+        which = number_of(receiver, place)
+        if which not in keys:
+            firsts.setdefault(thread_of(receiver, place), []).append(which.kind)
+            if receiver.up_at and one.at >= receiver.up_at:
+                delays.append(one.at - receiver.up_at)
+        keys.setdefault(which, set()).add(one.key)
+    return Count(
+        told=len(told),
+        delivered=len(keys),
+        lost=sum(one not in keys for one in told),
+        copies=len(receiver.taken) - len(keys),
+        other_keys=sum(len(found) - 1 for found in keys.values()),
+        out_of_order=sum(kinds == ["resolved", "firing"] for kinds in firsts.values()),
+        delays=tuple(delays),
+    )
+
+
+def channel(name: str, receiver: Receiver, more: str = "") -> str:
+    """A table of the configuration that leads to it."""
+    if isinstance(receiver, Hook):
+        return f'[channel.{name}]\nkind = "webhook"\nurl = "{receiver.url}"\nper_minute = 6000\n{more}\n'
+    return (
+        f'[channel.{name}]\nkind = "email"\nhost = "127.0.0.1"\nport = {receiver.port}\nsecurity = "none"\n'
+        f'sender = "w@example.org"\nto = ["a@example.org"]\nper_minute = 6000\n{more}\n'
+    )

@@ -1,0 +1,129 @@
+"""The Cloud Server under load: every kind of operation against the real one, and each lie of one that lies is told."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cloudnet.keys import Identity, written
+from rigs.cloud import Cable, cloud
+from rigs.liar import lying
+from rigs.stress import floor, run_stage
+from watchkeeper.config import parse
+from watchkeeper.errors import ConfigError
+from watchkeeper.stress.protocols.cloud import Cloud, seed_of
+
+KINDS = ("pair", "fan-out", "ping", "login", "register", "discover", "presence", "offline", "resume")
+
+
+def plan(*operations: str, more: str = "") -> str:
+    """A plan with operations of these kinds, each `name` or `name: settings`."""
+    text = f'[protocol]\nkind = "cloud"\n{more}\n'
+    for one in operations:
+        name, _, settings = one.partition(": ")
+        lines = settings if "does" in settings else f'does = "{name}"\n{settings}'
+        text += f'[[protocol.operation]]\nname = "{name}"\n{lines}\n'
+    return text
+
+
+async def test_every_kind_of_operation_works_against_the_real_server(tmp_path: Path) -> None:
+    """Messages, questions, logins, presence, mail for the absent and coming back: all end well, and nothing is amiss."""
+    async with cloud(tmp_path) as here, floor(plan(*KINDS, 'receipt: does = "pair"\nuntil = "receipt"'), here.url, 12) as found:
+        tallies = await run_stage(found, 0.8, rate=60)
+        for name in (*KINDS, "receipt"):
+            assert tallies[name].done > 0, (name, tallies[name].errors, tallies[name].fresh)
+            assert tallies[name].errors == {}
+            assert tallies[name].counts == {}
+        for name, span in (
+            ("pair", "accepted"),
+            ("receipt", "one-way"),
+            ("fan-out", "skew"),
+            ("offline", "replay"),
+            ("resume", "resume"),
+        ):
+            assert tallies[name].spans[span].histogram.total > 0, (name, span)
+
+
+@pytest.mark.parametrize(
+    ("fault", "count", "errors"),
+    [
+        ("lose", "lost", "timeout"),
+        ("double", "duplicated", ""),
+        ("swap", "reordered", ""),
+        ("change", "corrupt", "corrupt"),
+        ("reject", "", "rejected-no-room"),
+    ],
+)
+async def test_each_lie_is_told_exactly(fault: str, count: str, errors: str) -> None:
+    """One message in fifty is lost, doubled, swapped with the next, changed or rejected: so many are counted, and no other."""
+    async with lying(fault, 50) as (liar, url), floor(plan("pair"), url, 4, patience=0.5) as found:
+        pair = (await run_stage(found, 0.5, rate=1000))["pair"]
+        assert liar.messages == pair.started == 500
+        held = sum(line.held is not None for line in liar.clients.values())  # swapped with one that never came: lost
+        counts = {name: many for name, many in pair.counts.items() if name != "lost" or fault == "lose"}
+        assert counts == ({count: liar.faults - held} if count else {})
+        assert sum(pair.errors.values()) == (liar.faults if errors else held)
+        assert set(pair.errors) <= {errors or "timeout"}
+
+
+async def test_mail_that_an_earlier_run_has_left_is_not_this_ones(tmp_path: Path) -> None:
+    """It is taken and counted apart: neither a copy nor out of order."""
+    async with cloud(tmp_path) as here:
+        slow = plan('pair: to = "slow"\nuntil = "accepted"', more="reading = 0.5")
+        async with floor(slow, here.url, 2) as found:
+            assert (await run_stage(found, 0.2, rate=50))["pair"].done == 10
+        async with floor(plan("pair"), here.url, 2) as found:
+            tallies = await run_stage(found, 0.3, rate=50)
+            assert tallies["pair"].done == 15
+            assert tallies["pair"].counts == {}
+            assert sum(tally.counts.get("stale", 0) for tally in found.tallies.all) == 10
+
+
+async def test_lost_connections_lose_nothing(tmp_path: Path) -> None:
+    """The network breaks again and again: what was under way fails as such, clients come back, and nothing accepted is lost."""
+    async with cloud(tmp_path) as here, Cable(here.port).plugged() as cable, floor(plan("pair"), cable.url, 10) as found:
+
+        async def breaking() -> None:
+            for _ in range(3):
+                await asyncio.sleep(0.3)
+                cable.cut()
+
+        tearing = asyncio.create_task(breaking())
+        pair = (await run_stage(found, 1.2, rate=300))["pair"]
+        await tearing
+        assert pair.done > 200
+        assert set(pair.errors) <= {"closed", "reset", "refused", "connect-timeout", "timeout"}
+        assert pair.counts.get("lost", 0) == 0
+        assert pair.counts.get("duplicated", 0) == 0
+
+
+async def test_another_server_than_was_meant_is_refused(tmp_path: Path) -> None:
+    """By its key."""
+    other = plan("pair", more=f'server_key = "{written(Identity.new().key)}"')
+    async with cloud(tmp_path) as here, floor(other, here.url, 2) as found:
+        assert found.keeper.first_tries == {"rejected-wrong-server": 2}
+
+
+def test_the_clients_are_the_same_in_each_run() -> None:
+    """A server that remembers every key meets few; other workers, lanes and addresses have others."""
+    here = [seed_of("ws://a", worker, number, slot) for worker in (0, 1) for number in (0, 1) for slot in (0, 1)]
+    assert len({*here, seed_of("ws://b", 0, 0, 0)}) == 9
+    assert here[0] == seed_of("ws://a", 0, 0, 0)
+    assert len(here[0]) == 32
+
+
+@pytest.mark.parametrize("line", ['size = "10B"', 'to = "slow"', 'does = "dance"', "recipients = 0"])
+def test_bad_operations_are_refused(line: str) -> None:
+    """A message holds its number; who does not read cannot be waited for."""
+    document = parse({"x.toml": f'[[operation]]\nname = "x"\n{line}'})
+    with pytest.raises(ConfigError):
+        document.decode(document.tables, Cloud, ("protocol",))
+
+
+def test_a_key_that_is_none_is_refused() -> None:
+    """While the plan is read."""
+    document = parse({"x.toml": 'server_key = "abc"'})
+    with pytest.raises(ConfigError, match="52 small letters"):
+        document.decode(document.tables, Cloud, ("protocol",))

@@ -1,0 +1,294 @@
+"""Whole runs against servers of known behaviour: what is found is what is known, and the record is whole however a run ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rigs.programs import free_port, is_alive, until
+from rigs.stress import Witness, agreed, known_server, plan_of, request, totals, whole_run
+from watchkeeper.errors import Refused
+from watchkeeper.stress import staging
+from watchkeeper.stress.conduct import conduct
+from watchkeeper.stress.desk import Request
+from watchkeeper.stress.histogram import Histogram, unpacked
+from watchkeeper.stress.record import Record, runs
+from watchkeeper.stress.run import Run
+
+
+def constant(rate: float, lasts: str, more: str = "") -> str:
+    """One phase at one rate."""
+    return f'{more}\n[[phase]]\nkind = "constant"\nrate = {rate}\nlasts = "{lasts}"\n'
+
+
+def latencies(record: Record, name: str = "latency", stage: int | None = None) -> Histogram:
+    """All of a run's (or a stage's), added up."""
+    found = Histogram()
+    for window in record.windows():
+        if stage is None or window.stage == stage:
+            found.merge(unpacked(getattr(window, name)))
+    return found
+
+
+async def test_a_fixed_service_time_is_found_and_everything_adds_up(tmp_path: Path) -> None:
+    """The median is the server's own; each start has one end; windows, totals and verdict agree."""
+    witness = Witness()
+    with known_server("fixed", service=0.02) as url:
+        text = constant(150, "2s", 'objectives = ["p50 < 1s", "errors < 1%", "rate > 100/s"]\nconnections = 30')
+        record = await whole_run(text, url, tmp_path, witness)
+    run = record.run
+    assert (run.state, run.verdict, run.why) == ("done", "pass", "")
+    assert [held.held for held in run.objectives] == [True, True, True]
+    ((begun, ended),) = record.stages()
+    assert ended is not None
+    assert begun.stage.level == 150
+    seen = totals(record, 0, "get")
+    assert (seen.scheduled, seen.started, seen.done) == (300, 300, 300)
+    assert (ended.scheduled, ended.started, ended.done, ended.errors) == (300, 300, 300, {})
+    assert ended.drained
+    whole = latencies(record)
+    assert whole.total == 300
+    assert 0.020 <= whole.quantile(0.5) / 1e9 < 0.1
+    assert ended.quantiles["p50"] == pytest.approx(whole.quantile(0.5) / 1e9)
+    assert latencies(record, "service").quantile(0.5) <= whole.quantile(0.5)
+    assert sum(unpacked(row.lag).total + unpacked(row.lag_starved).total for row in record.health()) == 300
+    assert witness.runs[-1] == run
+    assert sum(moment.scheduled for _, moment in witness.moments) == 300
+    assert run.environment["python"]
+    assert run.consent == "server known has stress = true"
+    assert record.plan.startswith('name = "test"')
+    assert any("shared this machine" in note for note in run.notes)
+
+
+async def test_a_stall_is_seen_from_the_intended_start_where_service_times_hide_it(tmp_path: Path) -> None:
+    """A quarter of the time the server stalls: so many wait for it, which the time from the actual start does not show."""
+    with known_server("stall", every=1.0, stall=0.25) as url:
+        record = await whole_run(constant(200, "2s", "connections = 4"), url, tmp_path)
+    due, service = latencies(record), latencies(record, "service")
+    assert due.total == service.total == 400
+    slow = 1 - due.at_most(50e6) / due.total
+    assert slow == pytest.approx(0.20, abs=0.08)  # of each second its last quarter, but for the last 50 ms
+    assert 1 - service.at_most(50e6) / service.total < 0.05  # four connections, twice: the tool that waits for its answers
+    assert due.quantile(0.90) > 0.1e9
+
+
+async def test_every_failure_is_told_and_missed_objectives_fail_the_run(tmp_path: Path) -> None:
+    """One in fifty is answered with 500: exactly so many errors, a verdict, and one event for the code."""
+    with known_server("errors", nth=50) as url:
+        record = await whole_run(constant(500, "1s", 'objectives = ["errors < 1%", "p99 < 5s"]'), url, tmp_path)
+    assert totals(record, 0, "get").errors == {"status-500": 10}
+    assert record.run.verdict == "fail"
+    assert record.run.reasons[0].startswith("errors < 1%: missed (0.02)")
+    errors = [one for one in record.events() if one.kind == "error"]
+    assert [(one.facts["code"], one.facts["operation"]) for one in errors] == [("status-500", "get")]
+
+
+async def test_a_target_that_is_not_there_is_data(tmp_path: Path) -> None:
+    """Every start is refused; the smoke phase ends the run, with a verdict and a whole record."""
+    text = '[[phase]]\nkind = "smoke"\nlasts = "1s"\n' + constant(50, "1s")
+    record = await whole_run('objectives = ["errors < 1%"]\n' + text, f"http://127.0.0.1:{free_port()}/", tmp_path)
+    assert record.run.verdict == "fail"
+    assert record.run.why.startswith("the smoke phase: broken: errors < 1%")
+    assert len(record.stages()) == 1
+    seen = totals(record, 0)
+    assert seen.errors == {"refused": seen.started} == {"refused": 10}
+
+
+async def test_the_knee_of_a_fixed_cap_is_found(tmp_path: Path) -> None:
+    """A server that serves 200 a second: the search ends within a tenth of that."""
+    text = """
+objectives = ["p99 < 300ms", "errors < 1%"]
+connections = 200
+timeout = "3s"
+[[phase]]
+kind = "steps"
+begin = 150
+lasts = "1s"
+precision = 0.2
+levels = 1
+"""
+    with known_server("cap", rate=200) as url:
+        record = await whole_run(text, url, tmp_path)
+    (knee,) = record.run.knees
+    assert knee.sustained == pytest.approx(200, rel=0.1)
+    assert knee.broken > knee.sustained
+    assert "decision" in {one.kind for one in record.events()}
+
+
+async def test_a_server_that_never_comes_back_is_metastable(tmp_path: Path) -> None:
+    """It freezes under overload; the load goes, and the failure that goes on by itself is named."""
+    text = """
+connections = 200
+timeout = "300ms"
+[[phase]]
+kind = "constant"
+rate = 50
+lasts = "1s"
+[[phase]]
+kind = "overload"
+rate = 600
+lasts = "1s"
+[[phase]]
+kind = "recovery"
+rate = 50
+within = "2s"
+"""
+    with known_server("freeze", rate=100, room=50) as url:
+        record = await whole_run('objectives = ["recovery < 2s"]\n' + text, url, tmp_path)
+    (found,) = record.run.recoveries
+    assert (found.seconds, found.metastable, found.after) == (None, True, "overload")
+    assert record.run.verdict == "fail"
+    stages = record.stages()
+    assert stages[2][0].at == pytest.approx(stages[1][0].at + 1.0, abs=0.5)  # at once, not after a drain
+
+
+async def test_an_operator_ends_it_and_the_record_is_whole(tmp_path: Path) -> None:
+    """At any moment, within moments: everything started has an end, and there is no verdict."""
+    abort = asyncio.Event()
+    with known_server("fixed", service=0.3) as url:
+        plan = plan_of(constant(100, "60s", "connections = 100"), url)
+        running = asyncio.create_task(conduct(request(plan, tmp_path), Witness(), abort))
+        await asyncio.sleep(2.5)
+        abort.set()
+        run = await asyncio.wait_for(running, 10)
+    record = Record(tmp_path / run.id)
+    assert (run.state, run.verdict, run.why) == ("aborted", "", "an operator has ended it")
+    seen = totals(record, 0, "get")
+    assert seen.started == seen.done + sum(seen.errors.values()) > 0
+    assert seen.errors["aborted"] > 0
+    assert record.is_whole
+
+
+def worker_pids() -> list[int]:
+    """Workers that this process has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+            parent = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        if b"watchkeeper.stress.worker" in words and parent == os.getpid():
+            found.append(int(path.parent.name))
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()]
+
+
+async def test_a_worker_that_is_killed_ends_the_run_with_what_was_seen(tmp_path: Path) -> None:
+    """State broken, no verdict, all seconds until then, and the other worker is gone too."""
+    with known_server("fixed", service=0.01) as url:
+        plan = plan_of(constant(100, "60s"), url)
+        plan = msgspec.structs.replace(plan, generator=msgspec.structs.replace(plan.generator, workers=2))
+        running = asyncio.create_task(conduct(request(plan, tmp_path), Witness(), asyncio.Event()))
+        async with asyncio.timeout(20):
+            while not runs(tmp_path) or not totals(Record(tmp_path / runs(tmp_path)[0].id)).done:
+                await asyncio.sleep(0.1)
+        pids = worker_pids()
+        assert len(pids) == 2
+        os.kill(pids[0], signal.SIGKILL)
+        run = await asyncio.wait_for(running, 15)
+    assert (run.state, run.verdict) == ("broken", "")
+    assert "killed by signal 9" in run.why
+    assert not any(is_alive(pid) for pid in pids)
+    assert totals(Record(tmp_path / run.id)).done > 0
+
+
+async def test_a_coordinator_that_is_killed_leaves_a_record_and_no_orphan(tmp_path: Path) -> None:
+    """Kill -9: the workers end by themselves, and what was flushed can be read."""
+    with known_server("fixed", service=0.01) as url:
+        code = f"""
+import asyncio, sys
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from rigs.stress import Witness, plan_of, request
+from watchkeeper.stress import staging
+from watchkeeper.stress.conduct import conduct
+plan = plan_of({constant(100, "60s")!r}, {url!r})
+asyncio.run(conduct(request(plan, Path({str(tmp_path)!r})), Witness(), asyncio.Event()))
+"""
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+        async with asyncio.timeout(20):
+            while not runs(tmp_path) or not totals(Record(tmp_path / runs(tmp_path)[0].id)).done:
+                await asyncio.sleep(0.1)
+        children = children_of(process.pid)
+        assert children
+        process.kill()
+        await process.wait()
+        await asyncio.to_thread(until, lambda: not any(map(is_alive, children)), "the workers to end")
+    record = Record(tmp_path / runs(tmp_path)[0].id)
+    assert record.has_died
+    assert record.run.state == "running"
+    assert totals(record).done > 0
+
+
+async def test_one_run_at_a_time(tmp_path: Path) -> None:
+    """Two would disturb each other."""
+    with known_server("fixed", service=0.01) as url:
+        plan = plan_of(constant(20, "1s"), url)
+        running = asyncio.create_task(conduct(request(plan, tmp_path), Witness(), asyncio.Event()))
+        await asyncio.sleep(0.2)
+        with pytest.raises(Refused, match="in use by the process"):
+            await conduct(request(plan, tmp_path), Witness(), asyncio.Event())
+        assert (await running).state == "done"
+
+
+async def test_what_is_refused_records_nothing(tmp_path: Path) -> None:
+    """No consent, no room, over a ceiling: before the first hit."""
+    url = f"http://127.0.0.1:{free_port()}/"
+    plan = plan_of(constant(20, "1s"), url)
+    for one, said in (
+        (Request(plan, "", tmp_path), "nobody has agreed"),
+        (Request(plan, "", tmp_path, supervised=unwilling(url)), "has not agreed"),
+        (request(plan_of(constant(30_000, "1s"), url), tmp_path), "20000/s would fit"),
+        (request(plan_of(constant(1, "1s", "connections = 60000"), url), tmp_path), "safety.max_connections"),
+    ):
+        with pytest.raises(Refused, match=said):
+            await conduct(one, Witness(), asyncio.Event())
+    assert runs(tmp_path) == []
+
+
+def unwilling(url: str) -> object:
+    """A server that has not agreed."""
+    return agreed(url)._replace(stress=False)
+
+
+class Meter:
+    """Somebody who can say how the target is."""
+
+    source = "meter"
+
+    async def figures(self) -> dict[str, float]:
+        """A figure."""
+        return {"process_open_fds": 7.0}
+
+
+async def test_the_targets_side_is_recorded_beside(tmp_path: Path) -> None:
+    """Once a second, on the run's own clock."""
+    with known_server("fixed", service=0.01) as url:
+        plan = plan_of(constant(20, "2s"), url)
+        run: Run = await conduct(request(plan, tmp_path)._replace(sides=(Meter(),)), Witness(), asyncio.Event())
+    rows = list(Record(tmp_path / run.id).figures())
+    assert len(rows) >= 2
+    assert {row.source for row in rows} == {"meter"}
+    assert all(0 <= row.at < 10 for row in rows)
+
+
+async def test_a_guard_ends_a_run_whose_operations_all_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the plan asks for it, outside of overloads."""
+    monkeypatch.setattr(staging, "GUARDED", 3)
+    text = constant(50, "60s", "")
+    plan = plan_of(text, f"http://127.0.0.1:{free_port()}/")
+    plan = msgspec.structs.replace(plan, safety=msgspec.structs.replace(plan.safety, errors=0.5))
+    run = await conduct(request(plan, tmp_path), Witness(), asyncio.Event())
+    assert run.state == "aborted"
+    assert "100% of operations failed for 3 s" in run.why
