@@ -78,6 +78,7 @@ def test(arguments: list[str]) -> int:
 
 
 SYSTEM_PACKAGES = {
+    "amtool": "prometheus-alertmanager",
     "chromium": "chromium",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",

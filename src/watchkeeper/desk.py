@@ -45,7 +45,7 @@ ORDER_SECONDS = 90.0
 
 OWN_SECONDS = 5.0
 """How often the hub reads its own figures; sooner when something has happened that rules may ask about,"""
-OWN_LEAST_SECONDS = 0.05
+OWN_LEAST_SECONDS = 0.2
 """but no sooner than this."""
 
 UNPACKED_BYTES = 32 << 20

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from watchkeeper.alert import docket as docket_room
 from watchkeeper.alert.court import AGENTS, OTHERS, Court
 from watchkeeper.alert.docket import Change
 from watchkeeper.alert.judge import Case, Sight
@@ -272,3 +273,13 @@ def test_labels_and_words_of_an_alert(make_rule: MakeRule) -> None:
     assert alert.labels == {"alertname": "Test", "machine": "box", "severity": "warning", "team": "box-team"}
     assert alert.annotations["summary"] == "1.5k on box"
     assert alert.annotations["broken"].startswith("<error expanding template")
+
+
+def test_a_rule_that_holds_everywhere_is_bounded(make_rule: MakeRule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more alerts begin than anybody could read; those that go on are judged as ever."""
+    monkeypatch.setattr(docket_room, "MOST", 3)
+    shape = dictionary(tuple(series("a", number=str(number)) for number in range(5)))
+    court = Court([make_rule("a > 1")])
+    assert len(court.frame("box", "5s", shape, 1000, np.full(5, 2.0))) == 3
+    assert court.docket.refused == 2
+    assert len(court.frame("box", "5s", shape, 2000, np.full(5, 0.0))) == 3

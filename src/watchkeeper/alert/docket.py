@@ -24,6 +24,10 @@ Key = tuple[str, Labels]
 Step = Literal["pending", "firing", "unknown", "resolved", "inactive", "recovering"]
 
 
+MOST = 20_000
+"""Alerts that may go on at once: a rule that holds everywhere must not take all memory, and nobody reads so many."""
+
+
 class Words(NamedTuple):
     """What templates may speak of besides an alert's own labels and value."""
 
@@ -65,6 +69,8 @@ class Docket:
         self._entries: dict[Key, Entry] = {}
         self._sources: dict[str, dict[Key, Entry]] = {}
         self._timers: list[tuple[int, Key]] = []
+        self.refused = 0
+        """How often an alert could not begin because there were too many already."""
 
     def entry(self, key: Key) -> Entry | None:
         """One of them."""
@@ -84,6 +90,9 @@ class Docket:
         entry = self._entries.get(key)
         if entry is None:
             if sight is not Sight.HOLDS:
+                return None
+            if len(self._entries) >= MOST:
+                self.refused += 1
                 return None
             entry = self._add(rule, labels, source)
         elif entry.source != source:

@@ -102,6 +102,7 @@ class Bench:
         self._pending: list[Change] = []
         self._rung = asyncio.Event()
         self._looked = 0
+        self._warned = False
         fleet.hearer = self.hearing
 
     # -- the loop -----------------------------------------------------------------------------------
@@ -253,11 +254,20 @@ class Bench:
         due = [at for at in (self.court.docket.due, self.foreign.due, self.teller.due) if at]
         return min(PAUSE, max(0.001, (min(due) - now) / 1000)) if due else PAUSE
 
+    def _warn(self) -> None:
+        """Say once that alerts are left out, so that whoever wrote the rule hears of it."""
+        refused = self.court.docket.refused
+        if refused and not self._warned:
+            logger.error("too many alerts go on at once: no more begin; which rule holds everywhere? `watchkeeper alert rules`")
+        self._warned = bool(refused)
+        self.court.docket.refused = 0
+
     def _look(self, now: int) -> None:
         """Which machines are silent, and of which nothing can be known because the hub is cut off."""
         if now - self._looked < 1000 and not self.witnesses.blind:
             return
         self._looked = now
+        self._warn()
         silent: dict[str, str] = {}
         blind: dict[str, str] = {}
         for known in self._fleet.known():
