@@ -251,6 +251,7 @@ async def outages(folder: Path, seconds: float, pairs: int) -> list[tuple[Case, 
             await stack.enter_async_context(case.receiver.running())
         short = 'timeout = "2s"'
         talker = Talker(folder, "".join(channel(case.name, case.receiver, short) for case in every))
+        stack.push_async_callback(talker.die)  # however it ends
         await talker.live()
         for case in every:
             case.receiver.up_at = 0.0
