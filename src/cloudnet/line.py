@@ -28,8 +28,8 @@ class Origin(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """The connection underneath a `Line`."""
+class Bell(Protocol):
+    """Who writes for all lines, once a turn of the event loop."""
 
     def ring(self, line: Line) -> None:
         """Something is to be written this turn."""
@@ -38,6 +38,10 @@ class Wire(Protocol):
     def ring_later(self, line: Line) -> None:
         """Something is to be written soon, with other things if there are any."""
         ...
+
+
+class Wire(Protocol):
+    """The connection underneath a `Line`."""
 
     def end(self, close: int, code: str, why: str) -> None:
         """Say goodbye and close."""
@@ -61,6 +65,7 @@ class Line:
 
     __slots__ = (
         "address",
+        "bell",
         "clogged_at",
         "figures",
         "out",
@@ -74,9 +79,10 @@ class Line:
         "wire",
     )
 
-    def __init__(self, wire: Wire, figures: Figures, address: str = "") -> None:
+    def __init__(self, wire: Wire, bell: Bell, figures: Figures, address: str = "") -> None:
         """`address`: where the client is, for the log."""
         self.wire = wire
+        self.bell = bell
         self.figures = figures
         self.address = address
         self.session: Session | None = None
@@ -98,7 +104,7 @@ class Line:
         self.out.append(packet)
         if not self.rung:
             self.rung = True
-            self.wire.ring(self)
+            self.bell.ring(self)
 
     def accept(self, seq: int) -> None:
         """See `Origin`; told in one packet with the others of this turn, or of a few milliseconds when much is going on."""
@@ -108,7 +114,7 @@ class Line:
             self.relieve()
         self.safe.append(seq)
         if not self.rung and len(self.safe) == 1:
-            self.wire.ring_later(self)
+            self.bell.ring_later(self)
 
     def reject(self, seq: int, code: str, why: str) -> None:
         """See `Origin`."""

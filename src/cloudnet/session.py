@@ -220,7 +220,7 @@ class Session:
         line.out.append(deliver)  # as `line.say`
         if not line.rung:
             line.rung = True
-            line.wire.ring(line)
+            line.bell.ring(line)
         return True
 
     def take(self, position: int) -> list[Flight]:
