@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -219,9 +220,9 @@ def _term(kind: str, text: str) -> _Term:  # noqa: PLR0911  # a table of kinds
         case "string" if text[0] == "`":
             return _Term("literal", text[1:-1])
         case "string":
-            return _Term("literal", ast.literal_eval(text))
+            return _Term("literal", _unquoted(text))
         case "char":
-            return _Term("literal", ord(ast.literal_eval(text)))
+            return _Term("literal", ord(_unquoted(text)))
         case "number":
             plain = text.lstrip("+-")
             whole = plain.isdigit() or plain.lower().startswith("0x")
@@ -377,3 +378,10 @@ def _words(nodes: tuple[Any, ...]) -> Iterator[str]:
                         yield term.value
                     elif term.kind == "pipe":
                         yield from _words((term.value,))
+
+
+def _unquoted(text: str) -> str:
+    """A quoted text as it is meant; Go's escapes are Python's. What Python's reader alone refuses stands for itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an escape that is none
+        return str(ast.literal_eval(text.replace("\0", "\\x00")))

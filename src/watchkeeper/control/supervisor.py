@@ -236,7 +236,7 @@ class Supervisor:
         if server.settings.autostart and not server.resumed and server.life.state not in ALIVE:
             server.give(lifecycle.Start(why))
         if paused := self._paused(server.name):
-            server.give(lifecycle.Pause(paused))
+            server.give(lifecycle.Pause(paused), first=True)  # before what happened meanwhile has its consequences
         elif server.life.paused:
             server.give(lifecycle.Resume("its pause ended while no agent was there"))
 
