@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from watchkeeper import hub as hub_room
+from watchkeeper import desk as hub_room
 from watchkeeper.clock import SystemClock
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.fleet import Fleet

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from watchkeeper.alert.reading import listed, read_alerting
+from watchkeeper.alert.routing import missing
 from watchkeeper.alert.settings import (
     AlertSettings,
     InhibitSettings,
@@ -51,7 +52,10 @@ TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
 def read_settings(document: Document) -> HubSettings:
     """The hub's part of a configuration; raises ConfigError."""
     store = document.part("store", StoreSettings)
-    read_alerting(document)  # which tells of every rule that cannot be used
+    alerting = read_alerting(document)  # which tells of every rule that cannot be used
+    tables = read_tables(document)
+    if unknown := missing(alerting.routing.channels(), tuple(tables["channel"])):
+        raise document.fault(("route", "channels"), f"there is no [channel.{unknown}] to tell")
     return HubSettings(
         web=document.part("web", WebSettings),
         query=document.part("query", QuerySettings),
@@ -66,7 +70,7 @@ def read_settings(document: Document) -> HubSettings:
         maintenance=listed(document, "maintenance", MaintenanceSettings),
         topology=document.part("topology", TopologySettings),
         witness=document.part("witness", WitnessSettings),
-        **read_tables(document),
+        **tables,
     )
 
 

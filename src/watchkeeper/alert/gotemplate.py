@@ -219,9 +219,9 @@ def _term(kind: str, text: str) -> _Term:  # noqa: PLR0911  # a table of kinds
         case "string" if text[0] == "`":
             return _Term("literal", text[1:-1])
         case "string":
-            return _Term("literal", ast.literal_eval(text))
+            return _Term("literal", _unquoted(text))
         case "char":
-            return _Term("literal", ord(ast.literal_eval(text)))
+            return _Term("literal", ord(_unquoted(text)))
         case "number":
             plain = text.lstrip("+-")
             whole = plain.isdigit() or plain.lower().startswith("0x")
@@ -236,6 +236,13 @@ def _term(kind: str, text: str) -> _Term:  # noqa: PLR0911  # a table of kinds
         case "word":
             return _Term("word", text)
     raise TemplateFault(f"unexpected {text!r}")
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return str(ast.literal_eval(text))
+    except (SyntaxError, ValueError):  # an escape that there is not, a NUL
+        raise TemplateFault(f"bad quoted text {text!r}") from None
 
 
 class _Run:
