@@ -23,5 +23,5 @@ def test_a_route_names_channels_that_there_are() -> None:
     settings = read_settings(parse({"w.toml": CHANNEL + '[route]\nchannels = ["ops"]\n'}))
     assert settings.route.channels == ("ops",)
     for written in ('channels = ["opps"]', 'escalate_after = "5m"\nescalate = ["opps"]'):
-        with pytest.raises(ConfigError, match=r"w\.toml:.* no \[channel\.opps\]"):
+        with pytest.raises(ConfigError, match=r"w\.toml:.*there is no \[channel\.opps\]"):
             read_settings(parse({"w.toml": f"{CHANNEL}[route]\n{written}\n"}))
