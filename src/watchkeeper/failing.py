@@ -15,6 +15,10 @@ FAMILIES = (
     ),
     Family("watchkeeper_server_restarts_total", "counter", "Unexpected ends of the server since the agent's start."),
     Family("watchkeeper_server_backoff_seconds", "gauge", "The pause before its next start; 0: it is not waiting for one."),
+    Family(
+        "watchkeeper_server_hung", "gauge", "Whether it gives no sign of life and is not at work, though its process lives."
+    ),
+    Family("watchkeeper_server_needs_person", "gauge", "Whether the agent has acted often enough and leaves it to a person."),
 )
 """The figures that a status gives, in the order of `figures`."""
 
@@ -51,4 +55,12 @@ def figures(status: ServerStatus, *, failing: bool) -> tuple[float, ...]:
     up = {"up": 1.0, "down": 0.0}.get(status.health, float("nan"))
     waits = status.state is ServerState.BACKOFF and status.next_attempt_at > status.since
     pause = (status.next_attempt_at - status.since) / 1000 if waits else 0.0
-    return (up, float(is_wanted(status)), float(failing), float(status.restarts), pause)
+    return (
+        up,
+        float(is_wanted(status)),
+        float(failing),
+        float(status.restarts),
+        pause,
+        float(status.liveness == "hung"),
+        float(bool(status.asks)),
+    )

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from watchkeeper.alert.reading import listed, read_alerting
+from watchkeeper.alert.routing import Routing, missing
 from watchkeeper.alert.settings import (
     AlertSettings,
     InhibitSettings,
@@ -51,7 +54,8 @@ TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
 def read_settings(document: Document) -> HubSettings:
     """The hub's part of a configuration; raises ConfigError."""
     store = document.part("store", StoreSettings)
-    read_alerting(document)  # which tells of every rule that cannot be used
+    tables = read_tables(document)
+    find_channels(document, read_alerting(document).routing, tuple(tables["channel"]))
     return HubSettings(
         web=document.part("web", WebSettings),
         query=document.part("query", QuerySettings),
@@ -66,8 +70,17 @@ def read_settings(document: Document) -> HubSettings:
         maintenance=listed(document, "maintenance", MaintenanceSettings),
         topology=document.part("topology", TopologySettings),
         witness=document.part("witness", WitnessSettings),
-        **read_tables(document),
+        **tables,
     )
+
+
+def find_channels(document: Document, routing: Routing, known: Sequence[str]) -> None:
+    """Raise ConfigError for a route to a channel that there is not: nobody would be told, and nobody would know."""
+    for route in (routing.root, *routing.branches):
+        place = ("route",) if route is routing.root else ("route", "routes", int(route.name))
+        for key, named in (("channels", route.channels), ("escalate", route.escalate)):
+            if unknown := missing(named, known):
+                raise document.fault((*place, key), f"there is no [channel.{unknown}] to tell")
 
 
 def targets(document: Document, *, kept_here: bool) -> tuple[Target, ...]:

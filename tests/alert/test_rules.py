@@ -73,6 +73,8 @@ TABLE = [
     "ConfigRejected",
     "DrillOverdue",
     "BaselineStale",
+    "ServerNeedsPerson",
+    "HeartbeatMissed",
 ]
 
 

@@ -106,6 +106,8 @@ HEALTHY: History = {
     f"watchkeeper_server_processes{WEB}": 2.0,
     f"watchkeeper_server_restarts_total{WEB}": 0.0,
     f"watchkeeper_server_backoff_seconds{WEB}": 0.0,
+    f"watchkeeper_server_hung{WEB}": 0.0,
+    f"watchkeeper_server_needs_person{WEB}": 0.0,
     'probe_duration_seconds{server="web",probe="http"}': 0.05,
     'probe_ssl_earliest_cert_expiry{server="web",probe="http"}': END + 60 * DAY,
     'probe_cloud_messages_sent{server="web",probe="cloud"}': 10.0,
@@ -178,7 +180,8 @@ HEALTHY: History = {
     'node_hwmon_temp_max_celsius{chip="cpu",sensor="temp1"}': 80.0,
     'node_hwmon_temp_crit_celsius{chip="cpu",sensor="temp1"}': 100.0,
     'watchkeeper_channel_failures{channel="mail"}': 0.0,
-    'watchkeeper_channel_waiting_seconds{channel="mail"}': 1.0,
+    'watchkeeper_channel_oldest_seconds{channel="mail"}': 1.0,
+    'watchkeeper_heartbeat_up{heartbeat="backup"}': 1.0,
     "watchkeeper_agent_hub_unreachable": 0.0,
     "watchkeeper_hub_blind": 0.0,
     "watchkeeper_agent_cpu_seconds_total": counter(0.002),
@@ -193,6 +196,7 @@ HEALTHY: History = {
 FAULTS: dict[str, History] = {
     "ServerDown/critical": {f"watchkeeper_server_failing{WEB}": 1.0, f"watchkeeper_server_processes{WEB}": math.nan},
     "ServerHung/critical": {f"watchkeeper_server_failing{WEB}": 1.0},
+    "ServerNeedsPerson/critical": {f"watchkeeper_server_needs_person{WEB}": 1.0},
     "ServerCrashLooping/critical": {f"watchkeeper_server_restarts_total{WEB}": steps(540, 3)},
     "ServerStillFailing/critical": {
         f"watchkeeper_server_failing{WEB}": since(1200, 0, 1),
@@ -261,6 +265,7 @@ FAULTS: dict[str, History] = {
     "TooHot/critical": {'node_hwmon_temp_celsius{chip="cpu",sensor="temp1"}': 101.0},
     "Watchdog/info": {},
     "NotificationFailing/critical": {'watchkeeper_channel_failures{channel="mail"}': 3.0},
+    "HeartbeatMissed/critical": {'watchkeeper_heartbeat_up{heartbeat="backup"}': 0.0},
     "HubUnreachable/critical": {"watchkeeper_agent_hub_unreachable": 1.0},
     "ObserverBlind/warning": {"watchkeeper_hub_blind": 1.0},
     "ObserverHeavy/warning": {"watchkeeper_agent_cpu_seconds_total": counter(0.1)},
@@ -304,6 +309,13 @@ def test_a_rejected_configuration_that_was_mended_is_over() -> None:
     """The next one that was taken ends it."""
     rejected: History = {'watchkeeper_event_timestamp_seconds{kind="config_rejected"}': END - 9000.0}
     assert not holds(RULES["ConfigRejected/warning"], HEALTHY | rejected)
+
+
+def test_a_server_that_gives_no_sign_of_life_hangs_also_without_probes() -> None:
+    """Its watchdog or its heartbeat file tells; and one that is only down does not hang."""
+    silent: History = {f"watchkeeper_server_hung{WEB}": 1.0}
+    assert holds(RULES["ServerHung/critical"], HEALTHY | silent)
+    assert not holds(RULES["ServerHung/critical"], HEALTHY | FAULTS["ServerDown/critical"])
 
 
 def test_a_disk_that_is_nearly_full_but_large_or_level_is_no_alarm() -> None:

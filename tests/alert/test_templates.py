@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from watchkeeper.alert.gotemplate import MOST_STEPS, TemplateFault
@@ -143,6 +143,8 @@ def test_a_template_cannot_run_on_for_ever() -> None:
 
 
 @given(st.text(max_size=60), st.sampled_from(["{{ %s }}", "{{ $labels.%s }}", '{{ printf "%s" $value }}', "%s"]))
+@example("\x00", '{{ printf "%s" $value }}')
+@example("\\x", '{{ printf "%s" $value }}')
 def test_no_text_breaks_it(text: str, form: str) -> None:
     """Whatever is written: a text comes back, and a fault at load is a TemplateFault alone."""
     written = form.replace("%s", text, 1)

@@ -301,6 +301,8 @@ SERVER = {
     "watchkeeper_server_failing": 0.0,
     "watchkeeper_server_restarts_total": 0.0,
     "watchkeeper_server_backoff_seconds": 0.0,
+    "watchkeeper_server_hung": 0.0,
+    "watchkeeper_server_needs_person": 0.0,
     "watchkeeper_server_processes": 1.0,
 }
 

@@ -239,6 +239,13 @@ def _term(kind: str, text: str) -> _Term:  # noqa: PLR0911  # a table of kinds
     raise TemplateFault(f"unexpected {text!r}")
 
 
+def _unquoted(text: str) -> str:
+    try:
+        return str(ast.literal_eval(text))
+    except (SyntaxError, ValueError):  # an escape that there is not, a NUL
+        raise TemplateFault(f"bad quoted text {text!r}") from None
+
+
 class _Run:
     """One expansion."""
 
