@@ -44,28 +44,23 @@ async def kills(folder: Path) -> list[tuple[Case, Count]]:
 def main() -> int:
     """Run both and print the table; 1 when a promise was not kept."""
     noise = Noise()
-    rows = []
     kept = True
-    for part in (partial(outages, seconds=OUTAGE, pairs=30), kills):
-        for case, found in measured(part):
-            same = found.copies - found.other_keys
-            rows.append(
-                (
-                    "mail" if isinstance(case.receiver, MailServer) else "webhook",
-                    case.does,
-                    found.told,
-                    found.delivered,
-                    found.lost,
-                    f"{found.copies} ({found.share:.2%})",
-                    same,
-                    found.out_of_order,
-                    found.delay() if case.fault or case.away else "-",
-                )
-            )
-            kept = kept and not found.lost and not found.other_keys and not found.out_of_order
+    parts = {"Receivers that fail": partial(outages, seconds=OUTAGE, pairs=30), "A hub that is killed": kills}
+    for title, part in parts.items():
+        found = measured(part)
         noise.look()
-    table("Delivery", HEADS, rows, str(noise))
+        table(title, HEADS, [row(*one) for one in found], str(noise))
+        kept = kept and not any(one.lost or one.other_keys or one.out_of_order for _, one in found)
     return 0 if kept else 1
+
+
+def row(case: Case, found: Count) -> tuple[object, ...]:
+    """A line of the table."""
+    kind = "mail" if isinstance(case.receiver, MailServer) else "webhook"
+    copies = f"{found.copies} ({found.share:.2%})"
+    same = found.copies - found.other_keys
+    delay = found.delay() if case.fault or case.away else "-"
+    return kind, case.does, found.told, found.delivered, found.lost, copies, same, found.out_of_order, delay
 
 
 def measured(part: Callable[[Path], Awaitable[list[tuple[Case, Count]]]]) -> list[tuple[Case, Count]]:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,7 +95,8 @@ class Talker:
         """By SIGKILL, if it lives."""
         if self._hub is not None:
             if self._hub.returncode is None:
-                os.kill(self._hub.pid, signal.SIGKILL)  # not by Popen, which would reap it before the loop can
+                with suppress(ProcessLookupError):  # it is dead, and the loop does not know yet
+                    os.kill(self._hub.pid, signal.SIGKILL)  # not by Popen, which would reap it before the loop can
             await self._hub.wait()
 
     async def stop(self) -> None:

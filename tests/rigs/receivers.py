@@ -132,6 +132,8 @@ class Hook(Receiver):
         request, body = found
         if request.method != b"POST":
             self.heads += 1
+            if self.fault == "hang":
+                await reader.read()
             status = 503 if self.fault == "unavailable" else 405
             writer.write(b"HTTP/1.1 %d x\r\ncontent-length: 0\r\n\r\n" % status)
             return
