@@ -116,7 +116,8 @@ class Gathering:
         running = max(touched, default=None)
         if running is not None and running in self.stages:
             self.stages[running].gate.see(tick.health, lag, lag_starved, tick.part)
-        self._newest[worker] = max(self._newest[worker], tick.health.second)
+        if tick.whole:
+            self._newest[worker] = max(self._newest[worker], tick.health.second)
 
     def write(self, second: int, *, everything: bool = False) -> None:
         """Write what is complete: up to the second that all have told of, or that lies `PATIENCE` before `second`."""
