@@ -162,6 +162,19 @@ def test_what_was_never_answered_is_in_a_moments_percentiles(gathering: Make) ->
     assert moments[0][1].p50 == pytest.approx(0.005, rel=0.01)
 
 
+def test_starved_moments_do_not_decide(gathering: Make) -> None:
+    """A second's p95 is of what ended while the generator had its processor, where that is enough to tell."""
+    found, _, moments = gathering(1)
+    slow = {"latency": drained(*[5.0] * 30, *[400.0] * 20), "starved": drained(*[400.0] * 20)}
+    found.take(0, tick(0, row(0, done=50, **slow)), 1.0)
+    few = {"latency": drained(*[5.0] * 5, *[400.0] * 45), "starved": drained(*[400.0] * 45)}
+    found.take(0, tick(1, row(1, done=50, **few)), 2.0)
+    found.write(2)
+    assert moments[0][1].p95 == pytest.approx(0.005, rel=0.01)
+    assert moments[0][1].p99 == pytest.approx(0.4, rel=0.01)
+    assert moments[1][1].p95 == pytest.approx(0.4, rel=0.01)
+
+
 def test_nothing_grows_with_time(gathering: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stage of many hours holds so many of its newest seconds, and what was written is forgotten."""
     monkeypatch.setattr("watchkeeper.stress.gathering.MOMENTS", 100)

@@ -223,11 +223,12 @@ class Staging:
     def _baseline(self) -> Baseline | None:
         """What the last baseline was like."""
         for result in reversed(self.results):
-            if result.stage.kind in phases.BASELINES and "p95" in result.ended.quantiles:
-                ended = result.ended
+            ended = result.ended
+            p95 = ended.clean.get("p95", ended.quantiles.get("p95"))
+            if result.stage.kind in phases.BASELINES and p95 is not None:
                 failed = sum(ended.errors.values()) + ended.dropped
                 usual = failed / ended.scheduled if ended.scheduled else 0.0
-                return recovery.baseline(ended.quantiles["p95"], result.p95s, max(0.001, 2 * usual))
+                return recovery.baseline(p95, result.p95s, max(0.001, 2 * usual))
         return None
 
     def _say(self, text: str) -> None:
