@@ -178,6 +178,7 @@ def number(pattern: str, text: str) -> float:
 def nginx() -> Iterator[tuple[str, Path]]:
     """A file of 128 bytes, served from the first core; its address."""
     folder = Path(tempfile.mkdtemp(prefix="watchkeeper-bench-"))
+    folder.chmod(0o755)  # nginx' workers are somebody else
     (folder / "html").mkdir()
     (folder / "html" / "f").write_bytes(b"x" * 128)
     port = 18_300 + os.getpid() % 500

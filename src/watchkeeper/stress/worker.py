@@ -125,7 +125,7 @@ class Worker:
         health = self.watch.told(max(second, 0))
         health.connections = self.floor.connected
         health.in_flight = self.floor.tallies.in_flight
-        health.waiting = len(self.floor.waiting)
+        health.waiting = len(self.floor.waiting.hits)
         lag, lag_starved = self.floor.tallies.drain_lags()
         self.say(talk.Tick(health, lag, lag_starved, rows, (now - self._told_at) / 1e9, whole))
         self._told_at = now
