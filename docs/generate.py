@@ -239,7 +239,10 @@ def stress_tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
         operation = get_args(struct_field(leaf, "operation"))[0]
         yield f'[[protocol.operation]] of kind = "{leaf.__struct_config__.tag}"', operation
         if "steps" in {field.name for field in msgspec.structs.fields(operation)}:
-            yield f'steps of an operation of kind = "{leaf.__struct_config__.tag}"', get_args(struct_field(operation, "steps"))[0]
+            yield (
+                f'steps of an operation of kind = "{leaf.__struct_config__.tag}"',
+                get_args(struct_field(operation, "steps"))[0],
+            )
     for phase in get_args(phases.Leaf):
         yield f'[[phase]] with kind = "{phase.__struct_config__.tag}"', phase
     yield "[safety]", stress.Safety
