@@ -93,11 +93,16 @@ class Line:
         self.pages = 0
         """Pages of searches that wait to be written."""
         self.pending = 0
-        """Messages of this client's that are not settled yet."""
+        """Messages of this client's that it was not told of yet."""
         self.paused = False
-        """Whether it is not read because of `pending`, or because its client reads nothing itself."""
+        """Whether it is not read because of what is `unsettled`, or because its client reads nothing itself."""
         self.clogged_at = 0.0
         """Since when its client has not taken what was written; 0 when it takes it."""
+
+    @property
+    def unsettled(self) -> int:
+        """Messages of this client's that may still be lost."""
+        return self.pending - len(self.safe)
 
     def say(self, packet: FromServer) -> None:
         """Have a packet written this turn."""
@@ -108,13 +113,11 @@ class Line:
 
     def accept(self, seq: int) -> None:
         """See `Origin`; told in one packet with the others of this turn, or of a few milliseconds when much is going on."""
-        self.pending -= 1
-        self.figures.accepted += 1
+        if not self.safe and not self.rung:
+            self.bell.ring_later(self)
+        self.safe.append(seq)
         if self.paused:
             self.relieve()
-        self.safe.append(seq)
-        if not self.rung and len(self.safe) == 1:
-            self.bell.ring_later(self)
 
     def reject(self, seq: int, code: str, why: str) -> None:
         """See `Origin`."""
@@ -126,7 +129,7 @@ class Line:
 
     def relieve(self) -> None:
         """Read on once half of what was too much is settled, and the client reads."""
-        if self.session is None or (not self.clogged_at and self.pending <= self.session.limits.under_way >> 1):
+        if self.session is None or (not self.clogged_at and self.unsettled <= self.session.limits.under_way >> 1):
             self.paused = False
             self.wire.proceed()
 
@@ -136,6 +139,8 @@ class Line:
         self.pages = 0
         out, safe = self.out, self.safe
         if safe:
+            self.pending -= len(safe)
+            self.figures.accepted += len(safe)
             out.append(Accepted(tuple(safe)))
             safe.clear()
         elif not out:
