@@ -8,7 +8,6 @@ import pytest
 
 from rigs.faults import CASES, Case, agent_killed, play, why_not
 
-
 QUICK = {"killed", "stopped", "deaf", "both_killed"}
 """What the quick suite does too; the whole matrix is for `dev.py test-all` and `dev.py faults`."""
 ROWS = [
