@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -385,10 +384,3 @@ def _words(nodes: tuple[Any, ...]) -> Iterator[str]:
                         yield term.value
                     elif term.kind == "pipe":
                         yield from _words((term.value,))
-
-
-def _unquoted(text: str) -> str:
-    """A quoted text as it is meant; Go's escapes are Python's. What Python's reader alone refuses stands for itself."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an escape that is none
-        return str(ast.literal_eval(text.replace("\0", "\\x00")))
