@@ -78,7 +78,7 @@ async def test_one_that_works_is_busy_and_left_alone(tmp_path: Path) -> None:
     moody = Moody(liveness=QUICKLY)
     async with watching(tmp_path, {"a": moody.settings}, {"a": moody.probe}) as one:
         first = await one.until_well()
-        await asyncio.to_thread(moody.spoil, "/work/1.5")
+        await asyncio.to_thread(moody.spoil, "/burn/1.5")
         await one.until(lambda: one.told(K.SERVER_BUSY), "it to be seen as busy")
         assert one.status().liveness == "busy"
         assert one.told(K.SERVER_BUSY)[0].facts["reason"] in {"working", "starved"}, (
@@ -94,7 +94,7 @@ async def test_one_that_works_for_longer_than_it_may_is_hung(tmp_path: Path) -> 
     moody = Moody(liveness=LivenessSettings(misses=2, busy=Duration(1)))
     async with watching(tmp_path, {"a": moody.settings}, {"a": moody.probe}) as one:
         first = await one.until_well()
-        await asyncio.to_thread(moody.spoil, "/work/1000")
+        await asyncio.to_thread(moody.spoil, "/burn/1000")
         await one.until(lambda: one.pid() not in {0, first}, "another process")
         assert "spinning" in [event.facts["reason"] for event in one.told(K.SERVER_HUNG)]
         assert one.told(K.SERVER_BUSY)

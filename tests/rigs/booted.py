@@ -14,7 +14,6 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent.parent
 BASE = HOME / "build" / "debian-root"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "python3,python3-venv,ca-certificates,systemd,systemd-sysv,dbus,procps,iproute2"
 MASKED = (
     *("systemd-sysctl", "systemd-udevd", "systemd-udev-trigger", "systemd-modules-load", "systemd-remount-fs"),
@@ -65,7 +64,7 @@ def base() -> Path:
         shutil.rmtree(BASE, ignore_errors=True)
         BASE.parent.mkdir(exist_ok=True)
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(BASE), MIRROR],
+            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(BASE)],  # from its own default mirror
             check=True,
             stdout=subprocess.DEVNULL,
         )

@@ -41,7 +41,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         match self.path:
             case "/sleep": time.sleep(10000)
             case "/lock": (lock := threading.Lock()).acquire(), lock.acquire()
-            case path if path.startswith("/work/"):
+            case path if path.startswith("/burn/"):
                 end = time.monotonic() + float(path[6:])
                 while time.monotonic() < end: pass
             case path if path.startswith("/say/"): say(urllib_unquote(path[5:]))

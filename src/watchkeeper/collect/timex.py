@@ -20,6 +20,8 @@ _FAMILIES = (
     Family("node_timex_sync_status", "gauge", "Is clock synchronized to a reliable server (1 = yes, 0 = no)."),
 )
 _UNSYNCHRONISED = 0x0040
+_ERROR = 5
+"""The call's own word for a clock that nobody keeps (include/uapi/linux/timex.h)."""
 _NANOSECONDS = 0x2000
 
 
@@ -77,11 +79,13 @@ class TimexReader:
     def read(self) -> Sequence[float]:
         """See `seams.Reader`."""
         self._buffer.modes = 0
-        if self._ask(self._pointer) < 0:
+        state = self._ask(self._pointer)
+        if state < 0:
             raise OSError(self._errno(), os.strerror(self._errno()))
         told = self._buffer
         unit = 1e9 if told.status & _NANOSECONDS else 1e6
-        return [told.offset / unit, told.maxerror / 1e6, told.esterror / 1e6, float(not told.status & _UNSYNCHRONISED)]
+        is_kept = state != _ERROR and not told.status & _UNSYNCHRONISED
+        return [told.offset / unit, told.maxerror / 1e6, told.esterror / 1e6, float(is_kept)]
 
     def close(self) -> None:
         """See `seams.Reader`."""

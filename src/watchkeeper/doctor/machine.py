@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from watchkeeper.collect.timex import TimexReader
 from watchkeeper.doctor.finding import Finding, Patient
+from watchkeeper.errors import Failed
 
 FEW_FILES = 4096
-STA_UNSYNC = 0x40
-TIME_ERROR = 5
-"""include/uapi/linux/timex.h: the clock is not synchronised."""
-
-
-class Timex(ctypes.Structure):
-    """The head of the kernel's struct timex (adjtimex(2)); the rest is room."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("room", ctypes.c_byte * 256),
-    )
 
 
 def examine(patient: Patient) -> Iterator[Finding]:  # noqa: ARG001  # every examination is given the patient
@@ -42,19 +26,19 @@ def clock() -> Finding:
     """Whether something keeps the clock true, as the kernel knows it."""
     if sys.platform != "linux":
         return Finding("clock", "skip", "only Linux tells whether the clock is kept true")
-    told = Timex()
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(told))
-    if state < 0:
-        return Finding("clock", "skip", f"the kernel does not tell: {os.strerror(ctypes.get_errno())}")
-    return judge_clock(state, told.status, told.maxerror)
+    try:
+        _, most, _, is_kept = TimexReader().read()
+    except (Failed, OSError) as fault:
+        return Finding("clock", "skip", f"the kernel does not tell: {fault}")
+    return judge_clock(most, is_kept=bool(is_kept))
 
 
-def judge_clock(state: int, status: int, most_microseconds: int) -> Finding:
-    """What the kernel's word means. Pure."""
-    if state == TIME_ERROR or status & STA_UNSYNC:
+def judge_clock(most_seconds: float, *, is_kept: bool) -> Finding:
+    """What the kernel's word means; `most_seconds` is the greatest error that it knows of. Pure."""
+    if not is_kept:
         remedy = "run chrony or systemd-timesyncd (a virtual machine's host may keep it: then this is harmless)"
         return Finding("clock", "warn", "nothing tells the kernel that the clock is kept true", remedy)
-    return Finding("clock", "pass", f"kept true, at most {most_microseconds / 1000:.0f} ms off")
+    return Finding("clock", "pass", f"kept true, at most {most_seconds * 1000:.0f} ms off")
 
 
 def _files() -> Finding:
