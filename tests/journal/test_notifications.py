@@ -97,8 +97,17 @@ async def test_the_queue_is_the_oldest_and_counts_all(journal: Journal) -> None:
     await keep(journal, *(row(number) for number in range(OPEN_AT_ONCE + 20)), row(9999, "other"))
     queue = await journal.notifications.queue("ops")
     assert (len(queue.rows), queue.length, queue.oldest_at) == (OPEN_AT_ONCE, OPEN_AT_ONCE + 20, NOW)
-    assert [one.id for one in queue.rows] == sorted(one.id for one in queue.rows)
+    assert [one.id for one in queue.rows] == [f"n{number:05}" for number in range(OPEN_AT_ONCE)]
     assert [one.channel for one in await journal.notifications.strays(["ops"])] == ["other"]
+
+
+async def test_what_is_critical_is_looked_at_however_much_waits(journal: Journal) -> None:
+    """Beyond the rows that are looked at, too."""
+    grave = msgspec.structs.replace(numbered(1), severity="critical")
+    await keep(journal, *(row(number) for number in range(OPEN_AT_ONCE + 20)), row(5000, bulletin=grave))
+    queue = await journal.notifications.queue("ops")
+    assert "n05000" in {one.id for one in queue.rows}
+    assert queue.oldest_at == NOW
 
 
 async def test_reminders_give_way_to_what_is_newer(journal: Journal) -> None:

@@ -19,7 +19,7 @@ FALLS = Outward(fallback="other", patience=Duration(60))
 
 def row(**changed: object) -> Queued:
     """A row that was told a second ago and not tried yet."""
-    plain = Queued(id="n1", at=NOW - 1000, kind="firing", thread="i1", state="waiting", due_at=NOW - 1000)
+    plain = Queued("n1", NOW - 1000, "firing", "warning", "i1", "waiting", due_at=NOW - 1000)
     return plain._replace(**changed)  # type: ignore[arg-type]
 
 
@@ -83,6 +83,18 @@ def test_a_resolve_never_overtakes_its_firing() -> None:
     step = next_step([firing, resolved, other], Standing(failures=1), RULES, NOW)
     assert isinstance(step, Send)
     assert step.row.id == "c"
+
+
+def test_what_is_critical_does_not_wait_behind_a_hundred_warnings() -> None:
+    """A channel carries only so many a minute; but within its own thread even a critical one waits its turn."""
+    warnings = [row(id=f"w{number}", at=NOW - 5000 + number, thread=f"t{number}") for number in range(100)]
+    grave = row(id="grave", severity="critical", thread="t-grave")
+    step = next_step([*warnings, grave], Standing(), RULES, NOW)
+    assert isinstance(step, Send)
+    assert step.row.id == "grave"
+    step = next_step([*warnings, grave._replace(thread="t0")], Standing(), RULES, NOW)
+    assert isinstance(step, Send)
+    assert step.row.id == "w0"
 
 
 def test_a_test_goes_past_everything_and_is_tried_once() -> None:

@@ -41,6 +41,7 @@ class Queued(NamedTuple):
     id: str
     at: int
     kind: str
+    severity: str
     thread: str
     state: str
     due_at: int = 0
@@ -52,7 +53,7 @@ class Queued(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """A channel's open rows, oldest first: `length` of them in all, the oldest from `oldest_at` (ms; 0: none)."""
+    """A channel's open rows, critical ones first, then the oldest; `length` in all, from `oldest_at` on (ms; 0: none)."""
 
     rows: tuple[Queued, ...]
     length: int
@@ -127,13 +128,14 @@ class Notifications:
         later = tables.notifications.alias("later")
         replaced = exists().where(later.c.after == _table.c.id)
         columns = [_table.c[name] for name in Queued._fields if name != "replaced"]
-        first = select(*columns, replaced.label("replaced")).where(*mine).order_by(_table.c.at, _table.c.id)
+        gravest = _table.c.severity != "critical"
+        first = select(*columns, replaced.label("replaced")).where(*mine).order_by(gravest, _table.c.at, _table.c.id)
         size = select(func.count(), func.min(_table.c.at)).where(*mine)
 
         def work(connection: Connection) -> Queue:
             rows = tuple(Queued(*row) for row in connection.execute(first.limit(OPEN_AT_ONCE)))
             if len(rows) < OPEN_AT_ONCE:
-                return Queue(rows, len(rows), rows[0].at if rows else 0)
+                return Queue(rows, len(rows), min((row.at for row in rows), default=0))
             length, oldest = connection.execute(size).one()
             return Queue(rows, length, oldest or 0)
 
@@ -237,7 +239,13 @@ def _name(connection: Connection, notification: str) -> str:
 def _row(one: Notification) -> dict[str, Any]:
     row = {name: getattr(one, name) for name in Notification.__struct_fields__ if name != "bulletin"}
     told = one.bulletin
-    row |= {"kind": told.kind, "incident": told.incident, "thread": told.thread, "bulletin_id": told.id}
+    row |= {
+        "kind": told.kind,
+        "severity": told.severity,
+        "incident": told.incident,
+        "thread": told.thread,
+        "bulletin_id": told.id,
+    }
     return row | {"bulletin": json.dumps(msgspec.to_builtins(told), ensure_ascii=False)}
 
 

@@ -134,6 +134,7 @@ notifications = Table(
     Column("at", BigInteger, nullable=False),
     Column("channel", Text, nullable=False),
     Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
     Column("incident", Text, nullable=False),
     Column("thread", Text, nullable=False),
     Column("bulletin_id", Text, nullable=False),
@@ -310,7 +311,7 @@ MIGRATIONS = (
     """,
     """
     CREATE TABLE notifications (
-        id TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL,
+        id TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL,
         incident TEXT NOT NULL, thread TEXT NOT NULL, bulletin_id TEXT NOT NULL, state TEXT NOT NULL, due_at BIGINT NOT NULL,
         attempts INTEGER NOT NULL, claimed_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, why TEXT NOT NULL,
         receipt TEXT NOT NULL, "after" TEXT NOT NULL, unsure BOOLEAN NOT NULL, bulletin TEXT NOT NULL);

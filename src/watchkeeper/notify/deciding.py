@@ -30,6 +30,7 @@ QUICK = 60
 LONGEST_AWAY = 300_000
 """While looks fail that have gone well before, an attempt would fail too, and hold up the lane: one in so many ms will do."""
 MINUTE = 60_000
+TEST = "a test"
 TEST_LIFE = 120_000
 """A test that nobody waits for any more is not sent."""
 
@@ -89,14 +90,15 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def next_step(rows: Sequence[Queued], standing: Standing, rules: Outward, now: int) -> Step:
-    """What to do next with a channel's open rows, oldest first.
+    """What to do next with a channel's open rows.
 
-    Of each thread only the oldest may go, so that no "resolved" overtakes its "firing"; a test goes before all else.
+    Of each thread only the oldest may go, so that no "resolved" overtakes its "firing". What is critical goes before what is
+    not, since a channel carries only so many a minute; a test goes before all else.
     """
     threads: set[str] = set()
     soonest = Wait(0, "nothing waits")
     send: Send | None = None
-    for row in sorted(rows, key=lambda row: row.kind != "test"):
+    for row in sorted(rows, key=lambda row: (row.kind != "test", row.at, row.id)):
         is_test = row.kind == "test"
         step = _test(row, now) if is_test else decide(row, standing, rules, now, leads=row.thread not in threads)
         if not is_test:
@@ -104,7 +106,8 @@ def next_step(rows: Sequence[Queued], standing: Standing, rules: Outward, now: i
         if isinstance(step, (GiveUp, FallBack)):
             return step
         if isinstance(step, Send):
-            send = send or step
+            if send is None or (send.row.severity != "critical" and step.row.severity == "critical" and send.why != TEST):
+                send = step
         elif step.until and (not soonest.until or step.until < soonest.until):
             soonest = step
     return send or soonest
@@ -219,4 +222,4 @@ def _test(row: Queued, now: int) -> Step:
         return GiveUp(row, row.why)
     if now - row.at > TEST_LIFE:
         return GiveUp(row, "the hub was away while it waited")
-    return Send(row, "a test")
+    return Send(row, TEST)
