@@ -210,8 +210,9 @@ def main() -> None:
         noise.look()
         rows = []
         for question in QUESTIONS:
-            firsts = []
-            for _ in range(3):
+            firsts: list[float] = []
+            began = time.perf_counter()
+            while len(firsts) < 5 or (len(firsts) < 41 and time.perf_counter() - began < SECONDS):
                 store.forget_read()
                 before = time.process_time()
                 ours(store, question, day.end)

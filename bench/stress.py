@@ -111,7 +111,8 @@ async def measure(  # noqa: PLR0915  # one measurement, from its beginning to it
     found |= {"done": tally.done, "rate": tally.done / seconds, "cpu_us": cpu / max(tally.done, 1) * 1e6}
     found["errors"] = sum(tally.errors.values())
     found["starved"] = watch.told(0).starved / seconds
-    for name, histogram in (("lag", floor.tallies.lag.histogram), ("latency", tally.latency.histogram)):
+    lag = floor.tallies.lag.histogram or floor.tallies.lag_starved.histogram  # a machine too busy for any clean moment
+    for name, histogram in (("lag", lag), ("latency", tally.latency.histogram)):
         if histogram is not None:
             found |= {f"{name}_{share}": histogram.quantile(share) / 1e3 for share in (0.5, 0.99, 0.999)}
             found[f"{name}_n"] = histogram.total
@@ -178,6 +179,7 @@ def number(pattern: str, text: str) -> float:
 def nginx() -> Iterator[tuple[str, Path]]:
     """A file of 128 bytes, served from the first core; its address."""
     folder = Path(tempfile.mkdtemp(prefix="watchkeeper-bench-"))
+    folder.chmod(0o755)  # nginx' workers are somebody else
     (folder / "html").mkdir()
     (folder / "html" / "f").write_bytes(b"x" * 128)
     port = 18_300 + os.getpid() % 500

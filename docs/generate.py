@@ -355,8 +355,8 @@ def metrics() -> str:
     parts.append(f"## Servers' own figures\n\n{listed(scraping.FAMILIES)}")
     parts.append(f"## The agent itself\n\n{listed((*itself.FAMILIES, *standing.LINK_FAMILIES, *rounds.FAMILIES))}")
     parts.append(
-        "## The hub itself\n\nRead them at `/metrics` or draw them: `watchkeeper_machine_up{machine}`, "
-        "`watchkeeper_machine_seen_timestamp_seconds{machine}`, `watchkeeper_hub_*` (what it took, its cost, open pages) and "
+        "## The hub itself\n\nRead them at `/metrics` or draw them: `watchkeeper_machine_up{machine}` (in PromQL "
+        'also `up{job="node",instance}`), `watchkeeper_machine_seen_timestamp_seconds{machine}`, `watchkeeper_hub_*` (what it took, its cost, open pages) and '
         "`watchkeeper_store_*` (what the store holds and costs). Of [remote write](../remote-write.md), received and handed on:\n\n"
         + listed(REMOTE_FAMILIES)
         + "\nOf the [judge](../alerts.md), and what it knows of machines:\n\n"

@@ -49,14 +49,14 @@ class Pen:
         self._timer: asyncio.TimerHandle | None = None
 
     def ring(self, line: Line) -> None:
-        """See `line.Wire`."""
+        """See `line.Bell`."""
         self._now.append(line)
         if not self._is_due:
             self._is_due = True
             self._loop.call_soon(self._write)
 
     def ring_later(self, line: Line) -> None:
-        """See `line.Wire`."""
+        """See `line.Bell`."""
         self._later.append(line)
         if not self._is_due and self._timer is None:
             self._is_due = True
@@ -95,8 +95,6 @@ class Connection(Framed):
         "greeting",
         "line",
         "relay",
-        "ring",
-        "ring_later",
     )
 
     def __init__(
@@ -119,9 +117,7 @@ class Connection(Framed):
         self.relay = relay
         self.figures = figures
         self.greeting: Greeting | None = Greeting(identity, time.monotonic(), certificate)
-        self.line = Line(self, figures, address)
-        self.ring = pen.ring
-        self.ring_later = pen.ring_later
+        self.line = Line(self, pen, figures, address)
         self._greetings = greetings
         self._callers = callers
         self._is_caller = False

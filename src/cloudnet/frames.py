@@ -37,7 +37,8 @@ class Framed(WSListener):
         """Nothing has come yet."""
         self.is_shaken = False
         """Whether the handshake was ever done."""
-        self._assembler = Assembler(MESSAGE_BYTES)
+        self._assembler: Assembler | None = None
+        """Of the message that has begun; most come in one frame and need none."""
         self._transport: WSTransport | None = None
         self._is_closing = False
 
@@ -80,7 +81,7 @@ class Framed(WSListener):
             return  # picows reads on for a moment when it has refused a frame
         try:
             is_plain = frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
-            if is_plain and kind == _BINARY and not self._assembler.kind:
+            if is_plain and kind == _BINARY and self._assembler is None:
                 self._take(frame.get_payload_as_bytes())
             elif (whole := self._joined(transport, frame)) is not None:
                 (self._take_text if whole[0] == TEXT else self._take)(whole[1])
@@ -94,7 +95,12 @@ class Framed(WSListener):
         kind = frame.msg_type
         reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
         if kind in _OPCODES:
-            return self._assembler.take(_OPCODES[kind], frame.get_payload_as_bytes(), fin=frame.fin, reserved=reserved)
+            if self._assembler is None:
+                self._assembler = Assembler(MESSAGE_BYTES)
+            whole = self._assembler.take(_OPCODES[kind], frame.get_payload_as_bytes(), fin=frame.fin, reserved=reserved)
+            if whole is not None:
+                self._assembler = None
+            return whole
         if reserved:
             raise Broken(Close.MALFORMED, "a reserved bit is set, and no extension was agreed on")
         if kind == _PING:

@@ -28,8 +28,8 @@ class Origin(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """The connection underneath a `Line`."""
+class Bell(Protocol):
+    """Who writes for all lines, once a turn of the event loop."""
 
     def ring(self, line: Line) -> None:
         """Something is to be written this turn."""
@@ -38,6 +38,10 @@ class Wire(Protocol):
     def ring_later(self, line: Line) -> None:
         """Something is to be written soon, with other things if there are any."""
         ...
+
+
+class Wire(Protocol):
+    """The connection underneath a `Line`."""
 
     def end(self, close: int, code: str, why: str) -> None:
         """Say goodbye and close."""
@@ -61,6 +65,7 @@ class Line:
 
     __slots__ = (
         "address",
+        "bell",
         "clogged_at",
         "figures",
         "out",
@@ -74,9 +79,10 @@ class Line:
         "wire",
     )
 
-    def __init__(self, wire: Wire, figures: Figures, address: str = "") -> None:
+    def __init__(self, wire: Wire, bell: Bell, figures: Figures, address: str = "") -> None:
         """`address`: where the client is, for the log."""
         self.wire = wire
+        self.bell = bell
         self.figures = figures
         self.address = address
         self.session: Session | None = None
@@ -87,28 +93,31 @@ class Line:
         self.pages = 0
         """Pages of searches that wait to be written."""
         self.pending = 0
-        """Messages of this client's that are not settled yet."""
+        """Messages of this client's that it was not told of yet."""
         self.paused = False
-        """Whether it is not read because of `pending`, or because its client reads nothing itself."""
+        """Whether it is not read because of what is `unsettled`, or because its client reads nothing itself."""
         self.clogged_at = 0.0
         """Since when its client has not taken what was written; 0 when it takes it."""
+
+    @property
+    def unsettled(self) -> int:
+        """Messages of this client's that may still be lost."""
+        return self.pending - len(self.safe)
 
     def say(self, packet: FromServer) -> None:
         """Have a packet written this turn."""
         self.out.append(packet)
         if not self.rung:
             self.rung = True
-            self.wire.ring(self)
+            self.bell.ring(self)
 
     def accept(self, seq: int) -> None:
         """See `Origin`; told in one packet with the others of this turn, or of a few milliseconds when much is going on."""
-        self.pending -= 1
-        self.figures.accepted += 1
+        if not self.safe and not self.rung:
+            self.bell.ring_later(self)
+        self.safe.append(seq)
         if self.paused:
             self.relieve()
-        self.safe.append(seq)
-        if not self.rung and len(self.safe) == 1:
-            self.wire.ring_later(self)
 
     def reject(self, seq: int, code: str, why: str) -> None:
         """See `Origin`."""
@@ -120,7 +129,7 @@ class Line:
 
     def relieve(self) -> None:
         """Read on once half of what was too much is settled, and the client reads."""
-        if self.session is None or (not self.clogged_at and self.pending <= self.session.limits.under_way >> 1):
+        if self.session is None or (not self.clogged_at and self.unsettled <= self.session.limits.under_way >> 1):
             self.paused = False
             self.wire.proceed()
 
@@ -130,6 +139,8 @@ class Line:
         self.pages = 0
         out, safe = self.out, self.safe
         if safe:
+            self.pending -= len(safe)
+            self.figures.accepted += len(safe)
             out.append(Accepted(tuple(safe)))
             safe.clear()
         elif not out:

@@ -163,7 +163,10 @@ class Relay:
     # -- packets ------------------------------------------------------------------------------------
 
     def take(self, line: Line, message: bytes) -> None:
-        """One WebSocket message of a logged-in client, packet by packet; raises Refused for what ends the connection."""
+        """One WebSocket message of a logged-in client, packet by packet; raises Refused for what ends the connection.
+
+        The busiest passage beside `Session.forward`: what most messages need stands here, `_relay` does the rest.
+        """
         packets = from_client(message)
         session = line.session
         if session is None:
@@ -171,22 +174,41 @@ class Relay:
         now, at = time.monotonic(), time.time_ns() // 1_000_000
         session.heard = now
         session.pinged = False
-        messages = 0
-        for packet in packets:
-            kind = type(packet)
-            if kind is Send:
-                messages += 1
-                self._relay(line, session, packet, now, at)  # type: ignore[arg-type]  # kind says so
-            elif kind is Ack:
-                self._taken(session, packet.position, now)  # type: ignore[union-attr]
-            elif kind is Leave:
-                self.leave(line)
-                line.wire.end(Close.LEFT, Code.LEFT, "as you wish")
-                return
-            else:
-                self.figures.packets[kind.__name__] += 1
-                messages += self._asking.take(line, session, packet)
-        wait = session.allowance.take(messages or 1, now)  # acknowledgements and empty messages are not free either
+        sender, routes, most = session.key, self._routes, self.limits.body_bytes
+        before, size, forwarded, asked = line.seq, 0, 0, 0
+        try:
+            for packet in packets:
+                if type(packet) is Send:
+                    seq, body = line.seq + 1, packet.body
+                    if packet.seq != seq or len(packet.id) != ID_BYTES or len(packet.to) != KEY_BYTES:
+                        raise _unfit(packet, seq)
+                    line.seq = seq
+                    line.pending += 1
+                    size += len(body)
+                    target = routes.get(packet.to)
+                    if (
+                        target is not None
+                        and len(body) <= most
+                        and target.forward(sender, packet.id, at, packet.to, body, line, seq, now)
+                    ):
+                        forwarded += 1
+                    else:
+                        self._relay(line, sender, packet, now, at)
+                elif type(packet) is Ack:
+                    self._taken(session, packet.position, now)
+                elif type(packet) is Leave:
+                    self.leave(line)
+                    line.wire.end(Close.LEFT, Code.LEFT, "as you wish")
+                    return
+                else:
+                    self.figures.packets[type(packet).__name__] += 1
+                    asked += self._asking.take(line, session, packet)
+        finally:
+            self.figures.received += line.seq - before
+            self.figures.received_bytes += size
+            self.figures.forwarded += forwarded
+        # acknowledgements and empty messages are not free either
+        wait = session.allowance.take(line.seq - before + asked or 1, now)
         if wait or line.clogged_at or line.pending > self.limits.under_way:
             self._hold_back(line, wait)
 
@@ -210,7 +232,7 @@ class Relay:
         if wait:
             self.figures.paused[Code.TOO_FAST] += 1
             line.wire.pause(wait)
-        if line.pending > self.limits.under_way and not line.paused:
+        if line.unsettled > self.limits.under_way and not line.paused:
             self.figures.paused[Code.TOO_MANY] += 1
             line.paused = True
             line.wire.pause(float("inf"))
@@ -221,28 +243,13 @@ class Relay:
 
     # -- messages -----------------------------------------------------------------------------------
 
-    def _relay(self, line: Line, session: Session, send: Send, now: float, at: int) -> None:
-        seq = line.seq = line.seq + 1
-        if send.seq != seq:
-            raise Refused(f"message {send.seq} came where {seq} was due", Code.OUT_OF_ORDER)
-        if len(send.id) != ID_BYTES or len(send.to) != KEY_BYTES:
-            raise Refused("a message's id has 16 bytes, its recipient's key 32", Code.MALFORMED)
-        line.pending += 1
-        body, figures = send.body, self.figures
-        figures.received += 1
-        figures.received_bytes += len(body)
-        if len(body) > self.limits.body_bytes:
-            self.keeping.drop(
-                line, send.seq, Code.TOO_BIG, f"a body of {len(body)} bytes is over the limit of {self.limits.body_bytes}"
-            )
-            return
-        target = self._routes.get(send.to)
-        if target is not None and target.forward(session.key, send.id, at, send.to, body, line, seq, now):
-            figures.forwarded += 1
-            return
-        if target is None and self.elsewhere is not None and self.elsewhere.carry(line, session.key, send, at):
-            return
-        self.keep_or_pass(line, session.key, send, now, at)
+    def _relay(self, line: Line, sender: bytes, send: Send, now: float, at: int) -> None:
+        """A message that is too long, or whose recipient is not here, or cannot be sent to right away."""
+        if len(send.body) > self.limits.body_bytes:
+            why = f"a body of {len(send.body)} bytes is over the limit of {self.limits.body_bytes}"
+            self.keeping.drop(line, send.seq, Code.TOO_BIG, why)
+        elif send.to in self._routes or self.elsewhere is None or not self.elsewhere.carry(line, sender, send, at):
+            self.keep_or_pass(line, sender, send, now, at)
 
     def keep_or_pass(self, origin: Origin, sender: bytes, send: Send, now: float, at: int, row: int = 0) -> None:
         """A message whose recipient cannot be reached right away: to the mailbox, or back with the reason.
@@ -387,6 +394,13 @@ class Relay:
         for session in self.attendance.sessions.values():
             self.keeping.park(session)
         await self.mailbox.flush()
+
+
+def _unfit(send: Send, seq: int) -> Refused:
+    """Why a message ends its connection."""
+    if send.seq != seq:
+        return Refused(f"message {send.seq} came where {seq} was due", Code.OUT_OF_ORDER)
+    return Refused("a message's id has 16 bytes, its recipient's key 32", Code.MALFORMED)
 
 
 def _wall() -> int:

@@ -73,6 +73,8 @@ class Session:
 
     __slots__ = (
         "_flying",
+        "_most_bytes",
+        "_most_flights",
         "allowance",
         "backlog",
         "deadline",
@@ -101,6 +103,7 @@ class Session:
         self.key = key
         self.limits = limits
         self._flying = flying
+        self._most_flights, self._most_bytes = limits.under_way, limits.mailbox_bytes >> 3
         self.allowance = Bucket(0, 0, now)
         """What its client may say; the relay gives it one that outlives sessions, else coming back would renew it."""
         self.epoch = os.urandom(EPOCH_BYTES)
@@ -209,9 +212,7 @@ class Session:
             if line.clogged_at and not row:
                 return False
             self._flying.add(self)
-        elif not row and (
-            line.clogged_at or len(flights) >= self.limits.under_way or self.flight_bytes >= self.limits.mailbox_bytes >> 3
-        ):
+        elif not row and (line.clogged_at or len(flights) >= self._most_flights or self.flight_bytes >= self._most_bytes):
             return False
         position = self.position = self.position + 1
         deliver = Deliver(position, sender, identity, at, to, body)
@@ -220,7 +221,7 @@ class Session:
         line.out.append(deliver)  # as `line.say`
         if not line.rung:
             line.rung = True
-            line.wire.ring(line)
+            line.bell.ring(line)
         return True
 
     def take(self, position: int) -> list[Flight]:
@@ -233,7 +234,7 @@ class Session:
         kept: list[Flight] = []
         flights = self.flights
         while flights and (flight := flights[0]).deliver.position <= position:
-            del flights[0]
+            flights.popleft()
             self.flight_bytes -= len(flight.deliver.body)
             if flight.origin is not None:
                 flight.origin.accept(flight.seq)

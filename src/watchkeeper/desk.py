@@ -112,6 +112,8 @@ class Hub:
     async def tell_people(self, bulletin: Bulletin, channels: tuple[str, ...]) -> None:
         """Put a message into the outbox; a route that names no channel means all of them."""
         await self.office.tell(bulletin, channels)
+        if not self.office.channels:
+            logger.warning("%s: %s (there is no [channel.NAME], so nobody is told)", bulletin.kind, bulletin.title)
 
     async def order(self, action: Action) -> Outcome:
         """Deliver an order and wait for its outcome; see `Desk.order`."""

@@ -24,6 +24,10 @@ STREAM = "5s"
 MACHINE = "_hub"
 """The machine under which the hub keeps its own stream: no agent can have this name."""
 
+MACHINE_UP = Family("watchkeeper_machine_up", "gauge", "Whether the machine's agent is connected.")
+UP = Family("up", "gauge", "The same with `job` and `instance`, under the name that rules and dashboards have for it.")
+"""Kept in the store alone: on a page of figures it would be taken for what its reader says of the page."""
+
 _FLEET = {
     "frames": "Frames taken from agents.",
     "samples": "Samples in the frames taken.",
@@ -97,7 +101,7 @@ def hub_figures(fleet: Fleet, store: msgspec.Struct | object, listeners: int) ->
     up = [(_labels(machine=one.machine.name), float(fleet.link(one.machine.name) is not None)) for one in machines]
     seen = [(_labels(machine=one.machine.name), one.seen_at / 1000) for one in machines]
     figures = [
-        Figure(Family("watchkeeper_machine_up", "gauge", "Whether the machine's agent is connected."), up),
+        Figure(MACHINE_UP, up),
         Figure(Family("watchkeeper_machine_seen_timestamp_seconds", "gauge", "When the agent last spoke."), seen),
         _one("watchkeeper_hub_live_pages", "gauge", "Pages that follow the live stream.", listeners),
         _one("watchkeeper_hub_cpu_seconds_total", "counter", "CPU time of the hub.", time.process_time()),
@@ -112,11 +116,18 @@ def hub_figures(fleet: Fleet, store: msgspec.Struct | object, listeners: int) ->
 
 
 def hub_frame(figures: Sequence[Figure], at: int) -> tuple[Dictionary, Frame]:
-    """The same as a layout and a frame for the store."""
-    series = tuple(Series(figure.family.name, labels) for figure in figures for labels, _ in figure.values)
-    layout = dictionary(series, tuple(figure.family for figure in figures))
-    values = array("d", (value for figure in figures for _, value in figure.values))
+    """The same as a layout and a frame for the store, with `UP` of every machine."""
+    up = [_up(*pair) for figure in figures if figure.family is MACHINE_UP for pair in figure.values]
+    told = [*figures, Figure(UP, up)]
+    series = tuple(Series(figure.family.name, labels) for figure in told for labels, _ in figure.values)
+    layout = dictionary(series, tuple(figure.family for figure in told))
+    values = array("d", (value for figure in told for _, value in figure.values))
     return layout, Frame(STREAM, layout.id, at, values.tobytes())
+
+
+def _up(labels: Labels, value: float) -> tuple[Labels, float]:
+    machine = dict(labels)["machine"]
+    return _labels(machine=machine, instance=machine, job="node"), value
 
 
 def _one(name: str, kind: str, about: str, value: float) -> Figure:

@@ -36,7 +36,7 @@ def test_bash_completes_verbs_and_servers(hub, environ, tmp_path) -> None:
     done = subprocess.run(
         [bash, "-c", ask], env=environ | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["restart resume", "web"], done.stderr
+    assert done.stdout.splitlines() == ["restart resume restore", "web"], done.stderr
 
 
 def test_names_are_every_server(hub, cli, capsys) -> None:

@@ -53,4 +53,6 @@ def test_settled_messages_are_counted_and_let_a_client_be_read_again() -> None:
     assert wire.is_paused
     wire.line.reject(2, "c", "w")
     assert not wire.is_paused
-    assert (figures.accepted, figures.rejected) == (1, 1)
+    assert (wire.line.unsettled, wire.line.pending) == (2, 3)
+    wire.line.drain()
+    assert (figures.accepted, figures.rejected, wire.line.pending) == (1, 1, 2)

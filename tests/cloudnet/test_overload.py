@@ -211,7 +211,7 @@ async def test_when_the_loop_is_late_newcomers_are_refused(tmp_path: Path) -> No
     async with cloud(tmp_path, lag_seconds=0.3) as here, unharmed(here):
 
         async def is_closed() -> bool:
-            time.sleep(0.4)  # noqa: ASYNC251  # the very fault: somebody holds the event loop up
+            time.sleep(0.6)  # noqa: ASYNC251  # the very fault: somebody holds the event loop up
             return (await here.figures())["cloud_ready"] == 0
 
         async def is_open() -> bool:

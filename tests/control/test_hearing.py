@@ -81,7 +81,9 @@ async def test_one_that_works_is_busy_and_left_alone(tmp_path: Path) -> None:
         await asyncio.to_thread(moody.spoil, "/work/1.5")
         await one.until(lambda: one.told(K.SERVER_BUSY), "it to be seen as busy")
         assert one.status().liveness == "busy"
-        assert "is at work" in one.status().liveness_why
+        assert one.told(K.SERVER_BUSY)[0].facts["reason"] in {"working", "starved"}, (
+            "the latter on a machine without a CPU to spare"
+        )
         await one.until(lambda: one.told(K.SERVER_LIVES), "it to be well again")
         assert one.pid() == first
         assert not one.told(K.SERVER_HUNG)

@@ -8,8 +8,14 @@ import pytest
 
 from rigs.faults import CASES, Case, agent_killed, play, why_not
 
+QUICK = {"killed", "stopped", "deaf", "both_killed"}
+"""What the quick suite does too; the whole matrix is for `dev.py test-all` and `dev.py faults`."""
+ROWS = [
+    pytest.param(case, id=case.run.__name__, marks=[] if case.run.__name__ in QUICK else [pytest.mark.long]) for case in CASES
+]
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.run.__name__)
+
+@pytest.mark.parametrize("case", ROWS)
 def test_what_must_come_of_a_fault_does(case: Case, tmp_path: Path) -> None:
     """The fault is done to a real `up` with real servers, and what the row promises happens."""
     if why := why_not(case):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rigs.delivery import Talker, channel, count, killed_again_and_again
+from rigs.delivery import Talker, channel, count, killed_again_and_again, outages
 from rigs.mouthpiece import STEPS
 from rigs.receivers import Hook, MailServer
 
@@ -37,3 +37,12 @@ async def test_a_hub_killed_at_any_step_loses_nothing(tmp_path: Path, kills: int
             assert found.copies <= kills
             if kills >= 30:
                 assert found.share < 0.01
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_an_outage_of_a_minute_loses_nothing(tmp_path: Path) -> None:
+    """Away, hanging, 503, 451, cut off, redirected, ten megabytes: all arrives, in order; copies only where it was taken."""
+    for case, found in await outages(tmp_path, 60, 30):
+        assert (found.lost, found.other_keys, found.out_of_order) == (0, 0, 0), case.does
+        assert found.copies == (2 if case.name in {"hook-after", "hook-cuts"} else 0), case.does

@@ -12,13 +12,15 @@ import random
 import re
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from rigs.mouthpiece import STEPS
-from rigs.receivers import Hook, MailServer, Receiver
+from rigs.receivers import Fault, Hook, MailServer, Receiver
 
 MOUTHPIECE = Path(__file__).with_name("mouthpiece.py")
 
@@ -93,7 +95,8 @@ class Talker:
         """By SIGKILL, if it lives."""
         if self._hub is not None:
             if self._hub.returncode is None:
-                os.kill(self._hub.pid, signal.SIGKILL)  # not by Popen, which would reap it before the loop can
+                with suppress(ProcessLookupError):  # it is dead, and the loop does not know yet
+                    os.kill(self._hub.pid, signal.SIGKILL)  # not by Popen, which would reap it before the loop can
             await self._hub.wait()
 
     async def stop(self) -> None:
@@ -205,3 +208,65 @@ def channel(name: str, receiver: Receiver, more: str = "") -> str:
         f'[channel.{name}]\nkind = "email"\nhost = "127.0.0.1"\nport = {receiver.port}\nsecurity = "none"\n'
         f'sender = "w@example.org"\nto = ["a@example.org"]\nper_minute = 6000\n{more}\n'
     )
+
+
+class Case:
+    """A receiver and what it does."""
+
+    def __init__(self, name: str, receiver: Receiver, does: str, fault: Fault = "", some: tuple[Fault, ...] = ()) -> None:
+        self.name = name
+        self.receiver = receiver
+        self.does = does
+        self.fault = fault
+        self.receiver.faults = list(some)
+
+    @property
+    def away(self) -> bool:
+        """Whether it is not there at all during the outage."""
+        return self.does.startswith("away")
+
+
+def cases(seconds: float) -> list[Case]:
+    """Receivers that are away or fail for so long, and such that fail now and then."""
+    return [
+        Case("plain", Hook(), "takes all"),
+        Case("hook-away", Hook(), f"away for {seconds:.0f} s"),
+        Case("mail-away", MailServer(), f"away for {seconds:.0f} s"),
+        Case("hook-503", Hook(), f"503 to all for {seconds:.0f} s", "unavailable"),
+        Case("hook-hangs", Hook(), f"hangs for {seconds:.0f} s, looks too", "hang"),
+        Case("mail-451", MailServer(), f"451 for {seconds:.0f} s", "before"),
+        Case("hook-500", Hook(), "500 to three messages, looks are well", some=("before",) * 3),
+        Case("hook-after", Hook(), "500 after it took two", some=("after", "after")),
+        Case("hook-cuts", Hook(), "cuts off two answers", some=("cut", "cut")),
+        Case("hook-slow", Hook(), "answers ten after 0.5 s", some=("slow",) * 10),
+        Case("hook-big", Hook(), "answers five with 10 MB", some=("big",) * 5),
+        Case("hook-odd", Hook(), "redirects, answers garbage", some=("redirect", "garbage")),
+    ]
+
+
+async def outages(folder: Path, seconds: float, pairs: int) -> list[tuple[Case, Count]]:
+    """All receivers at once: well, then away or failing, then well again."""
+    every = cases(seconds)
+    async with AsyncExitStack() as stack:
+        for case in every:
+            await stack.enter_async_context(case.receiver.running())
+        short = 'timeout = "2s"'
+        talker = Talker(folder, "".join(channel(case.name, case.receiver, short) for case in every))
+        stack.push_async_callback(talker.die)  # however it ends
+        await talker.live()
+        for case in every:
+            case.receiver.up_at = 0.0
+            case.receiver.fault = case.fault
+            if case.away:
+                await case.receiver.down()
+        await talk(talker, [case.name for case in every], pairs)
+        await asyncio.sleep(seconds)
+        for case in every:
+            case.receiver.fault = ""
+            if case.away:
+                await case.receiver.up()
+            elif case.fault:
+                case.receiver.up_at = time.time()
+        await talker.settle()
+        await talker.stop()
+        return [(case, count(case.receiver, talker.told)) for case in every]

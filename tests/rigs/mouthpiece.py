@@ -99,7 +99,7 @@ def main(config: str, data: str, step: str = "", count: str = "1") -> None:
         say("ready")
 
     hub.open_office = kept  # type: ignore[assignment]
-    hub.run(load(Path(config)), Path(data), "127.0.0.1:0", next_free=False, announce=announce)
+    hub.run(lambda: load(Path(config)), Path(data), "127.0.0.1:0", next_free=False, announce=announce)
 
 
 if __name__ == "__main__":

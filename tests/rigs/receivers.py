@@ -1,7 +1,6 @@
 """Receivers of messages that can be made to fail as real ones do: a webhook's, and a mail server.
 
-Both keep what they took, with its key, and when. `down` frees the port, so that connections are refused; `up` takes the same
-again.
+Both keep what they took, with its key, and when. After `down` connections are refused; `up` listens at the same place again.
 """
 
 from __future__ import annotations
@@ -10,8 +9,10 @@ import asyncio
 import contextlib
 import email
 import email.policy
+import socket
 import ssl
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
@@ -47,6 +48,7 @@ class Receiver:
         self.up_at = 0.0
         self.when_taken: Callable[[], None] = lambda: None
         self._server: asyncio.Server | None = None
+        self._held: socket.socket | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
     @property
@@ -65,6 +67,16 @@ class Receiver:
             for writer in self._open:
                 writer.transport.abort()
             self._server = None
+            self._held = socket.socket()  # bound and not listening: it refuses, and nobody else takes the port meanwhile
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._held.bind(("127.0.0.1", self.port))
+            weakref.finalize(self, self._held.close)
+
+    def let_go(self) -> None:
+        """Free the port, to listen on it or for good."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     async def up(self) -> None:
         """Be there."""
@@ -78,6 +90,7 @@ class Receiver:
             yield
         finally:
             await self.down()
+            self.let_go()
 
 
 class Hook(Receiver):
@@ -97,6 +110,7 @@ class Hook(Receiver):
 
     async def up(self) -> None:
         """Listen."""
+        self.let_go()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
         self.up_at = time.time()
@@ -118,6 +132,8 @@ class Hook(Receiver):
         request, body = found
         if request.method != b"POST":
             self.heads += 1
+            if self.fault == "hang":
+                await reader.read()
             status = 503 if self.fault == "unavailable" else 405
             writer.write(b"HTTP/1.1 %d x\r\ncontent-length: 0\r\n\r\n" % status)
             return
@@ -201,6 +217,7 @@ class MailServer(Receiver):
 
     async def up(self) -> None:
         """Listen."""
+        self.let_go()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._protocol, "127.0.0.1", self.port, ssl=self.tls if self.implicit else None)
         self.port = self._server.sockets[0].getsockname()[1]

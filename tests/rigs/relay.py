@@ -27,17 +27,17 @@ class ScriptedWire:
     """Remembers what it was asked; what a line had to say is read by `said`."""
 
     def __init__(self, figures: Figures | None = None) -> None:
-        self.line = Line(self, figures or Figures(), "test")
+        self.line = Line(self, self, figures or Figures(), "test")
         self.asked: list[str] = []
         self.closed: tuple[int, str] | None = None
         self.is_paused = False
 
     def ring(self, line: Line) -> None:
-        """See `line.Wire`."""
+        """See `line.Bell`."""
         self.asked.append("ring")
 
     def ring_later(self, line: Line) -> None:
-        """See `line.Wire`."""
+        """See `line.Bell`."""
         self.asked.append("ring later")
 
     def end(self, close: int, code: str, why: str) -> None:

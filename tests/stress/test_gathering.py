@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ def row(second: int, operation: str = "a", stage: int = 0, *, done: int = 1, **m
 
 def tick(second: int, *rows: talk.Row) -> talk.Tick:
     """A worker's word on a second."""
-    return talk.Tick(Health(second, 0, cpu=0.1), drained(0.1), None, list(rows), 1.0)
+    return talk.Tick(Health(second, 0, cpu=0.1), drained(0.1), None, list(rows), 1.0, True)
 
 
 Make = Callable[..., tuple[Gathering, Recording, list[tuple[int, Moment]]]]
@@ -91,6 +92,17 @@ def test_a_worker_that_is_late_does_not_hold_the_others_up(gathering: Make) -> N
     assert [(one.second, one.done) for one in Record(recording.folder).windows()] == [(0, 1), (0, 1)]
     assert len(found.stage(0).moments) == 1
     assert len(moments) == 1
+
+
+def test_a_part_of_a_second_does_not_complete_it(gathering: Make) -> None:
+    """A stage ends within a second: the rest of that second belongs to the same moment."""
+    found, recording, moments = gathering(1)
+    found.take(0, msgspec.structs.replace(tick(0, row(0, done=2)), whole=False), 0.4)
+    found.write(0)
+    assert list(Record(recording.folder).windows()) == []
+    found.take(0, tick(0, row(0, done=3)), 1.0)
+    found.write(1)
+    assert [moment.done for _, moment in moments] == [5]
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -148,6 +160,19 @@ def test_what_was_never_answered_is_in_a_moments_percentiles(gathering: Make) ->
     found.write(0)
     assert moments[0][1].p95 == float("inf")
     assert moments[0][1].p50 == pytest.approx(0.005, rel=0.01)
+
+
+def test_starved_moments_do_not_decide(gathering: Make) -> None:
+    """A second's p95 is of what ended while the generator had its processor, where that is enough to tell."""
+    found, _, moments = gathering(1)
+    slow = {"latency": drained(*[5.0] * 30, *[400.0] * 20), "starved": drained(*[400.0] * 20)}
+    found.take(0, tick(0, row(0, done=50, **slow)), 1.0)
+    few = {"latency": drained(*[5.0] * 5, *[400.0] * 45), "starved": drained(*[400.0] * 45)}
+    found.take(0, tick(1, row(1, done=50, **few)), 2.0)
+    found.write(2)
+    assert moments[0][1].p95 == pytest.approx(0.005, rel=0.01)
+    assert moments[0][1].p99 == pytest.approx(0.4, rel=0.01)
+    assert moments[1][1].p95 == pytest.approx(0.4, rel=0.01)
 
 
 def test_nothing_grows_with_time(gathering: Make, monkeypatch: pytest.MonkeyPatch) -> None:

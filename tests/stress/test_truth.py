@@ -1,4 +1,4 @@
-"""The truth, found: servers whose knee, stall, loss and freeze are known, at full length, beside tools that wait."""
+"""The truth, found: servers whose knee, stall, loss and freeze are known, at full length, beside a tool that waits."""
 
 from __future__ import annotations
 
@@ -60,8 +60,11 @@ async def test_the_knee_of_one_clerk_is_within_a_tenth_three_times_of_three(tmp_
     assert record.run.knees[0].sustained == pytest.approx(true, rel=0.1)
 
 
-async def test_a_stall_of_one_second_in_ten_beside_tools_that_wait(tmp_path: Path) -> None:
-    """A tenth of all that is due finds the server stalled: p95 is half a second. wrk and hey see a p99 of near nothing."""
+async def test_a_stall_of_one_second_in_ten_beside_a_tool_that_waits(tmp_path: Path) -> None:
+    """A tenth of all that is due finds the server stalled: p95 is half a second. hey sees a p99 of near nothing.
+
+    wrk 4 sees it as well: it adds what it has not measured, by the gaps that it would have expected.
+    """
     with known_server("stall", every=10, stall=1) as url:
         text = 'connections = 8\n[[phase]]\nkind = "constant"\nrate = 500\nlasts = "20s"\n'
         record = await whole_run(text, url, tmp_path)
@@ -71,11 +74,6 @@ async def test_a_stall_of_one_second_in_ten_beside_tools_that_wait(tmp_path: Pat
         assert due.quantile(0.99) / 1e9 == pytest.approx(0.9, abs=0.1)
         assert due.quantile(0.85) / 1e9 < 0.05
         assert service.quantile(0.99) / 1e9 < 0.1
-        if shutil.which("wrk"):
-            said = await run("wrk", "-t1", "-c8", "-d20s", "--latency", url)
-            found = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
-            assert found
-            assert float(found[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]] < 0.1
         if shutil.which("hey"):
             said = await run("hey", "-z", "20s", "-c", "8", url)
             found = re.search(r"99%+ in ([\d.]+) secs", said)

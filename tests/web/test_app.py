@@ -187,14 +187,16 @@ async def test_alive_and_ready_need_no_sign_in(web) -> None:
 
 
 async def test_metrics_in_both_formats(web) -> None:
-    """The newest figures and the hub's own come as text or as OpenMetrics, by what is asked for."""
+    """The newest figures and the hub's own come as text or as OpenMetrics, by what is asked for; `up` is the reader's own."""
     web.desk.store.put(web.series("node_load1"), web.desk.now(), 0.5)
+    web.desk.store.put(web.series("up"), web.desk.now(), 1.0)
     async with web.client() as client:
         plain = await client.get("/metrics")
         fancy = await client.get("/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
     assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert re.search(r'^# TYPE node_load1 gauge\nnode_load1\{machine="alpha"\} 0\.5 \d{13}$', plain.text, re.MULTILINE)
     assert "watchkeeper_hub_pages 0" in plain.text
+    assert not re.search(r"^up\b", plain.text + fancy.text, re.MULTILINE)
     assert fancy.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert fancy.text.endswith("# EOF\n")
 

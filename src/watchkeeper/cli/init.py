@@ -11,11 +11,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from watchkeeper.cli.console import is_person, say
 from watchkeeper.cli.exits import OK
 from watchkeeper.cli.options import SYSTEM_CONFIG
 from watchkeeper.cli.settings import read, read_document
+from watchkeeper.control import Driver
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.survey import look
 from watchkeeper.survey.found import Found
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         raise Refused(f"{target} is there already and is left as it is: --print shows what would be written", code="exists")
     found = look(connect=not args.no_connect)
     chosen = list(found) if args.yes or args.show or not is_person() else _choose(found)
-    text = proposal(chosen)
+    text = proposal(chosen, drivers=_drivers())
     if args.show:
         print(text, end="")
         return OK
@@ -46,6 +48,11 @@ def run(args: argparse.Namespace) -> int:
     named = "" if target == SYSTEM_CONFIG or target == Path.cwd() / "watchkeeper.toml" else f" --config {target}"
     say(args, f"  next: read it, then `watchkeeper{named} up`, or `watchkeeper{named} service install`")
     return OK
+
+
+def _drivers() -> frozenset[str]:
+    """The drivers that a configuration may name."""
+    return frozenset(one if isinstance(one, str) else str(one.__struct_config__.tag) for one in get_args(Driver))
 
 
 def _target(args: argparse.Namespace) -> Path:

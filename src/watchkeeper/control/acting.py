@@ -81,7 +81,8 @@ class Acting:
         try:
             async with asyncio.timeout(RUNNING_SECONDS):
                 await server.wait_until(
-                    lambda: server.process not in {None, before} or (server.idle and server.process is not before)
+                    # Settled alone: a process is there before it is told that it runs.
+                    lambda: server.idle and server.process is not before and server.life.state is not ServerState.STARTING
                 )
         except TimeoutError:
             pass

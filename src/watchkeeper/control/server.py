@@ -88,9 +88,12 @@ class KeptServer:
         self._moved = asyncio.Condition()
         self._watch: asyncio.Task[None] | None = None
 
-    def give(self, given: lifecycle.Input) -> None:
-        """Put in one input; it takes effect soon."""
-        self._inputs.append(given)
+    def give(self, given: lifecycle.Input, *, first: bool = False) -> None:
+        """Put in one input; it takes effect soon, after those that wait already unless it is to be the `first`."""
+        if first:
+            self._inputs.appendleft(given)
+        else:
+            self._inputs.append(given)
         self._rung.set()
 
     def status(self) -> ServerStatus:

@@ -18,12 +18,13 @@ from watchkeeper.control import ServerSettings, lifecycle
 from watchkeeper.control.conditions import unmet
 from watchkeeper.control.lifecycle import ALIVE
 from watchkeeper.control.logfile import LogFile
+from watchkeeper.control.opening import opened, within
 from watchkeeper.control.order import levels
 from watchkeeper.control.parentage import Found, Process, Told
 from watchkeeper.control.process import parent
 from watchkeeper.control.runfile import RunFile
 from watchkeeper.control.server import KeptServer
-from watchkeeper.errors import Failed, Refused
+from watchkeeper.errors import Refused
 from watchkeeper.model import Action, Event, EventKind, Outcome, ServerState, ServerStatus, Severity, new_id
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,6 @@ SETTLED_SECONDS = 0.5
 """A start has succeeded once the server has lived so long."""
 START_SECONDS = 60.0
 STOP_MARGIN_SECONDS = 5.0
-PARENT_SECONDS = 1.0
-"""The pause before whoever forks servers is asked for again."""
 LOOK_SECONDS = 0.5
 """How often it is looked whether what a server waits for holds."""
 ROTATE_SECONDS = 5.0
@@ -83,7 +82,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Keep everything until cancelled; the servers' processes then go on without us (`stop_all` ends them first)."""
-        self._take_over(await self._found())
+        self._take_over(await opened(self._parent, lambda why: self._tell(EventKind.KEEPER_LOST, why, "critical")))
         self._taken_over.set()
         async with asyncio.TaskGroup() as group:
             self._group = group
@@ -236,30 +235,13 @@ class Supervisor:
         if server.settings.autostart and not server.resumed and server.life.state not in ALIVE:
             server.give(lifecycle.Start(why))
         if paused := self._paused(server.name):
-            server.give(lifecycle.Pause(paused))
+            server.give(lifecycle.Pause(paused), first=True)  # before what happened meanwhile has its consequences
         elif server.life.paused:
             server.give(lifecycle.Resume("its pause ended while no agent was there"))
 
-    async def _found(self) -> list[Found]:
-        """What earlier agents have left, once there is a parent for it."""
-        told = ""
-        while True:
-            try:
-                return await self._parent.open()
-            except Failed as fault:
-                if fault.why != told:
-                    self._tell(EventKind.KEEPER_LOST, f"no server can be started: {fault.why}; it is tried again", "critical")
-                told = fault.why
-                await asyncio.sleep(PARENT_SECONDS)
-
     async def _knows(self, seconds: float) -> bool:
         """Whether it is known what runs, within so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._taken_over.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await within(seconds, self._taken_over.wait())
 
     def _take_over(self, found: list[Found]) -> None:
         """Go on where an earlier agent was; what runs and is not configured any more is stopped."""
@@ -404,12 +386,7 @@ class Supervisor:
 
     @staticmethod
     async def _bounded(server: KeptServer, settled: Callable[[], bool], seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await server.wait_until(settled)
-        except TimeoutError:
-            return False
-        return True
+        return await within(seconds, server.wait_until(settled))
 
     def _outcome(self, action: Action, *, ok: bool, text: str) -> Outcome:
         return Outcome(action.id, milliseconds(self._clock.wall()), ok, text)

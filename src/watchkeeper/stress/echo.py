@@ -6,6 +6,7 @@ Run as ``python -m watchkeeper.stress.echo KIND``: it prints its port and ends w
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import Any
 
@@ -77,6 +78,7 @@ async def _websocket() -> asyncio.Server:
 
 async def main(kind: str) -> None:
     """Serve until standard input ends."""
+    logging.disable()  # clients that go while they are answered are nobody's business here
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     waiting = loop.run_in_executor(None, sys.stdin.read)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +22,17 @@ from watchkeeper.stress.pace import SHORTEST, Alarm
 from watchkeeper.stress.run import LATE, Stage
 from watchkeeper.stress.schedule import Mix, Schedule, hits
 from watchkeeper.stress.tallies import Tallies
+from watchkeeper.stress.waiting import Waiting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WAITING = 100_000
-"""Due hits that may wait for a free lane at one worker; beyond it they are dropped at once, so that memory stays bounded."""
 GRACE = 1.0
 """Seconds after a stage's end in which what is due and waiting may still start."""
 ASK_AGAIN = 0.1
 """Seconds before a user (closed model) tries again where nobody answers at all."""
+TURNS = 4095
+"""Users' operations are chosen so many, and one, ahead, and then over again (a mask: a power of two, less one)."""
 CLOSE_SECONDS = 0.5
 """How long a lane may take to say goodbye."""
 BEAT = 0.02
@@ -51,7 +52,7 @@ class Floor:
         self.lanes: list[Lane] = []
         self.keeper = Keeper(self, self.loop)
         self.tallies = Tallies()
-        self.waiting: deque[tuple[Tally, int]] = deque()
+        self.waiting = Waiting()
         self.connected = 0
         self.stage: Stage | None = None
         self.is_over = True
@@ -74,6 +75,8 @@ class Floor:
         self._next = 0
         self._end = 0
         self._is_closed = False
+        self._own: list[Tally] = []
+        self._index = 0
         self._users_waiting = 0
         self._swept = 0.0
 
@@ -162,9 +165,9 @@ class Floor:
 
     def begin(self, stage: Stage, at: int, over: Callable[[], None]) -> None:
         """Run a stage from the instant `at` (ns); `over` is called when it schedules nothing any more."""
-        self._drop_waiting(at)  # of an earlier stage: its time is over, and so is its load
+        self.waiting.drop(at, self.clock())  # of an earlier stage: its time is over, and so is its load
         self.stage, self._over, self.is_over = stage, over, False
-        self.tallies.begin(stage.index, self._operations)
+        self._own, self._index = self.tallies.begin(stage.index, self._operations), stage.index
         self._end = at + int(stage.seconds * 1e9)
         self._is_closed = stage.model == "closed"
         self.free = self._free_closed if self._is_closed else self._free_open
@@ -175,7 +178,7 @@ class Floor:
         if self._is_closed:
             users = (stage.users - self._worker + self._workers - 1) // self._workers
             self._chunks, self._due, self._next = iter(()), [], 0
-            self._chosen = mix.choose(0, 1, 4096).tolist()
+            self._chosen = mix.choose(self._worker, self._workers, TURNS + 1).tolist()
             for _ in range(users):
                 self.loop.call_later(lead, self._user)
             self._alarm.set(self._end)
@@ -199,14 +202,14 @@ class Floor:
         """Stop, and end everything that is under way."""
         self.stop()
         self._known.clear()
-        self._drop_waiting(self.clock())
+        self.waiting.drop(self.clock(), self.clock())
         for lane in list(self.lanes):
             self.keeper.retire(lane)
             lane.cut(Code.ABORTED)
 
     def has_drained(self, stage: int) -> bool:
         """Whether a stage schedules nothing, and all of it has ended."""
-        if stage == self._index and (not self.is_over or self.waiting):
+        if stage == self._index and (not self.is_over or self.waiting.hits):
             return False
         return not self.tallies.is_under_way(stage)
 
@@ -225,14 +228,14 @@ class Floor:
         before = now - self._timeout
         for lane in self.lanes:
             lane.sweep(before)
-        if self.waiting and (self.waiting[0][1] < before or (self.is_over and now > self._end + int(GRACE * 1e9))):
-            self._drop_waiting(now if self.is_over and now > self._end + int(GRACE * 1e9) else before)
+        is_late = self.is_over and now > self._end + int(GRACE * 1e9)
+        self.waiting.drop(now if is_late else before, now)
 
     # -- the open model -------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Start everything that is due."""
-        clock, free, due, chosen, mine = self.clock, self._free_lanes, self._due, self._chosen, self.tallies.own
+        clock, free, due, chosen, mine = self.clock, self._free_lanes, self._due, self._chosen, self._own
         lags, at, end = self.tallies.lag.values.append, self._next, len(self._due)
         while True:
             now = clock()
@@ -268,15 +271,12 @@ class Floor:
         if self._nobody and not self.connected:
             tally.begin()
             tally.fail(self._nobody, now - intended)
-        elif len(self.waiting) < WAITING:
-            self.waiting.append((tally, intended))
         else:
-            tally.dropped += 1
-            tally.gave_up(now - intended)
+            self.waiting.add(tally, intended, now)
 
     def _free_open(self, lane: Lane, tally: Tally, now: int) -> None:  # as the closed model has it
         """An operation has ended: the next one that waits, or rest."""
-        waiting = self.waiting
+        waiting = self.waiting.hits
         while waiting and lane.room:
             tally, intended = waiting.popleft()
             tally.begin()
@@ -333,7 +333,7 @@ class Floor:
 
     def _choose(self) -> Tally:
         self._next += 1
-        return self.tallies.own[self._chosen[(self._next * self._workers + self._worker) & 4095]]
+        return self._own[self._chosen[self._next & TURNS]]
 
     def _start_user(self, lane: Lane, now: int) -> None:
         tally = self._choose()
@@ -348,17 +348,20 @@ class Floor:
         """An operation has ended: its user thinks, or begins the next."""
         if tally.stage == self._index and now < self._end and not self.is_over:
             think = self._thinks[tally.operation]
-            if not think and lane.room:
-                self._start_user(lane, now)
+            if not think and lane.room:  # as `_start_user`, without a call more: this is as hot as it gets
+                self._next = turn = self._next + 1
+                tally = self._own[self._chosen[turn & TURNS]]
+                tally.scheduled += 1
+                tally.started += 1
+                tally.unended += 1
+                lane.start(tally, now, now)
+                if lane.room and not lane.listed:
+                    self._offer(lane, now)
                 return
             self.loop.call_later(think, self._user)
         self._offer(lane, now)
 
     # -- leaves ---------------------------------------------------------------------------------------
-
-    @property
-    def _index(self) -> int:
-        return self.stage.index if self.stage else 0
 
     def _offer(self, lane: Lane, now: int) -> None:
         """A lane has room: to whoever waits, else it waits itself."""
@@ -390,10 +393,3 @@ class Floor:
     def _cut_all(self) -> None:
         for lane in list(self.lanes):
             lane.cut(Code.CUT)
-
-    def _drop_waiting(self, before: int) -> None:
-        now = self.clock()
-        while self.waiting and self.waiting[0][1] < before:
-            tally, intended = self.waiting.popleft()
-            tally.dropped += 1
-            tally.gave_up(now - intended)

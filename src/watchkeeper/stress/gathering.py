@@ -12,7 +12,7 @@ from collections.abc import Callable
 from watchkeeper.stress import talk
 from watchkeeper.stress.health import Gate
 from watchkeeper.stress.histogram import Histogram, poured
-from watchkeeper.stress.objective import Totals, tally
+from watchkeeper.stress.objective import NEEDED, Totals, tally
 from watchkeeper.stress.record import Recording
 from watchkeeper.stress.recovery import Moment
 from watchkeeper.stress.run import Happening, Window
@@ -116,7 +116,8 @@ class Gathering:
         running = max(touched, default=None)
         if running is not None and running in self.stages:
             self.stages[running].gate.see(tick.health, lag, lag_starved, tick.part)
-        self._newest[worker] = max(self._newest[worker], tick.health.second)
+        if tick.whole:
+            self._newest[worker] = max(self._newest[worker], tick.health.second)
 
     def write(self, second: int, *, everything: bool = False) -> None:
         """Write what is complete: up to the second that all have told of, or that lies `PATIENCE` before `second`."""
@@ -186,6 +187,11 @@ class Gathering:
             one.errors, one.dropped = window.errors, window.dropped
             unanswered += one.unanswered
         p50, p95, p99 = (_with_unanswered(scratch, unanswered, share) for share in (0.5, 0.95, 0.99))
+        for pending in rows:
+            for part in pending.parts.get("starved", ()):
+                poured(scratch, part, sign=-1)
+        if scratch.total >= NEEDED["p95"]:
+            p95 = _with_unanswered(scratch, unanswered, 0.95)
         scratch.clear()
         moment = Moment(second, due, done, failed, p95, p50, p99)
         if stage in self.stages and (due or done or failed):

@@ -165,11 +165,11 @@ class Recorder:
         return drained
 
 
-def poured(into: Histogram, drained: tuple[bytes, bytes] | None) -> None:
-    """Count what `Recorder.drain` gave, in another process."""
+def poured(into: Histogram, drained: tuple[bytes, bytes] | None, sign: int = 1) -> None:
+    """Count what `Recorder.drain` gave, in another process; with a `sign` of -1 it is taken away again."""
     if drained is not None:
         places, counts = np.frombuffer(drained[0], "<u2"), np.frombuffer(drained[1], "<u4")
-        into.add(places.astype(np.intp), counts.astype(np.int64))
+        into.add(places.astype(np.intp), sign * counts.astype(np.int64))
 
 
 def place(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -23,7 +23,10 @@ LAST = 5
 
 
 class Moment(NamedTuple):
-    """One second of a stage: starts due, operations done, failed or dropped ones; latencies in seconds (NaN: none)."""
+    """One second of a stage: starts due, operations done, failed or dropped ones; latencies in seconds (NaN: none).
+
+    `p95` is of moments in which the generator did not wait for a processor, where there are enough: it decides.
+    """
 
     second: int
     scheduled: int

@@ -101,10 +101,10 @@ class Staging:
         seconds = await self._over(stage, began)
         following = course.at_once(self._course, self.results, stage)
         began_after = self._begin(following, 0) if following is not None else 0.0
-        await self._settle(stage, began, seconds, "")
+        await self._settle(stage, began, seconds, "", alone=following is None)
         if following is not None:
             seconds = await self._over(following, began_after)
-            await self._settle(following, began_after, seconds, self._is_cut_short)
+            await self._settle(following, began_after, seconds, self._is_cut_short, alone=True)
         self._stage = None
 
     def _begin(self, stage: Stage, lead: int) -> float:
@@ -130,12 +130,12 @@ class Staging:
             raise Abort(f"the workers did not end the stage {stage.name} in time: this machine is too busy")
         return desk.now - began if self._is_cut_short else stage.seconds
 
-    async def _settle(self, stage: Stage, began: float, seconds: float, cut_short: str) -> None:
-        """Wait until everything that it has started has ended, and judge it."""
+    async def _settle(self, stage: Stage, began: float, seconds: float, cut_short: str, *, alone: bool) -> None:
+        """Wait until everything that it has started has ended, and judge it. `alone`: no other stage runs meanwhile."""
         desk = self._desk
         totals, workers = desk.gathering.stage(stage.index), len(desk.crew.members)
         drained = await desk.wait(lambda: len(totals.settled) == workers, drain_seconds(float(self._course.plan.timeout)))
-        desk.gathering.write(int(desk.now) + 1, everything=True)
+        desk.gathering.write(int(desk.now), everything=alone)  # another one's second is not cut in two
         self._end(stage, totals, began, seconds, drained=drained, cut_short=cut_short)
         desk.gathering.forget(stage.index)
 
@@ -223,11 +223,12 @@ class Staging:
     def _baseline(self) -> Baseline | None:
         """What the last baseline was like."""
         for result in reversed(self.results):
-            if result.stage.kind in phases.BASELINES and "p95" in result.ended.quantiles:
-                ended = result.ended
+            ended = result.ended
+            p95 = ended.clean.get("p95", ended.quantiles.get("p95"))
+            if result.stage.kind in phases.BASELINES and p95 is not None:
                 failed = sum(ended.errors.values()) + ended.dropped
                 usual = failed / ended.scheduled if ended.scheduled else 0.0
-                return recovery.baseline(ended.quantiles["p95"], result.p95s, max(0.001, 2 * usual))
+                return recovery.baseline(p95, result.p95s, max(0.001, 2 * usual))
         return None
 
     def _say(self, text: str) -> None:

@@ -106,13 +106,14 @@ class Row(Said, tag=66):
 
 
 class Tick(Said, tag=67):
-    """A second is over, or a stage is. `part`: seconds that it covers."""
+    """A second is over (`whole`), or a stage begins, is over or settled. `part`: seconds that it covers."""
 
     health: Health
     lag: Drained
     lag_starved: Drained
     rows: list[Row]
     part: float
+    whole: bool = False
 
 
 class Over(Said, tag=68):

@@ -26,11 +26,12 @@ class Tallies:
         self._marked = 0
         self._settled = -1
 
-    def begin(self, stage: int, operations: Sequence[Operation]) -> None:
-        """A stage begins."""
+    def begin(self, stage: int, operations: Sequence[Operation]) -> list[Tally]:
+        """A stage begins; its tallies by operation."""
         self.idle = Tally(stage, -1, "")
         self.own = [Tally(stage, number, one.name) for number, one in enumerate(operations)]
         self.all += [self.idle, *self.own]
+        return self.own
 
     def mark(self, *, starved: bool) -> None:
         """Since the last call the generator was `starved`, or was not: call it often, and before `fold_long`."""

@@ -105,7 +105,7 @@ class Worker:
         if self._connecting:
             self._look_at_connections()
         if self._now_second() != self._second:
-            self.tell()
+            self.tell(whole=True)
             self.floor.tallies.forget()
         while self._draining and self.floor.has_drained(self._draining[0]):
             stage = self._draining.pop(0)
@@ -113,8 +113,8 @@ class Worker:
             self.tell()
             self.say(talk.Settled(stage))
 
-    def tell(self) -> None:
-        """Everything seen since the last time, as of the second that it began in."""
+    def tell(self, *, whole: bool = False) -> None:
+        """Everything seen since the last time, as of the second that it began in; `whole`: that second is over."""
         second, now = self._second, self.floor.clock()
         rows = []
         self.floor.tallies.mark(starved=self.watch.look())
@@ -125,9 +125,9 @@ class Worker:
         health = self.watch.told(max(second, 0))
         health.connections = self.floor.connected
         health.in_flight = self.floor.tallies.in_flight
-        health.waiting = len(self.floor.waiting)
+        health.waiting = len(self.floor.waiting.hits)
         lag, lag_starved = self.floor.tallies.drain_lags()
-        self.say(talk.Tick(health, lag, lag_starved, rows, (now - self._told_at) / 1e9))
+        self.say(talk.Tick(health, lag, lag_starved, rows, (now - self._told_at) / 1e9, whole))
         self._told_at = now
         self._second = self._now_second()
 

@@ -85,7 +85,10 @@ def _keeper(root: Path, pid: int, port: Port) -> tuple[str, ...]:
     if not pid:
         return ("port", str(port.number))
     unit, container = _group(root, pid)
-    return ("in", container or unit) if container or unit else ("program", _path(root, pid) or str(pid))
+    if container or unit:
+        return ("in", container or unit)
+    # One interpreter runs many servers: what it was started with tells them apart.
+    return ("program", _path(root, pid) or str(pid), _text(root, pid, "cmdline"))
 
 
 def _found(root: Path, held: list[tuple[int, Port]], containers: Mapping[str, str]) -> Found:

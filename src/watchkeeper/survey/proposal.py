@@ -19,15 +19,17 @@ HEAD = """\
 """
 
 
-def proposal(found: Sequence[Found], *, machine: str = "", period: str = "5s") -> str:
-    """The whole file. `machine` empty: the host's name, as it is now and will be."""
+def proposal(
+    found: Sequence[Found], *, machine: str = "", period: str = "5s", drivers: frozenset[str] = frozenset({"systemd", "docker"})
+) -> str:
+    """The whole file. `machine` empty: the host's name, as it is now and will be. `drivers`: which of them may be proposed."""
     parts = [HEAD]
     if machine:
         parts.append(f"[machine]\nname = {_text(machine)}\n")
     parts.append(f"[agent]\nperiod = {_text(period)}                        # how often figures are read\n")
     if not found:
         parts.append(NOTHING)
-    parts += [_server(one) for one in found]
+    parts += [_server(one, drivers) for one in found]
     return "\n".join(parts)
 
 
@@ -43,13 +45,13 @@ NOTHING = """\
 """
 
 
-def _server(one: Found) -> str:
+def _server(one: Found, drivers: frozenset[str]) -> str:
     known = KNOWN.get(one.program)
     title = known.title if known else one.program or "somebody's server"
     where = ", ".join(f"{port.address}:{port.number}" for port in one.ports[:6])
     more = f" and {len(one.ports) - 6} more" if len(one.ports) > 6 else ""
     lines = [f"# {title}{f' ({one.path})' if one.path else ''}, on {where}{more}"]
-    kept = _kept(one)
+    kept = _kept(one, drivers)
     table = f"server.{one.name}.probe" if kept else f"probe.{one.name}"
     lines += kept or _unkept(one)
     probe = _probe(one, known)
@@ -61,11 +63,11 @@ def _server(one: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _kept(one: Found) -> list[str]:
+def _kept(one: Found, drivers: frozenset[str]) -> list[str]:
     """The table of a server that somebody keeps; empty when nobody does."""
-    if one.unit:
+    if one.unit and "systemd" in drivers:
         how = ['driver = "systemd"', f"unit = {_text(one.unit)}"]
-    elif one.container:
+    elif one.container and "docker" in drivers:
         how = ['driver = "docker"', f"container = {_text(one.container)}"]
     else:
         return []
@@ -73,6 +75,8 @@ def _kept(one: Found) -> list[str]:
 
 
 def _unkept(one: Found) -> list[str]:
+    if keeper := one.unit or one.container:
+        return [f"# {keeper} keeps it; it is asked whether it answers."]
     return [
         "# Nobody keeps it alive, as far as can be seen; it is asked whether it answers. To have it kept, stop it, and then:",
         f"# [server.{one.name}]",

@@ -37,6 +37,10 @@ class HttpLane(asyncio.Protocol):
         self._write: Callable[[bytes], None] | None = None
         self._parser: Any = None
         self._head: bytes | None = None
+        self._whole = self._code = 0
+        """Answers that the parser has found in what came last, the status of the last one,"""
+        self._stays = True
+        """and whether the connection stays after it."""
         self._tally: Tally = floor.idle
         self._intended = self._began = self._step_began = 0
         self._steps: list[Script] = []
@@ -53,13 +57,13 @@ class HttpLane(asyncio.Protocol):
         self._tally = tally
         self._intended = intended
         self._began = self._step_began = now
-        self._steps = self._requests.scripts[tally.operation]
+        self._steps = steps = self._requests.scripts[tally.operation]
         self._at = 0
         self._serial += 1
         if self._write is None:
             self._floor.spawn(self._dial(), "http connection")
         else:
-            self._send(self._steps[0])
+            self._send(steps[0])
 
     async def connect(self) -> None:
         """See `Lane`."""
@@ -116,7 +120,7 @@ class HttpLane(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # a stream's
         self._write = transport.write  # type: ignore[attr-defined]
         self._parser = httptools.HttpResponseParser(self)
-        self._head = None
+        self._head, self._whole = None, 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side has closed it, or broken it: with an answer that ends there, or too early."""
@@ -127,7 +131,8 @@ class HttpLane(asyncio.Protocol):
         if self.room or self._is_dialling:
             return
         if exc is None and head is not None and b"\r\n\r\n" in head and not _FRAMED.search(head.partition(b"\r\n\r\n")[0]):
-            self.on_message_complete()  # neither a length nor chunks: the end of the connection ends the answer (RFC 9112, 6.3)
+            self._whole, self._stays, self._code = 1, False, self._parser.get_status_code()
+            self._answered()  # neither a length nor chunks: the end of the connection ends the answer (RFC 9112, 6.3)
         else:
             self._fail(of_socket(exc), "the connection ended before the answer was whole")
 
@@ -161,41 +166,38 @@ class HttpLane(asyncio.Protocol):
         except httptools.HttpParserCallbackError as fault:  # a mistake of ours: it must not pass for the server's
             raise fault.__context__ or fault from None
         except httptools.HttpParserError as fault:
-            if not self.room:
+            if not self._whole:
                 self._fail(Code.PROTOCOL, str(fault))
-
-    def on_headers_complete(self) -> None:
-        """An answer to HEAD has no body, whatever its headers say."""
-        if self._step.is_head:
-            self.on_message_complete()
+                return
+        if self._whole:
+            self._answered()
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
-        now = self._clock()
-        if self.room:  # a second answer to one question
-            self._floor.idle.count("unexpected")
-            self._hang_up()
-            return
+        """An answer is whole. What follows from it waits until the parser is done with what has come."""
         parser = self._parser
-        self._head = None
         code = parser.get_status_code()
-        if code < 200:  # informational: the answer is still to come (RFC 9110, 15.2)
-            return
-        if not parser.should_keep_alive() or self._requests.closes or self._step.is_head:
+        if code >= 200:  # else informational: the answer is still to come (RFC 9110, 15.2)
+            self._whole += 1
+            self._code = code
+            self._stays = parser.should_keep_alive()  # which it forgets at the next word
+
+    def _answered(self) -> None:
+        """The answer is there; go on."""
+        now = self._clock()
+        whole, self._whole, self._head = self._whole, 0, None
+        code = self._code
+        if whole > 1:  # more than one answer to one question
+            self._floor.idle.count("unexpected", whole - 1)
+        if whole > 1 or not self._stays or self._requests.closes or self._step.is_head:
             self._hang_up()
         if code not in self._step.ok:
             self._fail(status(code), f"{code} to {self._step.requests[0][:200].decode('latin-1')}", keep=True)
-        elif len(self._steps) > 1 and not self._advance(now):
-            return
-        else:
-            self._done(now)
-
-    def _done(self, now: int) -> None:
-        self.room = 1
-        tally = self._tally
-        tally.took(now - self._intended)
-        tally.served(now - self._began)
-        self._floor.free(self, tally, now)
+        elif len(self._steps) == 1 or self._advance(now):
+            self.room = 1
+            tally = self._tally
+            tally.took(now - self._intended)
+            tally.served(now - self._began)
+            self._floor.free(self, tally, now)
 
     def _advance(self, now: int) -> bool:
         """A step of a sequence has ended well; whether it was the last."""
@@ -203,12 +205,11 @@ class HttpLane(asyncio.Protocol):
         self._at += 1
         if self._at == len(self._steps):
             return True
-        loop = asyncio.get_running_loop()
         if self._step.think:
             self._is_thinking = True
-            loop.call_later(self._step.think, self._go_on, self._serial)
-        else:  # not within the parser, which is still at the answer before
-            loop.call_soon(self._go_on, self._serial)
+            asyncio.get_running_loop().call_later(self._step.think, self._go_on, self._serial)
+        else:
+            self._go_on(self._serial)
         return False
 
     def _go_on(self, serial: int) -> None:
@@ -234,12 +235,17 @@ class HttpLane(asyncio.Protocol):
 
 
 class AttentiveLane(HttpLane):
-    """One that looks at headers and bodies: for cookies, and for texts that must be there."""
+    """One that looks at headers and bodies: for cookies, for texts that must be there, for answers that have no body."""
 
     def __init__(self, requests: Requests, floor: Floor, number: int) -> None:
         super().__init__(requests, floor, number)
         self._body = bytearray()
         self._jar: dict[bytes, bytes] = {}
+
+    def on_headers_complete(self) -> None:
+        """An answer to HEAD has no body, whatever its headers say."""
+        if self._step.is_head:
+            self._whole, self._stays, self._code = 1, False, self._parser.get_status_code()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a cookie; attributes do not matter on one connection to one server."""
@@ -253,18 +259,17 @@ class AttentiveLane(HttpLane):
         if self._step.contains and len(self._body) < 1 << 20:
             self._body += body
 
-    def on_message_complete(self) -> None:
-        """The answer is whole: is the text there?"""
+    def _answered(self) -> None:
         body, self._body = self._body, bytearray()
         step = self._step
-        is_wanting = step.contains and step.contains not in body and self._parser.get_status_code() in step.ok
-        if is_wanting and not self.room:
-            if not self._parser.should_keep_alive():
-                self._hang_up()
-            self._head = None
-            self._fail(Code.CORRUPT, f"{step.contains.decode()!r} is not in the answer", keep=True)
-        else:
-            super().on_message_complete()
+        is_wanting = step.contains and step.contains not in body and self._code in step.ok
+        if not is_wanting:
+            super()._answered()
+            return
+        self._whole, self._head = 0, None
+        if not self._stays:
+            self._hang_up()
+        self._fail(Code.CORRUPT, f"{step.contains.decode()!r} is not in the answer", keep=True)
 
     def _send(self, step: Script) -> None:
         if not self._jar:

@@ -40,7 +40,7 @@ class Requests:
         self._http = http
         mix = http.mix(ground.url)
         self.scripts = [[self._script(step) for step in operation.steps or (operation,)] for operation in mix]
-        self.looks_inside = http.cookies or any(one.contains for script in self.scripts for one in script)
+        self.looks_inside = http.cookies or any(one.contains or one.is_head for script in self.scripts for one in script)
 
     def lane(self, number: int, floor: Floor) -> Lane:
         """See `Maker`."""
