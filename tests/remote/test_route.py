@@ -13,7 +13,7 @@ import pytest
 
 from rigs.desk import until
 from rigs.writer import body, message, post, series
-from watchkeeper import hub as hub_room
+from watchkeeper import desk as hub_room
 from watchkeeper.clock import SystemClock
 from watchkeeper.errors import Failed
 from watchkeeper.fleet import Fleet

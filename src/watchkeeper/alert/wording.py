@@ -68,7 +68,7 @@ def slope(trend: Trend, kind: str) -> str:
     with np.errstate(all="ignore"):
         slopes = (values[other] - values[one]) / (times[other] - times[one])
     found = float(np.median(slopes[np.isfinite(slopes)])) if np.isfinite(slopes).any() else 0.0
-    spread = float(np.max(np.abs(values))) or 1.0
+    spread = float(np.quantile(np.abs(values), 0.9)) or 1.0
     if abs(found) < spread * 0.001:
         return "level over the last hour"
     return f"{'rising' if found > 0 else 'falling'} by {shown(abs(found), kind)} an hour"
