@@ -29,7 +29,7 @@ def record(folder: Path, run: Run = RUN) -> Recording:
     times = Histogram()
     times.take([1_000_000, 2_000_000])
     recording.window(Window(0, 0, "get", scheduled=2, started=2, done=2, latency=times.packed(), errors={"timeout": 1}))
-    recording.health(Health(0, 0, cpu=0.1, starved=True))
+    recording.health(Health(0, 0, cpu=0.1, starved=0.5))
     recording.happen(Happening(0.6, "error", "nobody answered", {"code": "timeout"}))
     recording.figures(Figures(0.9, "agent", {"process_open_fds": 7.0}))
     recording.end(Ended(0, 0.5, 3.5, scheduled=2, validity=Validity(ok=False, reasons=("why",))))
@@ -51,7 +51,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     (window,) = read.windows()
     assert (window.done, window.errors) == (2, {"timeout": 1})
     assert unpacked(window.latency).total == 2
-    assert [one.starved for one in read.health()] == [True]
+    assert [one.starved for one in read.health()] == [0.5]
     assert [one.facts for one in read.events()] == [{"code": "timeout"}]
     assert [one.values for one in read.figures()] == [{"process_open_fds": 7.0}]
 

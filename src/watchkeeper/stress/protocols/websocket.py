@@ -22,8 +22,9 @@ from watchkeeper.stress.faults import Code, Failure, of_connecting
 from watchkeeper.stress.lane import Floor, Ground, Lane, Operation, Tally
 
 VARIANTS = 64
+"""Messages of changing size that are made beforehand and taken in turn."""
 NUMBER_BYTES = 16
-"""A number in hexadecimal digits: fits text and binary messages alike."""
+"""A number, in text as hexadecimal digits."""
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 
 _quiet = logging.LoggerAdapter(logging.getLogger("watchkeeper.picows"), {})
@@ -115,6 +116,7 @@ class WebSocketLane(WSListener):
         self._reads = reads
         self._clock = floor.clock
         self._kind = messages.kind
+        self._is_text = messages.settings.text
         self._transport: WSTransport | None = None
         self._turn = number << 40
         self._open: dict[bytes, tuple[Tally, int, int, bytes]] = {}
@@ -133,13 +135,12 @@ class WebSocketLane(WSListener):
             return
         self._turn = turn = self._turn + 1
         rests = messages.rests[tally.operation]
-        rest = rests[turn % len(rests)]
-        number = b"%016x" % turn
-        self._open[number] = (tally, intended, now, rest)
-        tally.sent += len(rest) + NUMBER_BYTES
-        transport = self._transport
-        if transport is not None:
-            transport.send(self._kind, number + rest)
+        number = b"%016x" % turn if self._is_text else turn.to_bytes(NUMBER_BYTES, "big")
+        message = number + rests[turn & (len(rests) - 1)]
+        self._open[number] = (tally, intended, now, message)
+        tally.sent += len(message)
+        if self._transport is not None:
+            self._transport.send(self._kind, message)
 
     async def connect(self) -> None:
         """See `Lane`."""
@@ -195,10 +196,10 @@ class WebSocketLane(WSListener):
         if found is None:
             self._push(payload, now)
             return
-        tally, intended, began, rest = found
+        tally, intended, began, message = found
         tally.received += len(payload)
-        if payload[NUMBER_BYTES:] != rest:
-            self._end(tally, intended, Code.CORRUPT, f"{len(payload)} bytes came back, not the {len(rest) + NUMBER_BYTES} sent")
+        if payload != message:
+            self._end(tally, intended, Code.CORRUPT, f"{len(payload)} bytes came back that are not the {len(message)} sent")
             return
         tally.took(now - intended)
         tally.served(now - began)

@@ -130,17 +130,19 @@ class Clients:
         arrival = self.stream(body.sender, body.recipient).arrive(body.number)
         is_right = body.is_whole and body.recipient == lane.number
         if self.tally is not None:
-            self._count(self.tally, len(packet.body), arrival, is_right=is_right)
+            self._count(self.tally, len(packet.body), arrival, is_right=is_right, again=body.intended < lane.since)
         flight = self.flights.get((body.sender, body.recipient, body.number))
         if flight is not None and arrival != "duplicate":
             self._deliver(lane, flight, body, now, is_right=is_right)
 
-    def _count(self, tally: Tally, size: int, arrival: Arrival, *, is_right: bool) -> None:
+    def _count(self, tally: Tally, size: int, arrival: Arrival, *, is_right: bool, again: bool) -> None:
+        """`again`: it was sent before its recipient's present connection; a copy of it is what the protocol allows."""
         tally.received += size
         if not is_right:
             tally.count("corrupt")
         if arrival != "new":
-            tally.count({"duplicate": "duplicated", "late": "unexpected"}.get(arrival, arrival))
+            copy = "redelivered" if again else "duplicated"
+            tally.count({"duplicate": copy, "late": "unexpected"}.get(arrival, arrival))
 
     def _deliver(self, lane: CloudLane, flight: Flight, body: Body, now: int, *, is_right: bool) -> None:
         """A message that an operation waits for has come."""
@@ -173,6 +175,8 @@ class CloudLane:
         self.reads = reads
         self.identity = Identity(seed_of(clients.ground.url, clients.ground.worker, number, 0))
         self.connection: Connection | None = None
+        self.since = 0
+        """When its present connection was made (ns)."""
         self.visits = Visits(self)
         self.watched: dict[bytes, Callable[[str], None]] = {}
         """Who is to be told that a key has come or gone."""
@@ -211,7 +215,7 @@ class CloudLane:
 
     async def connect(self) -> None:
         """See `Lane`."""
-        began = self.clock()
+        began = self.since = self.clock()
         clients = self.clients
         connection = Connection(self.identity, self._take, self._ended)
         self._seq = 0
