@@ -23,8 +23,9 @@ create table if not exists chunk(
   stream integer not null, layout integer not null,
   t0 integer not null, t1 integer not null, upto integer not null, ticks integer not null,
   blob blob not null);
-create index if not exists chunk_time on chunk(stream, t1, t0, layout);
+create index if not exists chunk_time on chunk(stream, t1, t0, layout, ticks, upto);
 """
+# The index has all that is told of a chunk, so that rows, between which blobs lie, are not read for it.
 
 FEW_STREAMS = 12
 """Up to so many are looked up one by one; for more, one walk through the file's index is quicker."""

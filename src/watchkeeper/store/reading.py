@@ -28,6 +28,7 @@ from watchkeeper.store.unpacking import Unpacking, unpack
 logger = logging.getLogger(__name__)
 
 Sample = tuple[Series, int, float]
+FOREVER = 1 << 62
 
 
 class Piece(NamedTuple):
@@ -54,6 +55,21 @@ class Rows(NamedTuple):
     times: Times
     values: Floats
     columns: tuple[int, ...]
+
+
+class Picked(dict[int, tuple[tuple[int, ...], tuple[Series, ...]]]):
+    """For one question, by layout: the columns that match and what they are; looked up once each."""
+
+    def __init__(self, finder: Finder, matchers: tuple[Matcher, ...]) -> None:
+        """Knows none yet."""
+        super().__init__()
+        self._finder = finder
+        self._matchers = matchers
+
+    def __missing__(self, number: int) -> tuple[tuple[int, ...], tuple[Series, ...]]:
+        layout, columns = self._finder.match(number, self._matchers)
+        found = self[number] = columns, self._finder.names(number, layout, columns)
+        return found
 
 
 class Amount:
@@ -120,7 +136,7 @@ class Reading:
     def series(self, matchers: Sequence[Matcher], start: int, end: int) -> list[Series]:
         """See `seams.Store.series`."""
         wanted = tuple(matchers)
-        end = end or 1 << 62
+        end = end or FOREVER
         streams = {stream.number: stream for stream in self._finder.streams(wanted)}
         layouts = {
             head.layout for one in streams.values() for head in one.heads() if head.times[-1] >= start and head.times[0] <= end
@@ -142,7 +158,8 @@ class Reading:
         How much that is, is known before any of it is unpacked or copied, and `admit` hears it.
         """
         heads = {stream.number: stream.heads() for stream in streams}
-        rows = list(self._of_heads(heads, matchers, since, end))
+        picked = Picked(self._finder, matchers)
+        rows = list(self._of_heads(heads, picked, since, end))
         size = Amount()
         for row in rows:
             size.add(row.stream, row.names, len(row.times))
@@ -150,12 +167,12 @@ class Reading:
         found: dict[int, list[Piece]] = {}
         for file in files if len(files) > 1 else ():
             with file.reading() as reader:
-                size.add_all(self._wanted(reader, heads, matchers, since, end))
+                size.add_all(self._wanted(reader, heads, picked, since, end))
         if len(files) != 1:
             admit(size.samples, size.series)
         for file in files:
             with file.reading() as reader:
-                wanted = self._wanted(reader, heads, matchers, since, end)
+                wanted = self._wanted(reader, heads, picked, since, end)
                 if len(files) == 1:  # the usual question: one look at the only file's index tells how much and where
                     size.add_all(wanted)
                     admit(size.samples, size.series)
@@ -170,32 +187,24 @@ class Reading:
         return {number: pieces for number, pieces in kept_pieces.items() if pieces}
 
     def _wanted(
-        self,
-        reader: ChunkReader,
-        heads: dict[int, tuple[Head, ...]],
-        matchers: tuple[Matcher, ...],
-        since: dict[int, int],
-        end: int,
+        self, reader: ChunkReader, heads: dict[int, tuple[Head, ...]], picked: Picked, since: dict[int, int], end: int
     ) -> list[Wanted]:
         """The chunks of a file that have matching columns, but for those whose head is still in memory."""
         found = []
+        young = {number: int(mine[0].times[0]) for number, mine in heads.items() if mine}
         for chunk in reader.among(since, end):
-            layout, columns = self._finder.match(chunk.layout, matchers)
-            mine = heads[chunk.stream]
-            if columns and not (mine and chunk.t0 >= int(mine[0].times[0])):
-                found.append(Wanted(chunk, columns, self._finder.names(chunk.layout, layout, columns)))
+            columns, names = picked[chunk.layout]
+            if columns and chunk.t0 < young.get(chunk.stream, FOREVER):
+                found.append(Wanted(chunk, columns, names))
         return found
 
-    def _of_heads(
-        self, heads: dict[int, tuple[Head, ...]], matchers: tuple[Matcher, ...], since: dict[int, int], end: int
-    ) -> Iterator[Rows]:
+    def _of_heads(self, heads: dict[int, tuple[Head, ...]], picked: Picked, since: dict[int, int], end: int) -> Iterator[Rows]:
         for number, mine in heads.items():
             for head in mine:
-                layout, columns = self._finder.match(head.layout, matchers)
+                columns, names = picked[head.layout]
                 if columns:
                     times = head.times  # before the values: the hub's loop may add a row in between
                     first, last = inside(times, since[number], end)
-                    names = self._finder.names(head.layout, layout, columns)
                     yield Rows(number, names, times[first:last], head.values[first:last], columns)
 
     def _unpacked(self, reader: ChunkReader, wanted: Sequence[Wanted], size: int) -> list[Kept | None]:
