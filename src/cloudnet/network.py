@@ -244,7 +244,7 @@ class Network:
         if target is not None and target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, origin, seq, now):
             self.relay.figures.forwarded += 1
         elif target is not None or not self.carry(origin, carry.sender, send, carry.at):
-            self.relay.keep_or_pass(origin, carry.sender, send, now, carry.at, carried.row)
+            self.relay.diverting.keep_or_pass(origin, carry.sender, send, now, carry.at, carried.row)
 
     def settle_soon(self, far: Far) -> None:
         """Have it told of what is safe at the end of this turn."""
@@ -270,7 +270,7 @@ class Network:
             self.figures["brought"] += 1
             deliver = Deliver(0, carry.sender, carry.id, carry.at, carry.to, carry.body)
             flight = Flight(deliver, far, carry.ref, time.monotonic(), 0)
-            relay.keep_brought(device, flight, carry.row, carry.expires)
+            relay.diverting.keep_brought(device, flight, carry.row, carry.expires)
             return
         self.figures["in"] += 1
         send = Send(carry.ref, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
@@ -279,7 +279,7 @@ class Network:
         if target is not None and target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, far, carry.ref, now):
             relay.figures.forwarded += 1
         elif target is not None or not self.carry(far, carry.sender, send, carry.at, carry.hops + 1):
-            relay.keep_or_pass(far, carry.sender, send, now, carry.at)
+            relay.diverting.keep_or_pass(far, carry.sender, send, now, carry.at)
 
     def _moved(self, before: Place, place: Place) -> None:
         """A peer says where a device is."""

@@ -1,12 +1,9 @@
 """The switch: every packet of a connection comes in through `take`, every message goes where its recipient is.
 
 A message to somebody present is forwarded at once and is in flight until the recipient's application has taken it; one to
-somebody
-absent, or too slow, goes to the mailbox. Its sender is told `Accepted` when it has been taken or is on the disk, so an
-acknowledged
-message outlives kill -9, and a present recipient costs no disk. Between two keys messages keep their order: once one went to
-the
-mailbox, those behind it do too, until the mailbox has been read. `asking` answers everything that is no message.
+somebody absent, or too slow, goes to the mailbox (`diverting`). Its sender is told `Accepted` when it has been taken or is on
+the disk, so an acknowledged message outlives kill -9, and a present recipient costs no disk. `asking` answers everything that
+is no message, `sweeping` does what is due once a second.
 """
 
 from __future__ import annotations
@@ -20,17 +17,18 @@ from cloudnet.asking import Asking
 from cloudnet.codec import from_client
 from cloudnet.codes import Close, Code
 from cloudnet.directory import Directory
+from cloudnet.diverting import Diverting
 from cloudnet.errors import Refused
 from cloudnet.figures import Figures
 from cloudnet.greeting import Greeting
 from cloudnet.keeping import Keeping
-from cloudnet.keys import written
 from cloudnet.limits import Bucket
-from cloudnet.line import Line, Origin
+from cloudnet.line import Line
 from cloudnet.mailbox import Mailbox
-from cloudnet.packets import ID_BYTES, KEY_BYTES, Ack, Deliver, Leave, Limits, Login, Profile, Send, Welcome
+from cloudnet.packets import ID_BYTES, KEY_BYTES, Ack, Leave, Limits, Login, Profile, Send, Welcome
 from cloudnet.presence import TAKEN_OVER, Attendance
-from cloudnet.session import DRAIN_SECONDS, KEEP_SECONDS, Flight, Session
+from cloudnet.session import Session
+from cloudnet.sweeping import Sweeping
 
 if TYPE_CHECKING:
     from cloudnet.backbone import Handover
@@ -40,9 +38,6 @@ logger = logging.getLogger(__name__)
 
 BURST_SECONDS = 2.0
 """A client may send as many messages at once as its rate allows in so many seconds."""
-
-LOOKS = 64
-"""Sessions whose deadlines are seen to in one turn of the event loop: thousands that came at once are due at once."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -75,10 +70,13 @@ class Relay:
         self.elsewhere: Network | None = None
         """The other nodes, where there are any."""
         self._routes = attendance.routes
-        self._buckets: dict[bytes, Bucket] = {}
+        self.buckets: dict[bytes, Bucket] = {}
+        """What each device may say, by key: outlives sessions, else coming back would renew it."""
         self.clogs: set[Line] = set()
         """Connections that take nothing of what is written to them."""
         self._asking = Asking(self, spawn)
+        self.diverting = Diverting(self)
+        self.sweeping = Sweeping(self)
 
     # -- connections ------------------------------------------------------------------------------
 
@@ -115,10 +113,10 @@ class Relay:
         line.say(Welcome(session.epoch, resumed, count, signature, self.limits, self.backups))
         self.attendance.ready(session, line, now, at, resumed=resumed)
         self._asking.know(session.key, at, at_once=handover is not None)
-        if session.key not in self._buckets:
+        if session.key not in self.buckets:
             rate = self.limits.messages_per_second
-            self._buckets[session.key] = Bucket(rate, rate * BURST_SECONDS, now)
-        session.allowance = self._buckets[session.key]
+            self.buckets[session.key] = Bucket(rate, rate * BURST_SECONDS, now)
+        session.allowance = self.buckets[session.key]
         session.backlog |= bool(count)
         if self.elsewhere is not None:
             self.elsewhere.reclaim(session.key)  # before anything is read, since it comes before what is read
@@ -165,7 +163,7 @@ class Relay:
     def take(self, line: Line, message: bytes) -> None:
         """One WebSocket message of a logged-in client, packet by packet; raises Refused for what ends the connection.
 
-        The busiest passage beside `Session.forward`: what most messages need stands here, `_relay` does the rest.
+        The busiest passage beside `Session.forward`: what most messages need stands here, `diverting` does the rest.
         """
         packets = from_client(message)
         session = line.session
@@ -193,7 +191,7 @@ class Relay:
                     ):
                         forwarded += 1
                     else:
-                        self._relay(line, sender, packet, now, at)
+                        self.diverting.send(line, sender, packet, now, at)
                 elif type(packet) is Ack:
                     self._taken(session, packet.position, now)
                 elif type(packet) is Leave:
@@ -241,68 +239,7 @@ class Relay:
             line.paused = True
             line.wire.pause(float("inf"))
 
-    # -- messages -----------------------------------------------------------------------------------
-
-    def _relay(self, line: Line, sender: bytes, send: Send, now: float, at: int) -> None:
-        """A message that is too long, or whose recipient is not here, or cannot be sent to right away."""
-        if len(send.body) > self.limits.body_bytes:
-            why = f"a body of {len(send.body)} bytes is over the limit of {self.limits.body_bytes}"
-            self.keeping.drop(line, send.seq, Code.TOO_BIG, why)
-        elif send.to in self._routes or self.elsewhere is None or not self.elsewhere.carry(line, sender, send, at):
-            self.keep_or_pass(line, sender, send, now, at)
-
-    def keep_or_pass(self, origin: Origin, sender: bytes, send: Send, now: float, at: int, row: int = 0) -> None:
-        """A message whose recipient cannot be reached right away: to the mailbox, or back with the reason.
-
-        `at`: when the network got it, in ms since the epoch; `row`: its place in the mailbox's order, if it has one already.
-        """
-        target = self._routes.get(send.to)
-        device = target.key if target is not None else self.device_of(send.to)
-        if device is None:
-            self.keeping.drop(origin, send.seq, Code.UNKNOWN_RECIPIENT, f"nobody here is {written(send.to)}")
-            return
-        if target is None:
-            # A profile of an earlier session: its device may be here and has not registered it again yet, or never will.
-            target = self.attendance.sessions.get(device)
-            if target is not None and target.forward(sender, send.id, at, send.to, send.body, origin, send.seq, now):
-                self.figures.forwarded += 1
-                return
-        if not send.keep and (target is None or target.line is None):
-            self.keeping.drop(
-                origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"
-            )
-            return
-        if target is not None and target.line is not None and not target.backlog:
-            for before in target.unkept():
-                if not self.keeping.keep_aside(target, before):
-                    self.keeping.drop(origin, send.seq, *self.keeping.full(device, before.size))
-                    return
-            target.backlog = True
-        flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0)
-        if target is not None and not target.can_still_read(row):
-            row = 0
-        if self.keeping.keep(device, flight, send.ttl, row=row):
-            self._put(device, target, flight)
-
-    def keep_brought(self, device: bytes, flight: Flight, row: int, expires: int) -> None:
-        """A message that another node has kept so far, with its place in the order there."""
-        target = self.attendance.sessions.get(device)
-        if target is not None:
-            row = row if target.can_still_read(row) else 0
-            if target.line is not None and not target.backlog:
-                for before in target.unkept():  # what is in flight already stays ahead of it, also when the client is lost
-                    self.keeping.keep_aside(target, before)
-            target.backlog = True
-        if self.keeping.keep(device, flight, expires=expires, row=row):
-            self._put(device, target, flight)
-
-    def _put(self, device: bytes, target: Session | None, flight: Flight) -> None:
-        """Something is in the mailbox: have it read, here or where the device is."""
-        if target is not None:
-            target.last_row = flight.row
-            self.keeping.read_on(target)
-        elif self.elsewhere is not None:
-            self.elsewhere.kept(device)
+    # -- what the parts ask ------------------------------------------------------------------------------
 
     def device_of(self, key: bytes) -> bytes | None:
         """Which device answers for a key; None for one that nobody has ever shown here."""
@@ -343,51 +280,7 @@ class Relay:
         if line.session is not None and line.session.backlog:
             self.keeping.read_on(line.session)
 
-    # -- once a second ----------------------------------------------------------------------------------
-
-    def sweep(self, now: float) -> None:
-        """See to every deadline at once; a server takes the sessions a few at a time."""
-        self.sweep_messages(now)
-        while self.sweep_sessions(now):
-            pass
-        self.forget(now)
-
-    def sweep_sessions(self, now: float) -> bool:
-        """Silent clients and windows that close, `LOOKS` of them; whether there may be more."""
-        due = self.attendance.deadlines.due(self.attendance.sessions, now, LOOKS)
-        for session in due:
-            line = session.line
-            if not session.is_overdue(now):
-                if session.wants_ping(now) and line is not None:
-                    line.wire.ping()
-                self.attendance.deadlines.watch(session)
-            elif line is not None:
-                line.wire.end(Close.DEADLINE, Code.DEADLINE, "nothing was heard of you")
-                self.lose(line)
-            else:
-                self.attendance.end(session, "left", _wall())
-        return len(due) == LOOKS
-
-    def sweep_messages(self, now: float) -> None:
-        """Messages that nobody takes, connections that are stuck."""
-        oldest = now
-        flying = self.attendance.flying
-        for session in list(flying):
-            if not session.flights:
-                flying.discard(session)
-            elif session.flights[0].at < now - KEEP_SECONDS:
-                oldest = min(oldest, session.flights[0].at)
-                self.keeping.keep_overdue(session, now)
-        for line in [line for line in self.clogs if line.session is not None and now - line.clogged_at >= DRAIN_SECONDS]:
-            line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
-            self.lose(line)
-        self.figures.oldest_under_way = now - oldest
-
-    def forget(self, now: float) -> None:
-        """Drop what is known of the rates of those who are not here and have been quiet."""
-        sessions = self.attendance.sessions
-        for key in [key for key, bucket in self._buckets.items() if key not in sessions and bucket.is_full(now)]:
-            del self._buckets[key]
+    # -- the end ------------------------------------------------------------------------------------------
 
     async def settle_everything(self) -> None:
         """Before the end: what is in flight goes to the disk, and whoever sent it is told."""

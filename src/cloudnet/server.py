@@ -202,8 +202,8 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            self.relay.sweep_messages(now)
-            while self.relay.sweep_sessions(now):  # noqa: ASYNC110  # nothing is waited for
+            self.relay.sweeping.messages(now)
+            while self.relay.sweeping.sessions(now):  # noqa: ASYNC110  # nothing is waited for
                 await asyncio.sleep(0)  # others have their turn in between
             for connection in [one for one in self.greetings if one.greeting and now > one.greeting.deadline]:
                 connection.end(Close.DEADLINE, Code.DEADLINE, "no login came in time")
@@ -223,7 +223,7 @@ class Server:
         """Once a minute: drop what is too old; once in a while, forget who has not been seen for long."""
         while True:
             await asyncio.sleep(EXPIRE_SECONDS)
-            self.relay.forget(time.monotonic())
+            self.relay.sweeping.forget(time.monotonic())
             now = time.time_ns() // 1_000_000
             with suppress(Failed):
                 self.figures.drops[Code.EXPIRED] += await self.mailbox.expire(now)

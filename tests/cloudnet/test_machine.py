@@ -298,7 +298,7 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 1.5, 5.0, 61.0, 95.0, 500.0]))
     def wait(self, seconds: float) -> None:
         """The sweep of so much later."""
-        self.office.relay.sweep(time.monotonic() + seconds)
+        self.office.relay.sweeping.everything(time.monotonic() + seconds)
 
     @rule(who=WHO, is_clogged=st.booleans())
     @precondition(lambda self: any(party.wire for party in self.parties))

@@ -193,7 +193,7 @@ def relay(data: bytes) -> None:
                 wires[key] = everybody[-1]
             case 6:
                 now += size
-                office.relay.sweep(time.monotonic() + now)
+                office.relay.sweeping.everything(time.monotonic() + now)
             case _:
                 office.settle()
         if wire.closed:
