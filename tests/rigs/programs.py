@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -119,8 +120,21 @@ class Programs:
         """The one-time link that `up` has printed."""
         return until(lambda: re.search(r"Sign in\s+(\S+)", self.said()), "a sign-in link")[1]
 
+    def story(self) -> str:
+        """What was printed last and what the journal holds, for whoever reads a failed test."""
+        path = self.data / "journal.db"
+        told: list[tuple[int, str]] = []
+        if path.exists():
+            with (
+                contextlib.suppress(sqlite3.Error),
+                contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db,
+            ):
+                told = db.execute("SELECT at, text FROM events ORDER BY id").fetchall()
+        return "\n".join([self.said()[-4000:], *(f"{at} {message}" for at, message in told[-60:])])
+
     def close(self) -> None:
         """End what was started, and the servers that it kept."""
+        sys.stdout.write(self.story())
         kept = [
             int(found)
             for path in (self.data / "agent" / "run").glob("*.run")

@@ -20,7 +20,7 @@ period = "500ms"
 name = "test-machine"
 [server.hello]
 command = ["python3", "{hello}", "{port}"]
-group = "edge"
+in_group = "edge"
 control = ["start", "stop", "pause", "resume"]
 [server.hello.liveness]
 misses = 2
