@@ -153,8 +153,11 @@ async def test_an_operator_ends_it_and_the_record_is_whole(tmp_path: Path) -> No
     abort = asyncio.Event()
     with known_server("fixed", service=0.3) as url:
         plan = plan_of(constant(100, "60s", "connections = 100"), url)
-        running = asyncio.create_task(conduct(request(plan, tmp_path), Witness(), abort))
-        await asyncio.sleep(2.5)
+        witness = Witness()
+        running = asyncio.create_task(conduct(request(plan, tmp_path), witness, abort))
+        async with asyncio.timeout(30):
+            while len(witness.moments) < 2:
+                await asyncio.sleep(0.05)
         abort.set()
         run = await asyncio.wait_for(running, 10)
     record = Record(tmp_path / run.id)

@@ -1,4 +1,4 @@
-"""`watchkeeper stress plans|run|runs|show`: put a server under load that has agreed to it, and look at what was recorded.
+"""`watchkeeper stress plans|run|runs|show|join`: put a server under load that has agreed to it, and look at what was recorded.
 
 A run is made by this process and its workers, not by the hub; the hub's timeline is told where there is one. How a run
 looks in the terminal is `stress_screen`, where its target comes from `stress_target`.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shlex
 import signal
 import sys
 import tomllib
@@ -26,7 +25,7 @@ EXITS = {"pass": OK, "fail": STRESS_MISSED, "invalid": STRESS_INVALID}
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Four words of its own."""
+    """Words of its own."""
     words = parser.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=type(parser))
     plans = words.add_parser("plans", help="list the built-in plans, or print one", description="list the built-in plans")
     plans.add_argument("plan", nargs="?", metavar="PLAN", help="print this one, to begin one's own with")
@@ -45,13 +44,19 @@ def declare(parser: argparse.ArgumentParser) -> None:
     runs = words.add_parser("runs", help="list the runs that were recorded", description="list the runs, the newest first")
     show = words.add_parser("show", help="show what a run has recorded", description="show a run, stage by stage")
     show.add_argument("record", nargs="?", default="last", metavar="RUN", help="its id, or the beginning of it (last)")
-    for below in (plans, run, runs, show):
+    join = words.add_parser(
+        "join",
+        help="put the server's side together again",
+        description="ask the hub for the server's side of a run again: after a crash, or when the hub was away",
+    )
+    join.add_argument("record", nargs="?", default="last", metavar="RUN", help="its id, or the beginning of it (last)")
+    for below in (plans, run, runs, show, join):
         add_arguments(below, again=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do one of the four."""
-    return {"plans": _plans, "run": _run, "runs": _runs, "show": _show}[args.what](args)
+    """Do one of them."""
+    return {"plans": _plans, "run": _run, "runs": _runs, "show": _show, "join": _join}[args.what](args)
 
 
 def runs_folder(args: argparse.Namespace) -> Path:
@@ -82,14 +87,25 @@ def _plans(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from watchkeeper.cli.stress_hub import teller  # noqa: PLC0415
     from watchkeeper.cli.stress_screen import Screen  # noqa: PLC0415  # as above
-    from watchkeeper.cli.stress_target import prepare  # noqa: PLC0415
+    from watchkeeper.cli.stress_target import here, prepare  # noqa: PLC0415
     from watchkeeper.stress.conduct import conduct  # noqa: PLC0415
     from watchkeeper.stress.desk import Request  # noqa: PLC0415
 
     path = _file(args.plan)
     plan, tables, supervised = prepare(path, _changes(args), args)
-    request = Request(plan, as_toml(tables) + "\n", runs_folder(args), (*shlex.split("watchkeeper"), *sys.argv[1:]), supervised)
+    hub = teller(args)
+    request = Request(
+        plan,
+        as_toml(tables) + "\n",
+        runs_folder(args),
+        ("watchkeeper", *sys.argv[1:]),
+        supervised,
+        here=here(args),
+        teller=hub,
+        guard=hub,
+    )
     screen = Screen(args, runs_folder(args))
 
     async def whole() -> Any:
@@ -130,6 +146,21 @@ def _show(args: argparse.Namespace) -> int:
     else:
         for part in shown(record):
             paper().print(part)
+    return OK
+
+
+def _join(args: argparse.Namespace) -> int:
+    from watchkeeper.cli.stress_hub import teller  # noqa: PLC0415  # as above
+    from watchkeeper.cli.stress_screen import serverside  # noqa: PLC0415
+    from watchkeeper.stress.record import find  # noqa: PLC0415
+    from watchkeeper.stress.serverside.joining import join  # noqa: PLC0415
+
+    side = asyncio.run(join(find(runs_folder(args), args.record), teller(args)))
+    if args.json:
+        print_json(side)
+    else:
+        for line in serverside(side):
+            say(args, line)
     return OK
 
 

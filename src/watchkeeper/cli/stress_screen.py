@@ -23,6 +23,7 @@ from watchkeeper.quantities import Duration
 from watchkeeper.stress.record import Record
 from watchkeeper.stress.recovery import Moment
 from watchkeeper.stress.run import Ended, Run, Stage
+from watchkeeper.stress.serverside.joined import ServerSide, found
 
 CLEAR = "\r\x1b[K"
 
@@ -158,12 +159,38 @@ def shown(record: Record) -> Iterator[Any]:
         table.add_row(begun.stage.name, *(_cells(ended) if ended else ["…"] * 8), ended.decision if ended else "not ended")
     yield table
     yield verdict(run)
+    yield from serverside(found(record.folder))
+
+
+def serverside(side: ServerSide | None) -> Iterator[str]:
+    """What is known of the server's side, a line each."""
+    if side is None:
+        return
+    for place, one in enumerate(side.saturated[:6]):
+        yield f"{'  then' if place else 'full first:'} {one.text}"
+    if not side.saturated:
+        yield f"full first: {side.why}"
+    for what, cost, scale, unit in (
+        ("a connection", side.bytes_per_connection, 1024, "KiB"),
+        ("a message", side.seconds_per_message, 1e-6, "µs of processor time"),
+    ):
+        if cost.value is None:
+            yield f"{what}: not known ({cost.why})"
+        else:
+            about = f"({cost.why})" if cost.why else f"({cost.low / scale:.3g} to {cost.high / scale:.3g}, 95 %)"
+            yield f"{what}: {cost.value / scale:.3g} {unit} {about}"
+    for alert in side.alerts:
+        yield f"alert: {alert.text}"
+    if side.restarts or side.hangs:
+        yield f"restarts: {side.restarts}, told as hung: {side.hangs}"
+    for note in side.notes:
+        yield f"note: {note}"
 
 
 def told(record: Record) -> dict[str, Any]:
     """The same for programs."""
     stages = [{"at": begun.at, "stage": begun.stage, "ended": ended} for begun, ended in record.stages()]
-    return {"run": record.run, "died": record.has_died, "stages": stages}
+    return {"run": record.run, "died": record.has_died, "stages": stages, "serverside": found(record.folder)}
 
 
 def seconds(value: float | None) -> str:

@@ -7,7 +7,6 @@ plan can name a server and no more. Nothing is asked over the network here.
 from __future__ import annotations
 
 import argparse
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from watchkeeper.cli.options import config_file
 from watchkeeper.cli.settings import read_document
 from watchkeeper.config import nearest
 from watchkeeper.errors import ConfigError, Refused
+from watchkeeper.introduce import machine_name
 from watchkeeper.probe import Cloud, Http, Tcp
 from watchkeeper.stress.plan import Plan, read, settled, written
 from watchkeeper.stress.protocols import Own
@@ -33,7 +33,8 @@ def prepare(path: Path, changes: dict[str, object], args: argparse.Namespace) ->
     supervised = None
     if plan.target.server:
         server, machine = _server(plan.target.server, args)
-        supervised = Supervised(plan.target.server, server.stress, addresses(server), machine)
+        pages = tuple(one.url for one in server.metrics if not one.headers)
+        supervised = Supervised(plan.target.server, server.stress, addresses(server), machine, pages)
         if not plan.target.url:
             wanted = args.protocol or (str(plan.protocol.__struct_config__.tag) if plan.protocol else "")
             url, spoken = _choose(plan.target.server, server, wanted)
@@ -74,7 +75,15 @@ def _server(name: str, args: argparse.Namespace) -> tuple[WatchedServer, str]:
             f"there is no server {name!r} in this machine's configuration{nearest(name, sorted(servers))}",
             code="unknown-server",
         )
-    return servers[name], settings.machine.name or socket.gethostname()
+    return servers[name], settings.machine.name or machine_name()
+
+
+def here(args: argparse.Namespace) -> str:
+    """What this machine is called: as its configuration has it, which need not be there or in order for a run."""
+    try:
+        return read_settings(read_document(config_file(args.config))).machine.name or machine_name()
+    except (ConfigError, Refused):
+        return machine_name()
 
 
 def _choose(name: str, server: WatchedServer, wanted: str) -> tuple[str, str]:

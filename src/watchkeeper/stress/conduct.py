@@ -17,19 +17,20 @@ from contextlib import asynccontextmanager, closing, suppress
 import msgspec
 
 from watchkeeper import __version__
+from watchkeeper.errors import Refused
 from watchkeeper.lock import Lock
 from watchkeeper.stress import calibrate, course, fit, surroundings, talk, target
+from watchkeeper.stress.attending import attending, guarded, needed
 from watchkeeper.stress.crew import Crew, Lost
-from watchkeeper.stress.desk import Abort, Desk, Request, Side, Watcher
+from watchkeeper.stress.desk import Abort, Desk, Request, Watcher
 from watchkeeper.stress.gathering import Gathering
-from watchkeeper.stress.record import Recording
+from watchkeeper.stress.record import Record, Recording
 from watchkeeper.stress.recovery import Moment
-from watchkeeper.stress.run import Calibration, Figures, Run, State
+from watchkeeper.stress.run import Calibration, Run, State
+from watchkeeper.stress.serverside.joining import join
 from watchkeeper.stress.staging import Staging
 from watchkeeper.stress.verdict import judged
 
-TURN = 0.25
-"""Seconds between two looks at what can be written, and at the guards."""
 READY_SECONDS = 30.0
 STOP_SECONDS = 3.0
 """For what is under way to be ended when a run is aborted."""
@@ -49,6 +50,8 @@ async def conduct(request: Request, watcher: Watcher, abort: asyncio.Event) -> R
         found = await target.look_up(plan)
         shape = fit.spread(plan, surroundings.machine(), found.address[0], is_local=found.is_local)
         agreed = await target.consent(plan, found, request.supervised)
+        if plan.safety.alerts and (why := await needed(request.guard, guarded(request, found))):
+            raise Refused(f"{why}; nothing is put under load meanwhile (safety.alerts)", code="in-need")
         measured = await _measure(request, shape.workers)
         ceiling = fit.check_rates(plan, measured.ceiling if measured else plan.generator.ceiling)
         run = _run(request, found, shape, agreed, measured)
@@ -82,7 +85,7 @@ def _run(request: Request, found: target.Target, shape: fit.Fit, agreed: str, me
         started_at=round(now * 1000),
         pid=os.getpid(),
         server=request.supervised.name if request.supervised else "",
-        machine=request.supervised.machine if request.supervised else "",
+        machine=request.supervised.machine if request.supervised else request.here if found.is_local else "",
         consent=agreed,
         address=f"{found.address[0]}:{found.address[1]}",
         command=request.command,
@@ -137,7 +140,7 @@ async def _run_on(
     try:
         await watcher.began(run)
         await crew.start(shape.workers)
-        async with _listening(desk), _looking(desk, staging):
+        async with _listening(desk), attending(desk, staging, found):
             await _prepare(desk, run, found, shape)
             why = await staging.carry_out()
             await asyncio.sleep(request.plan.safety.cool_down)
@@ -155,6 +158,9 @@ async def _run_on(
         gathering.write(int(desk.now) + 1, everything=True)
     run = judged(recording.run, request.plan, staging.results, staging.held, state, why)
     recording.update(msgspec.structs.replace(run, ended_at=round(time.time() * 1000)))
+    with suppress(OSError):
+        recording.flush()
+        await join(Record(recording.folder), request.teller)
     await watcher.ended(recording.run)
     return recording.run
 
@@ -184,41 +190,6 @@ async def _stop(desk: Desk) -> None:
     if running is not None:
         stage = desk.gathering.stage(running)
         await desk.wait(lambda: len(stage.settled) == len(desk.crew.members), STOP_SECONDS)
-
-
-@asynccontextmanager
-async def _looking(desk: Desk, staging: Staging) -> AsyncIterator[None]:
-    """Rows are written, guards are asked and the target's side is read, for the length of this."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(_look(desk, staging), name="guards"),
-            group.create_task(_abort(desk), name="abort"),
-            *(group.create_task(_read(desk, side), name=f"figures of {side.source}") for side in desk.request.sides),
-        ]
-        yield
-        for task in tasks:
-            task.cancel()
-
-
-async def _look(desk: Desk, staging: Staging) -> None:
-    while True:
-        desk.gathering.write(int(desk.now))
-        if why := staging.guard():
-            raise Abort(why)
-        await asyncio.sleep(TURN)
-
-
-async def _abort(desk: Desk) -> None:
-    await desk.abort.wait()
-    raise Abort("an operator has ended it")
-
-
-async def _read(desk: Desk, side: Side) -> None:
-    while True:
-        values = await side.figures()
-        if values:
-            desk.recording.figures(Figures(round(desk.now, 3), side.source, values))
-        await asyncio.sleep(1 - desk.now % 1)
 
 
 async def _prepare(desk: Desk, run: Run, found: target.Target, shape: fit.Fit) -> None:

@@ -18,6 +18,7 @@ from watchkeeper.stress.plan import Plan
 from watchkeeper.stress.record import Recording
 from watchkeeper.stress.recovery import Moment
 from watchkeeper.stress.run import Happening, Run, Stage
+from watchkeeper.stress.serverside.told import Teller
 from watchkeeper.stress.target import Supervised
 
 
@@ -59,8 +60,19 @@ class Side(Protocol):
         ...
 
 
+class Guard(Protocol):
+    """Somebody who knows whether a machine is in need. Raises Failed and Refused when it cannot tell."""
+
+    async def look(self, machine: str) -> str:
+        """Why nothing should be put under load there now, in words; empty for nothing."""
+        ...
+
+
 class Request(NamedTuple):
-    """What is to be run. `text`: the plan as TOML; `folder`: where runs are kept."""
+    """What is to be run. `text`: the plan as TOML; `folder`: where runs are kept; `here`: what this machine is called.
+
+    `teller` is asked for the server's side when the run is over, `guard` all the while; a hub is both, where there is one.
+    """
 
     plan: Plan
     text: str
@@ -68,6 +80,9 @@ class Request(NamedTuple):
     command: tuple[str, ...] = ()
     supervised: Supervised | None = None
     sides: Sequence[Side] = ()
+    here: str = ""
+    teller: Teller | None = None
+    guard: Guard | None = None
 
 
 class Desk:

@@ -185,11 +185,15 @@ class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the target's own machine said at one instant, `at` seconds into the run: figures by series as people write them."""
+    """What the target's own machine said at one instant, `at` seconds into the run: figures by series as people write them.
+
+    Only what has changed since the row before of the same source; None for what is not there any more
+    (`serverside.figures.unfolded`).
+    """
 
     at: float
     source: str
-    values: dict[str, float]
+    values: dict[str, float | None]
 
 
 class Knee(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -27,12 +27,14 @@ LEAST_TOKEN = 16
 
 
 class Supervised(NamedTuple):
-    """A supervised server as its configuration has it: whether it may be put under load, and its own addresses."""
+    """A supervised server as its configuration has it: whether it may be put under load, its own addresses, its pages."""
 
     name: str
     stress: bool
     urls: tuple[str, ...]
     machine: str = ""
+    pages: tuple[str, ...] = ()
+    """Where it tells its own figures."""
 
 
 class Target(NamedTuple):

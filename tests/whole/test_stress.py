@@ -1,0 +1,90 @@
+"""A supervised server under load with a hub beside: one clock for what the load saw, what the server used, and who was told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+from rigs.programs import Programs, until
+from watchkeeper.stress.record import runs
+from watchkeeper.stress.serverside import joined
+
+CONFIG = """
+[agent]
+period = "500ms"
+[machine]
+name = "box"
+[server.hello]
+command = ["python3", "{hello}", "{port}"]
+stress = true
+[[server.hello.probe]]
+kind = "http"
+url = "http://127.0.0.1:{port}/healthz"
+period = "500ms"
+[[server.hello.metrics]]
+url = "http://127.0.0.1:{port}/metrics"
+[[rule]]
+alert = "BoxBusy"
+expr = 'process_open_fds{server="hello"} > 8'
+severity = "warning"
+[witness]
+targets = []
+"""
+PLAN = """
+name = "short"
+connections = 20
+[[phase]]
+kind = "warm-up"
+rate = 20
+lasts = "1s"
+[[phase]]
+kind = "constant"
+rate = 40
+lasts = "8s"
+[generator]
+workers = 1
+ceiling = 20000
+limits = { lag = "1s", starved = 1.0, full = 1.0 }
+"""
+
+
+def test_the_servers_side_comes_from_here_and_from_the_hub(programs: Callable[..., Programs]) -> None:
+    """The server is killed in the middle: the restart is a mark, the hub's alert has its lag, both sides' figures are lines."""
+    program = programs(CONFIG)
+    program.up()
+    until(lambda: program.server("hello").get("health") == "up", "hello")
+    plan = program.folder / "short.toml"
+    plan.write_text(PLAN)
+    command = [sys.executable, "-m", "watchkeeper", "stress", "run", str(plan), "--target", "hello"]
+    command += ["--config", str(program.config), "--data", str(program.data), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL) as process:
+        assert process.stdout
+        seconds = 0
+        for line in process.stdout:
+            told = json.loads(line)
+            seconds += told["what"] == "second"
+            if seconds == 4:
+                seconds += 1
+                os.kill(int(str(program.server("hello")["pid"])), signal.SIGKILL)
+    (run,) = runs(program.data / "stress")
+    assert run.state == "done"
+    folder = program.data / "stress" / run.id
+    lines = joined.lines(folder)
+    names = {(one.name, "machine" in one.labels) for one in lines}
+    assert ("process_thread_cpu_seconds_total", False) in names
+    assert ("watchkeeper_server_up", True) in names or ("probe_success", True) in names
+    marks = joined.marks(folder)
+    assert "restart" in {one.kind for one in marks}
+    side = joined.found(folder)
+    assert side is not None
+    assert side.restarts >= 1
+    fired = [one for one in side.alerts if one.name == "BoxBusy"]
+    assert fired, msgspec.json.encode(side)
+    assert fired[0].lag >= 0
+    assert any("ms ahead of the run's" in one for one in side.notes)
