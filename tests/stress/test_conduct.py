@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -270,9 +271,13 @@ class Meter:
 
     source = "meter"
 
+    def __init__(self) -> None:
+        self.asked = 0.0
+
     async def figures(self) -> dict[str, float]:
-        """A figure."""
-        return {"process_open_fds": 7.0}
+        """A figure that changes, and one that does not."""
+        self.asked += 1
+        return {"process_open_fds": self.asked, "process_max_fds": 7.0}
 
 
 async def test_the_targets_side_is_recorded_beside(tmp_path: Path) -> None:
@@ -280,9 +285,10 @@ async def test_the_targets_side_is_recorded_beside(tmp_path: Path) -> None:
     with known_server("fixed", service=0.01) as url:
         plan = plan_of(constant(20, "2s"), url)
         run: Run = await conduct(request(plan, tmp_path)._replace(sides=(Meter(),)), Witness(), asyncio.Event())
-    rows = list(Record(tmp_path / run.id).figures())
+    rows = [row for row in Record(tmp_path / run.id).figures() if row.source == "meter"]
     assert len(rows) >= 2
-    assert {row.source for row in rows} == {"meter"}
+    assert [len(row.values) for row in rows] == [2, *[1] * (len(rows) - 1)]  # what has not changed is told once
+    assert all(later.at > earlier.at for earlier, later in pairwise(rows))
     assert all(0 <= row.at < 10 for row in rows)
 
 

@@ -102,7 +102,10 @@ class Hub:
 
     def now(self) -> float:
         """The hub's own clock, in Unix seconds: what it takes for now where nobody says when."""
-        return float(self._asked("/api/v1/query", {"query": "time()"}).result[1])
+        answer = self._asked("/api/v1/query", {"query": "time()"})
+        if answer.resultType != "scalar" or len(answer.result) != 2:
+            raise Failed(_strange(self.found, "it does not tell the time"), retry=False)
+        return float(answer.result[1])
 
     def _asked(self, path: str, fields: Mapping[str, str | float]) -> PromAnswer:
         status, content = self._exchange("POST", path, urlencode(fields).encode(), QUERY_SECONDS)
