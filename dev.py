@@ -11,6 +11,7 @@
     python3 dev.py guide                                type the guide into fresh machines (root, Debian)
     python3 dev.py faults                               run the fault matrix and write docs/fault-matrix.md
     python3 dev.py docs                                 write the generated pages of docs/
+    python3 dev.py screenshots [PAGE …] [--keep]        make pictures of every page of the dashboard, of a real hub
     python3 dev.py test-all                             the suite and the long batteries
 
 Standard library only: this file runs before anything is installed.
@@ -48,6 +49,7 @@ def main(arguments: list[str]) -> int:
         "guide": guide,
         "faults": faults,
         "docs": docs,
+        "screenshots": screenshots,
         "test-all": test_all,
     }
     if arguments[:1] in (["--help"], ["-h"], ["help"]):
@@ -166,6 +168,12 @@ def docs(arguments: list[str]) -> int:
     """Write the pages that are made from the code."""
     install("dev")
     return run(PYTHON, "docs/generate.py", *arguments)
+
+
+def screenshots(arguments: list[str]) -> int:
+    """Make pictures of every page of the dashboard, of a hub that is started for it."""
+    install("dev")
+    return run(PYTHON, "frontend/screenshots.py", *arguments)
 
 
 def install(extra: str) -> None:

@@ -1,6 +1,6 @@
 """Write `src/api/types.ts` from the API's own shapes, so that page and hub cannot drift apart.
 
-Run it after a change of `watchkeeper/web/shapes.py`, `alert_shapes.py` or of the nouns it shows; `--check` writes
+Run it after a change of `watchkeeper/web/shapes.py`, its other halves (`SHAPES`) or of the nouns they show; `--check` writes
 nothing and fails when the file is out of date. Every struct becomes an interface with its docstring,
 every union of the shapes a type of the same name.
 """
@@ -18,11 +18,13 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as shapes_of
 
-from watchkeeper.web import alert_shapes, shapes
+from watchkeeper.web import alert_shapes, evidence_shapes, shapes
 
+SHAPES = (shapes, alert_shapes, evidence_shapes)
+"""The rooms that hold the API's shapes."""
 TARGET = Path(__file__).parent / "src" / "api" / "types.ts"
 PREFACE = """\
-// Written by frontend/generate_types.py from watchkeeper/web/shapes.py and alert_shapes.py: change that, then run it again.
+// Written by frontend/generate_types.py from the shapes in watchkeeper/web: change those, then run it again.
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 """
 
@@ -91,7 +93,7 @@ def remark(docstring: str | None) -> str:
 def generate() -> str:
     """The text that `types.ts` should have."""
     writer = Writer()
-    for name, thing in (*vars(shapes).items(), *vars(alert_shapes).items()):
+    for name, thing in ((name, thing) for room in SHAPES for name, thing in vars(room).items()):
         if isinstance(thing, type) and issubclass(thing, msgspec.Struct):
             writer.write(shapes_of.type_info(thing))
         elif typing.get_args(thing) and not name.startswith("_"):

@@ -2,25 +2,32 @@
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { hub } from "./api/ask.ts";
+import type { MachineView } from "./api/types.ts";
 import iconUnknown from "./art/icon-unknown.svg";
 import iconUp from "./art/icon-up.svg";
 import iconWrong from "./art/icon-wrong.svg";
 import { EventsPage } from "./pages/events.tsx";
+import { EvidencePage } from "./pages/evidence.tsx";
+import { MachinesPage } from "./pages/fleet.tsx";
+import { IncidentPage } from "./pages/incident.tsx";
+import { IncidentsPage } from "./pages/incidents.tsx";
 import { Lost } from "./pages/lost.tsx";
 import { MachinePage } from "./pages/machine.tsx";
+import { MorePage } from "./pages/more.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
+import { GOALS, MORE } from "./pages/places.ts";
 import { ServerPage } from "./pages/server.tsx";
 import { isAtDoor, SignInPage } from "./pages/sign-in.tsx";
 import { Announcer } from "./parts/announcer.tsx";
 import { Banner } from "./parts/banner.tsx";
 import { Freshness } from "./parts/freshness.tsx";
 import { Logo } from "./parts/logo.tsx";
-import { MachineTable } from "./parts/machine-table.tsx";
 import { machineStanding, Mark, serverStanding } from "./parts/state.tsx";
-import { machinePath, place, serverPath } from "./route.ts";
+import { machinePath, type Place, place, serverPath } from "./route.ts";
 import { findServer, machines, panels, person, sentence, servers, verdict } from "./store.ts";
 import { frame, overview, PRODUCT } from "./strings.ts";
 import { theme, turn } from "./theme.ts";
+import { waiting } from "./watch.ts";
 
 const ICONS = { up: iconUp, wrong: iconWrong, unknown: iconUnknown };
 const SIGNS = { up: "●", wrong: "✕", unknown: "◌" };
@@ -54,7 +61,7 @@ export function App() {
         <Announcer />
       </div>
       <nav class="tabs" aria-label={frame.nav}>
-        <Links />
+        <Links tabs />
       </nav>
     </>
   );
@@ -69,14 +76,17 @@ function Page() {
     case "server":
       return <ServerPage key={`${here.machine}/${here.server}`} machine={here.machine} name={here.server} />;
     case "machines":
-      return (
-        <>
-          <h1>{frame.machines}</h1>
-          <MachineTable list={machines.value ?? []} />
-        </>
-      );
+      return <MachinesPage />;
     case "events":
       return <EventsPage />;
+    case "incidents":
+      return <IncidentsPage />;
+    case "incident":
+      return <IncidentPage key={here.incident} id={here.incident} />;
+    case "evidence":
+      return <EvidencePage key={here.evidence} machine={here.machine} id={here.evidence} />;
+    case "more":
+      return <MorePage />;
     case "lost":
       return <Lost />;
     default:
@@ -107,7 +117,7 @@ function Side() {
         <Links />
       </nav>
       <nav aria-label={frame.machines} class="tree">
-        {machines.value?.toSorted((one, other) => one.machine.name.localeCompare(other.machine.name)).map((view) => (
+        {branches(machines.value ?? []).map((view) => (
           <Branch key={view.machine.name} name={view.machine.name}>
             <Mark {...machineStanding(view.health)} />
           </Branch>
@@ -116,6 +126,15 @@ function Side() {
       <SignOut />
     </aside>
   );
+}
+
+const BRANCHES = 12; // machines that have room in the side
+
+/** Machines by name; of many only the one that is looked at, for the list has the rest. */
+function branches(all: MachineView[]): MachineView[] {
+  const here = place.value;
+  const shown = all.length <= BRANCHES ? all : all.filter((view) => "machine" in here && view.machine.name === here.machine);
+  return shown.toSorted((one, other) => one.machine.name.localeCompare(other.machine.name));
 }
 
 function SignOut() {
@@ -158,28 +177,42 @@ function Branch({ name, children }: { name: string; children: ComponentChildren 
   );
 }
 
-function Links() {
+/** The pages; as tabs only those that have room, and one that leads to the rest. */
+function Links({ tabs = false }: { tabs?: boolean }) {
+  const list = tabs ? [...GOALS.filter((goal) => goal.tab), MORE] : GOALS;
   return (
     <>
-      <Link to="/">{frame.overview}</Link>
-      <Link to="/machines">{frame.machines}</Link>
-      <Link to="/events">{frame.events}</Link>
+      {list.map((goal) => (
+        <Link key={goal.path} to={goal.path}>
+          {goal.title}
+          {goal.page === "incidents" && waiting.value > 0 && <span class="badge">{waiting.value}</span>}
+        </Link>
+      ))}
     </>
   );
 }
 
+/** The address of the page that stands for a place in the navigation. */
+function pathOf(here: Place): string {
+  switch (here.page) {
+    case "machine":
+      return machinePath(here.machine);
+    case "server":
+      return serverPath(here.machine, here.server);
+    case "evidence":
+      return machinePath(here.machine);
+    case "incident":
+      return "/incidents";
+    case "overview":
+      return "/";
+    default:
+      return `/${here.page}`;
+  }
+}
+
 function Link({ to, children }: { to: string; children: ComponentChildren }) {
-  const here = place.value;
-  const path =
-    here.page === "machine"
-      ? machinePath(here.machine)
-      : here.page === "server"
-        ? serverPath(here.machine, here.server)
-        : here.page === "overview"
-          ? "/"
-          : `/${here.page}`;
   return (
-    <a href={to} {...(to === path ? { "aria-current": "page" as const } : {})}>
+    <a href={to} {...(to === pathOf(place.value) ? { "aria-current": "page" as const } : {})}>
       {children}
     </a>
   );

@@ -4,6 +4,7 @@
 import { effect } from "@preact/signals";
 import type { LogNews, LogsFollow, Point, Subscribe, ToBrowser } from "./api/types.ts";
 import { askPerson, connection, freshness, hubNow, lostAt, now, person, refresh, retryAt, takeAction, takeEvent, takeTick } from "./store.ts";
+import { askSoon, fetchWatch } from "./watch.ts";
 
 const SILENCE = 3500; // ms without a message after which the stream counts as lost
 const OPENING = 8000; // ms that a handshake may take
@@ -108,7 +109,7 @@ function open(): void {
 /** Fetch what the gap may have hidden, and only then call the page live. */
 async function catchUp(mine: WebSocket): Promise<void> {
   try {
-    await refresh();
+    await Promise.all([refresh(), fetchWatch()]);
   } catch {
     if (socket === mine) lose();
     return;
@@ -131,6 +132,9 @@ function take(message: ToBrowser): void {
       break;
     case "action":
       takeAction(message.action);
+      break;
+    case "alert":
+      askSoon();
       break;
     case "logs":
       if (message.machine !== followed.machine || message.server !== followed.server) break;

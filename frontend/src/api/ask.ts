@@ -1,5 +1,30 @@
 // Every question to the hub over HTTP: typed answers, and a `Problem` where it says no.
-import type { ActionAsk, ActionView, Chart, EventsView, LogsView, Overview, PanelView, Person, Problem, SignIn } from "./types.ts";
+import type {
+  ActionAsk,
+  ActionView,
+  AlertDetail,
+  AlertsView,
+  AssignAsk,
+  Chart,
+  Comment,
+  CommentAsk,
+  EventsView,
+  EvidenceFile,
+  EvidenceList,
+  Incident,
+  IncidentDetail,
+  IncidentsView,
+  LogsView,
+  NotificationsView,
+  Overview,
+  PanelView,
+  Person,
+  Problem,
+  SignIn,
+  SilenceAsk,
+  SilenceView,
+  Sparks,
+} from "./types.ts";
 
 /** The hub's refusal, or our own words when it could not be asked at all. */
 export class Refusal extends Error {
@@ -18,11 +43,11 @@ export class Refusal extends Error {
 
 const PATIENCE = 10_000; // ms; a hub that is silent for longer is as good as away
 
-async function ask<T>(path: string, body?: unknown): Promise<T> {
+async function ask<T>(path: string, body?: unknown, method = body === undefined ? "GET" : "POST"): Promise<T> {
   let answer: Response;
   try {
     answer = await fetch(path, {
-      method: body === undefined ? "GET" : "POST",
+      method,
       signal: AbortSignal.timeout(PATIENCE),
       headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -50,6 +75,7 @@ function query(words: Record<string, string | number>): string {
   return said.length === 0 ? "" : `?${new URLSearchParams(said.map(([name, value]) => [name, String(value)]))}`;
 }
 
+const incidentAddress = (incident: string) => `/api/incidents/${encodeURIComponent(incident)}`;
 const serverAddress = (machine: string, server: string) =>
   `/api/machines/${encodeURIComponent(machine)}/servers/${encodeURIComponent(server)}`;
 
@@ -66,4 +92,19 @@ export const hub = {
   logs: (machine: string, server: string, lines: number) => ask<LogsView>(`${serverAddress(machine, server)}/logs${query({ lines })}`),
   act: (machine: string, server: string, verb: ActionAsk["verb"]) =>
     ask<ActionView>(`${serverAddress(machine, server)}/actions`, { verb } satisfies ActionAsk),
+  sparks: () => ask<Sparks>("/api/sparks"),
+  alerts: () => ask<AlertsView>("/api/alerts"),
+  alert: (id: string) => ask<AlertDetail>(`/api/alerts/${encodeURIComponent(id)}`),
+  incidents: (state: string, limit: number, before = "") => ask<IncidentsView>(`/api/incidents${query({ state, limit, before })}`),
+  incident: (id: string) => ask<IncidentDetail>(incidentAddress(id)),
+  acknowledge: (id: string) => ask<Incident>(`${incidentAddress(id)}/acknowledge`, {}),
+  handBack: (id: string) => ask<Incident>(`${incidentAddress(id)}/acknowledge`, undefined, "DELETE"),
+  assign: (id: string, to: string) => ask<Incident>(`${incidentAddress(id)}/assign`, { to } satisfies AssignAsk),
+  comment: (id: string, text: string) => ask<Comment>(`${incidentAddress(id)}/comments`, { text } satisfies CommentAsk),
+  silences: () => ask<SilenceView[]>("/api/silences"),
+  silence: (wanted: SilenceAsk) => ask<SilenceView>("/api/silences", wanted),
+  endSilence: (id: string) => ask<SilenceView>(`/api/silences/${encodeURIComponent(id)}`, undefined, "DELETE"),
+  notifications: (incident: string, limit: number) => ask<NotificationsView>(`/api/notifications${query({ incident, limit })}`),
+  evidenceList: (machine: string, server: string, limit: number) => ask<EvidenceList>(`/api/evidence${query({ machine, server, limit })}`),
+  evidence: (machine: string, id: string) => ask<EvidenceFile>(`/api/machines/${encodeURIComponent(machine)}/evidence/${encodeURIComponent(id)}`),
 };

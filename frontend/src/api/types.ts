@@ -1,4 +1,4 @@
-// Written by frontend/generate_types.py from watchkeeper/web/shapes.py and alert_shapes.py: change that, then run it again.
+// Written by frontend/generate_types.py from the shapes in watchkeeper/web: change those, then run it again.
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
@@ -189,6 +189,13 @@ export interface Chart {
   step: number;
   times: number[];
   lines: Line[];
+}
+
+/** The last hour of every machine: how busy its processors were (ratio), from `start` every `step` ms. GET /api/sparks. */
+export interface Sparks {
+  start: number;
+  step: number;
+  machines: Record<string, (number | null)[]>;
 }
 
 /** A chart that can be asked for: `scope` is machine or server. GET /api/panels, with ?machine=&server= a server's own. */
@@ -602,4 +609,39 @@ export interface RuleFinding {
   rule: string;
   where: string;
   problem: string;
+}
+
+/** That evidence was saved, from the journal. GET /api/evidence; all of it by GET /api/machines/{machine}/evidence/{id}. */
+export interface EvidenceView {
+  id: string;
+  at: number;
+  machine: string;
+  server: string;
+  why: string;
+  bytes: number;
+  seconds: number;
+}
+
+/** What was saved, newest first, paged as events are. GET /api/evidence. */
+export interface EvidenceList {
+  evidence: EvidenceView[];
+  next: string;
+}
+
+/** One part of evidence: what it is, and the text. */
+export interface EvidencePiece {
+  title: string;
+  text: string;
+}
+
+/** What a server was doing before something was done to it. `missing` could not be had in the time there was. */
+export interface EvidenceFile {
+  id: string;
+  at: number;
+  server: string;
+  pid: number;
+  why: string;
+  seconds: number;
+  sections: EvidencePiece[];
+  missing: string[];
 }

@@ -1,11 +1,14 @@
 // The first screen: a sentence that answers, then servers worst first, the machines, and what happened last.
 import { Charts } from "../charts/section.tsx";
-import { blind, events, machines, sentence, servers, verdict } from "../store.ts";
+import { blind, events, machines, sentence, verdict } from "../store.ts";
 import { overview } from "../strings.ts";
+import { fleet } from "../strings/fleet.ts";
+import { incidents as incidentWords } from "../strings/incidents.ts";
+import { incidents } from "../watch.ts";
 import { Events } from "../parts/events.tsx";
-import { MachineTable } from "../parts/machine-table.tsx";
-import { ServerTable } from "../parts/server-table.tsx";
+import { IncidentRows } from "../parts/incidents.tsx";
 import { Mark } from "../parts/state.tsx";
+import { Fleet } from "./fleet.tsx";
 
 const RECENT = 8;
 const MARKS = {
@@ -24,14 +27,14 @@ export function OverviewPage() {
         <span>{blind.value ? overview.blind : sentence.value}</span>
       </h1>
       <div class="overview">
-        {machines.value?.length !== 0 && <ServerTable list={servers.value ?? []} />}
-        <MachineTable list={machines.value ?? []} />
+        <OpenIncidents />
+        <Fleet withServers />
         {only && (
           <Charts title={only.machine.name} scope="machine" machine={only.machine.name} only={["cpu", "memory", "network"]} fixed="10m" />
         )}
         <section class="block">
           <header class="block-head">
-            <h2>{overview.recent}</h2>
+            <h2>{fleet.changed}</h2>
             <a href="/events">{overview.allEvents}</a>
           </header>
           <div class="sheet">
@@ -40,5 +43,24 @@ export function OverviewPage() {
         </section>
       </div>
     </>
+  );
+}
+
+const SHOWN = 5;
+
+/** What waits for somebody, before everything else; nothing at all while nothing does. */
+function OpenIncidents() {
+  const list = incidents.value ?? [];
+  if (list.length === 0) return null;
+  return (
+    <section class="block">
+      <header class="block-head">
+        <h2>{incidentWords.open}</h2>
+        <a href="/incidents">{list.length > SHOWN ? `${incidentWords.all} (${list.length})` : incidentWords.all}</a>
+      </header>
+      <div class="sheet">
+        <IncidentRows list={list.slice(0, SHOWN)} />
+      </div>
+    </section>
   );
 }

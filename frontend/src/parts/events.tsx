@@ -1,6 +1,6 @@
 // A list of what happened, newest first.
 import type { Event } from "../api/types.ts";
-import { machinePath, serverPath } from "../route.ts";
+import { evidencePath, machinePath, serverPath } from "../route.ts";
 import { machines } from "../store.ts";
 import { overview } from "../strings.ts";
 import { Severity } from "./state.tsx";
@@ -26,16 +26,14 @@ export function Events({ list, of = "all" }: { list: Event[] | null; of?: "all" 
   );
 }
 
-/** The way to what was saved before something was done: a file, from the agent that has it. */
+/** The way to what was saved before something was done. */
 function Evidence({ event }: { event: Event }) {
   const id = event.facts["evidence"];
   if (!id) return null;
   return (
     <>
       {" "}
-      <a href={`/api/machines/${encodeURIComponent(event.machine)}/evidence/${encodeURIComponent(id)}`} download>
-        {overview.evidence}
-      </a>
+      <a href={evidencePath(event.machine, id)}>{overview.evidence}</a>
     </>
   );
 }

@@ -4,17 +4,24 @@ import { duration, figure } from "../format.ts";
 import { machinePath } from "../route.ts";
 import { blind } from "../store.ts";
 import { overview } from "../strings.ts";
+import { fleet } from "../strings/fleet.ts";
+import { freshSparks, Spark } from "../charts/spark.tsx";
 import { Bar } from "./bar.tsx";
 import { machineStanding, State } from "./state.tsx";
+import { ROW, useVirtual } from "./virtual.ts";
 
-export function MachineTable({ list }: { list: MachineView[] }) {
+/** `filtered` says that what is not in the list was left out on purpose. */
+export function MachineTable({ list, filtered = false }: { list: MachineView[]; filtered?: boolean }) {
+  freshSparks();
   return (
     <section class="block">
       <header class="block-head">
         <h2>{overview.machines}</h2>
       </header>
       <div class="sheet">
-        {list.length === 0 ? (
+        {list.length === 0 && filtered ? (
+          <p class="empty">{fleet.none}</p>
+        ) : list.length === 0 ? (
           <div class="empty help">
             <p>{overview.noMachines}</p>
             <p>{overview.noMachinesHint}</p>
@@ -32,13 +39,17 @@ export function MachineTable({ list }: { list: MachineView[] }) {
 
 function Table({ list }: { list: MachineView[] }) {
   const words = overview.machineHeadings;
+  const { root, part } = useVirtual(list.length, ROW);
   return (
-    <table class="list machines">
+    <table class={part.isWindow ? "list machines windowed" : "list machines"} aria-rowcount={list.length + 1}>
       <thead>
         <tr>
           <th scope="col">{words.machine}</th>
           <th scope="col" class="roomy">
             {overview.headings.state}
+          </th>
+          <th scope="col" class="wide">
+            {fleet.lastHour}
           </th>
           <th scope="col">{words.cpu}</th>
           <th scope="col">{words.memory}</th>
@@ -56,21 +67,29 @@ function Table({ list }: { list: MachineView[] }) {
           </th>
         </tr>
       </thead>
-      <tbody>
-        {list.map((view) => (
-          <MachineRow key={view.machine.name} view={view} />
+      <tbody ref={root}>
+        <Gap height={part.before} />
+        {list.slice(part.from, part.to).map((view, index) => (
+          <MachineRow key={view.machine.name} view={view} row={part.from + index + 2} />
         ))}
+        <Gap height={part.after} />
       </tbody>
     </table>
   );
 }
 
-function MachineRow({ view }: { view: MachineView }) {
+/** Stands for the rows that are not in the document. */
+export function Gap({ height }: { height: number }) {
+  // A row without a cell, for its height alone.
+  return height > 0 ? <tr class="gap" aria-hidden="true" style={{ height: `${height}px` }} /> : null;
+}
+
+function MachineRow({ view, row }: { view: MachineView; row: number }) {
   const { machine } = view;
   const figures = view.health === "up" && !blind.value ? view.figures : null; // a silent machine has a dash, not its last figure
   const standing = machineStanding(view.health);
   return (
-    <tr data-machine={machine.name}>
+    <tr data-machine={machine.name} aria-rowindex={row}>
       <th scope="row">
         <a href={machinePath(machine.name)}>{machine.name}</a>
         <small class="roomy" title={machine.os}>
@@ -82,6 +101,9 @@ function MachineRow({ view }: { view: MachineView }) {
       </th>
       <td class="roomy">
         <State standing={standing} />
+      </td>
+      <td class="wide">
+        <Spark machine={machine.name} />
       </td>
       <td>
         <Bar ratio={figures?.cpu_ratio} label={busyCores(figures?.cpu_ratio, machine.cpus)} />

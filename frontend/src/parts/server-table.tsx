@@ -4,21 +4,27 @@ import { duration, figure } from "../format.ts";
 import { serverPath } from "../route.ts";
 import { blind, findMachine, now } from "../store.ts";
 import { overview } from "../strings.ts";
+import { fleet } from "../strings/fleet.ts";
 import { Actions, pressing } from "./actions.tsx";
 import { Bar } from "./bar.tsx";
+import { Gap } from "./machine-table.tsx";
 import { serverStanding, State } from "./state.tsx";
 import { Age } from "./time.tsx";
+import { ROW, useVirtual } from "./virtual.ts";
 
-/** `machines` says whether each row names its machine: not on the machine's own page. */
-export function ServerTable({ list, machines = true }: { list: ServerView[]; machines?: boolean }) {
+/** `machines` says whether each row names its machine: not on the machine's own page; `filtered` that others were left out. */
+export function ServerTable({ list, machines = true, filtered = false }: { list: ServerView[]; machines?: boolean; filtered?: boolean }) {
   const words = overview.headings;
+  const { root, part } = useVirtual(list.length, ROW);
   return (
     <section class="block">
       <header class="block-head">
         <h2>{overview.servers}</h2>
       </header>
       <div class="sheet">
-        {list.length === 0 ? (
+        {list.length === 0 && filtered ? (
+          <p class="empty">{fleet.none}</p>
+        ) : list.length === 0 ? (
           <div class="empty help">
             <p>{overview.noServers}</p>
             <p>{overview.noServersHint}</p>
@@ -27,7 +33,7 @@ export function ServerTable({ list, machines = true }: { list: ServerView[]; mac
             </pre>
           </div>
         ) : (
-          <table class="list servers">
+          <table class={part.isWindow ? "list servers windowed" : "list servers"} aria-rowcount={list.length + 1}>
             <thead>
               <tr>
                 <th scope="col">{words.server}</th>
@@ -47,10 +53,12 @@ export function ServerTable({ list, machines = true }: { list: ServerView[]; mac
                 </th>
               </tr>
             </thead>
-            <tbody>
-              {list.map((view) => (
-                <ServerRow key={`${view.machine}/${view.status.name}`} view={view} named={machines} />
+            <tbody ref={root}>
+              <Gap height={part.before} />
+              {list.slice(part.from, part.to).map((view, index) => (
+                <ServerRow key={`${view.machine}/${view.status.name}`} view={view} named={machines} row={part.from + index + 2} />
               ))}
+              <Gap height={part.after} />
             </tbody>
           </table>
         )}
@@ -59,12 +67,12 @@ export function ServerTable({ list, machines = true }: { list: ServerView[]; mac
   );
 }
 
-function ServerRow({ view, named }: { view: ServerView; named: boolean }) {
+function ServerRow({ view, named, row }: { view: ServerView; named: boolean; row: number }) {
   const { status, figures } = view;
   const alive = status.pid > 0 && view.health !== "unknown" && !blind.value;
   const memory = figure(alive ? figures.memory_bytes : null, "bytes");
   return (
-    <tr data-server={status.name}>
+    <tr data-server={status.name} aria-rowindex={row}>
       <th scope="row">
         <a href={serverPath(view.machine, status.name)}>{status.name}</a>
         {named && <small>{view.machine}</small>}

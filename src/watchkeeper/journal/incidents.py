@@ -54,12 +54,16 @@ class Incidents:
             raise Refused(f"there is no incident {incident!r}", code="unknown-incident")
         return _incident(row)
 
-    async def page(self, machine: str = "", limit: int = 100, before: str = "") -> tuple[Incident, ...]:
-        """The newest incidents, paged as `Events.page` does it."""
+    async def page(self, machine: str = "", limit: int = 100, before: str = "", state: str = "") -> tuple[Incident, ...]:
+        """The newest incidents, paged as `Events.page` does it; `state` is one of theirs, or ``ongoing``: not resolved."""
         at, identity = tables.incidents.c.opened_at, tables.incidents.c.id
         query = select(tables.incidents).order_by(at.desc(), identity.desc()).limit(max(0, min(limit, PAGE)))
         if machine:
             query = query.where(tables.incidents.c.machine == machine)
+        if state == "ongoing":
+            query = query.where(tables.incidents.c.state != "resolved")
+        elif state:
+            query = query.where(tables.incidents.c.state == state)
         if before:
             query = query.where(tuple_(at, identity) < read_cursor(before))
         return await self._ledger.read(lambda connection: tuple(_incident(row) for row in connection.execute(query)))

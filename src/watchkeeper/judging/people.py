@@ -67,6 +67,7 @@ class People:
         incident = await self.incident(identity)
         comment = Comment(self._bench.now(), by, text.strip())
         await self._journal.incidents.comment(incident.id, comment)
+        self._tell_of(incident)
         return comment
 
     async def put_silence(self, silence: Silence, by: str, peer: str) -> Silence:
@@ -154,11 +155,15 @@ class People:
         await self._journal.incidents.note(by, peer, what, incident, now)
         if incident.id in self._bench.book.incidents:
             self._bench.book.change(incident)
+        self._tell_of(incident)
+        self._bench.ring()
+        return incident
+
+    def _tell_of(self, incident: Incident) -> None:
+        """Whoever looks on is to look again: the stream has no word for incidents, but one for their alerts."""
         for alert in incident.alerts:
             if alert in self._bench.keeping.live:
                 self._bench.changes.alert(self._bench.keeping.live[alert])
-        self._bench.ring()
-        return incident
 
     async def _silenced(self, silence: Silence, by: str, peer: str) -> Silence:
         await self._journal.silences.put(silence, by, peer, self._bench.now())

@@ -13,6 +13,7 @@ from watchkeeper.web.access import Failures, permit
 from watchkeeper.web.board import Board
 from watchkeeper.web.desk import Desk
 from watchkeeper.web.settings import WebSettings
+from watchkeeper.web.sparks import KeptSparks
 from watchkeeper.web.workshop import Workshop
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -32,6 +33,7 @@ class Hall:
     workshop: Workshop
     studio: Workshop
     failures: Failures = field(default_factory=Failures)
+    sparks: KeptSparks = field(default_factory=KeptSparks)
 
     def now(self) -> int:
         """The hub's wall clock, ms."""

@@ -111,6 +111,14 @@ class Chart(msgspec.Struct, frozen=True):
     lines: list[Line]
 
 
+class Sparks(msgspec.Struct, frozen=True):
+    """The last hour of every machine: how busy its processors were (ratio), from `start` every `step` ms. GET /api/sparks."""
+
+    start: int
+    step: int
+    machines: dict[str, list[float | None]]
+
+
 class PanelView(msgspec.Struct, frozen=True):
     """A chart that can be asked for: `scope` is machine or server. GET /api/panels, with ?machine=&server= a server's own."""
 

@@ -26,6 +26,7 @@ STYLE = (
     "body{margin:0;padding:2rem 1rem;font:1rem/1.5 system-ui,sans-serif;color:#1c2127;background:#f4f5f7}"
     "main{max-width:32rem;margin:auto;padding:1.5rem;background:#fff;border-radius:.75rem}"
     "h1{font-size:1.25rem;margin:0 0 1rem}p{margin:0 0 1rem}label{display:block;margin:0 0 1rem}"
+    "form+p,p+p{margin-top:1rem}a{color:#1f5fa8}@media(prefers-color-scheme:dark){a{color:#8ab8f0}}"
     "input{display:block;width:100%;box-sizing:border-box;padding:.6rem;font:inherit;border:1px solid #9aa3ad}"
     "button{width:100%;padding:.8rem;font:inherit;font-weight:600;color:#fff;background:#1f5fa8;border:0;border-radius:.4rem}"
     "@media(prefers-color-scheme:dark){body{color:#e7eaee;background:#14171a}main{background:#1e2328}"
@@ -55,7 +56,7 @@ async def ask(request: Request[Any, Any, Any], hall: NamedDependency[Hall], toke
     place = f"<p>{escape(where(told))}</p>" if where(told) else ""
     body = (
         f"<p>{escape(subject(told))}</p>{place}<p>Last told {moment(known.at, time_zone('UTC'))}.</p>"
-        f'<form method="post">{name}<button>Acknowledge</button></form>'
+        f'<form method="post">{name}<button>Acknowledge</button></form>{_onward(hall, claim.incident)}'
     )
     return _page("Take this incident into your hands?", body)
 
@@ -71,7 +72,13 @@ async def acknowledge(request: Request[Any, Any, Any], hall: NamedDependency[Hal
         await hall.desk.acknowledge(claim.incident, by, peer(request))
     except Refused as fault:
         return _page("That was not possible", f"<p>{escape(fault.why)}.</p>", STATUS.get(fault.code, 400))
-    return _page("Acknowledged", f"<p>The incident is in the hands of {escape(by)}. Reminders of it have ended.</p>")
+    told = f"<p>The incident is in the hands of {escape(by)}. Reminders of it have ended.</p>"
+    return _page("Acknowledged", told + _onward(hall, claim.incident))
+
+
+def _onward(hall: Hall, incident: str) -> str:
+    """The way to all there is to know of it, for who may sign in."""
+    return f'<p><a href="{escape(hall.desk.office.links.page(incident))}">See the incident in the dashboard</a></p>'
 
 
 def _signed_in(request: Request[Any, Any, Any]) -> Bearer | None:

@@ -75,10 +75,14 @@ async def alert_(hall: NamedDependency[Hall], alert: FromPath[str]) -> AlertDeta
 
 @get("/api/incidents", operation_id="incidents")
 async def incidents(
-    hall: NamedDependency[Hall], machine: FromQuery[str] = "", limit: Limit = 100, before: FromQuery[str] = ""
+    hall: NamedDependency[Hall],
+    machine: FromQuery[str] = "",
+    standing: State = "",
+    limit: Limit = 100,
+    before: FromQuery[str] = "",
 ) -> IncidentsView:
-    """Incidents, the newest first."""
-    found = await hall.desk.journal.incidents.page(machine, limit, before)
+    """Incidents, the newest first; `state` is one of theirs, or `ongoing`: open or acknowledged."""
+    found = await hall.desk.journal.incidents.page(machine, limit, before, standing)
     return IncidentsView(found, cursor(found[-1].opened_at, found[-1].id) if len(found) == limit else "")
 
 

@@ -18,7 +18,8 @@ from watchkeeper.web.hall import Hall
 from watchkeeper.web.panels import PANELS
 from watchkeeper.web.routes.machines import action_view
 from watchkeeper.web.selectors import read_selector
-from watchkeeper.web.shapes import ActionsView, ActionView, Chart, EventsView, PanelView, SeriesView
+from watchkeeper.web.shapes import ActionsView, ActionView, Chart, EventsView, PanelView, SeriesView, Sparks
+from watchkeeper.web.sparks import sparks
 
 HOUR = 3_600_000
 LONGEST = 20 * 365 * 24 * HOUR
@@ -122,4 +123,11 @@ async def chart(
     return drawn
 
 
-ROUTES = [actions, action_, events, series, panels, chart]
+@get("/api/sparks", operation_id="sparks")
+async def sparks_(hall: NamedDependency[Hall]) -> Sparks:
+    """How busy every machine was in the last hour, a point every two minutes; made anew once a minute."""
+    now, store = hall.now(), hall.desk.store
+    return await hall.sparks.read(now, lambda: hall.studio.work(lambda _: sparks(store, now)))
+
+
+ROUTES = [actions, action_, events, series, panels, chart, sparks_]

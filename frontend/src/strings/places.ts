@@ -1,0 +1,11 @@
+// The names of the pages.
+export const places = {
+  overview: "Overview",
+  incidents: "Incidents",
+  machines: "Machines",
+  events: "Events",
+  explore: "Explore",
+  rules: "Rules",
+  channels: "Channels",
+  more: "More",
+};
