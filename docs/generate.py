@@ -43,6 +43,7 @@ from watchkeeper.alert.settings import AlertSettings, BranchSettings  # noqa: E4
 from watchkeeper.cli.settings import schema  # noqa: E402
 from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
 from watchkeeper.config import Document, encode_hook  # noqa: E402
+from watchkeeper.control import DRIVERS, AnyServer  # noqa: E402
 from watchkeeper.control.conditions import Condition  # noqa: E402
 from watchkeeper.control.heartbeat import HeartbeatFileSettings  # noqa: E402
 from watchkeeper.control.limits import LimitSettings  # noqa: E402
@@ -153,7 +154,9 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
         yield f"[agent.{name}]", struct_field(watched.AgentSettings, name)
     for field in msgspec.structs.fields(CollectSettings):
         yield f"[collect.{field.name}]", field.type
-    yield "[server.NAME]", watched.WatchedServer
+    yield "[server.NAME]", watched.WATCHED[0]
+    for driver in DRIVERS[1:]:
+        yield f'[server.NAME] with driver = "{driver.__struct_config__.tag}"', own_keys(driver)
     for name in ("backoff", "log", "liveness", "limits", "schedule"):
         yield f"[server.NAME.{name}]", struct_field(watched.WatchedServer, name)
     yield "[server.NAME.liveness.heartbeat]", HeartbeatFileSettings
@@ -182,6 +185,22 @@ def hub_tables(name: str, kind: Any) -> Iterator[tuple[str, type[msgspec.Struct]
         yield f"[{name}.NAME]", arguments[1]
     else:
         yield f"[{name}]", kind
+
+
+def own_keys(driver: type[AnyServer]) -> type[msgspec.Struct]:
+    """What a driver adds to the keys that all servers have, and those whose default is another with it."""
+    shared = {field.name: field.default for field in msgspec.structs.fields(AnyServer)}
+    fields = [
+        (field.name, field.type) if field.required else (field.name, field.type, _default(field))
+        for field in msgspec.structs.fields(driver)
+        if field.name not in shared or field.default != shared[field.name]
+    ]
+    return msgspec.defstruct(driver.__name__, fields, kw_only=True, namespace={"__doc__": driver.__doc__})
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    """A default as `msgspec.defstruct` takes it."""
+    return field.default if field.default is not msgspec.NODEFAULT else msgspec.field(default_factory=field.default_factory)
 
 
 def struct_field(kind: type[msgspec.Struct], name: str) -> Any:

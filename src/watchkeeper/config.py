@@ -101,8 +101,11 @@ class Document:
         decoded: T = self.decode(self.tables.get(table, {}), wanted, (table,))
         return decoded
 
-    def named(self, table: str, wanted: Any) -> dict[str, Any]:
-        """Decode ``[table.NAME]`` sections, each as `wanted`, keyed by name; refuses names that cannot be labels."""
+    def named(self, table: str, wanted: Any, *, tagged: tuple[str, str] | None = None) -> dict[str, Any]:
+        """Decode ``[table.NAME]`` sections, each as `wanted`, keyed by name; refuses names that cannot be labels.
+
+        `tagged`: the key that says which of a union it is, and what it is without that key.
+        """
         entries = self.tables.get(table, {})
         if not isinstance(entries, dict):
             raise self.fault((table,), f"expected sections [{table}.NAME], got {_kind(entries)}")
@@ -110,7 +113,8 @@ class Document:
         for name, entry in entries.items():
             if not NAME.fullmatch(name):
                 raise self.fault((table, name), "a name has 1 to 63 letters, digits, dots, dashes or underscores")
-            found[name] = self.decode(entry, wanted, (table, name))
+            whole = {tagged[0]: tagged[1]} | entry if tagged and isinstance(entry, dict) else entry
+            found[name] = self.decode(whole, wanted, (table, name))
         return found
 
     def decode(self, raw: Any, wanted: Any, place: Place) -> Any:
@@ -261,7 +265,7 @@ def _values(wanted: Any, raw: Any, inner: Place) -> list[str]:
     if inner:
         holder, _ = _at(wanted, raw, inner[:-1])
         tags = [arm.__struct_config__.tag for arm in getattr(holder, "__args__", ()) if hasattr(arm, "__struct_config__")]
-        if tags and inner[-1] == "kind":
+        if tags and inner[-1] in {"kind", "driver"}:
             return sorted(map(str, tags))
     wanted, _ = _at(wanted, raw, inner)
     return sorted(str(value) for value in getattr(wanted, "__args__", ()) or getattr(wanted, "__members__", ()))

@@ -199,6 +199,9 @@ class Agent:
         """A server that runs is as its probes say, or up if it has none; one that is being started is not known yet."""
         health: Health = "down"
         reason = status.reason
+        if unseen := self.supervisor.unseen(status.name):
+            unknown = msgspec.structs.replace(status, health="unknown", reason=f"nobody knows how it stands: {unseen}")
+            return self.watch.annotate(unknown)
         match status.state:
             case ServerState.RUNNING if self._has_probes(status.name):
                 health, why = self.probing.health(status.name)

@@ -13,7 +13,7 @@ import itertools
 import os
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -241,6 +241,8 @@ Health = Literal["up", "down", "unknown"]
 Verb = Literal["start", "stop", "restart", "pause", "resume", "expect"]
 """What may be ordered. ``expect``: heavy work is announced, so that its server is not taken for hung."""
 
+VERBS: tuple[Verb, ...] = get_args(Verb)
+
 OURSELVES = "watchkeeper"
 """Who acts when nobody has ordered it."""
 
@@ -315,6 +317,21 @@ class Machine(msgspec.Struct, frozen=True):
     boot_at: int
     agent_version: str
     agent_started_at: int
+
+
+class Seen(NamedTuple):
+    """What a driver sees of its server. `words` say it as the driver does (systemd's ``active (running)``).
+
+    `mark` tells one run of it from the next; `pid` and `started_at` (ms) are 0 where nobody can tell. `clean`: of one
+    that does not run, that it has not failed. ``unknown`` is no answer at all: neither up nor down.
+    """
+
+    state: Literal["running", "starting", "stopping", "stopped", "failed", "unknown"]
+    words: str = ""
+    pid: int = 0
+    started_at: int = 0
+    mark: str = ""
+    clean: bool = True
 
 
 class Action(msgspec.Struct, frozen=True):

@@ -7,11 +7,11 @@ Importing this room loads no numpy: the store's arrays are named for type checke
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from watchkeeper.model import Block, Dictionary, Family, Frame, Matcher, Notes, Rollup, Series
+from watchkeeper.model import Block, Dictionary, Family, Frame, Matcher, Notes, Rollup, Seen, Series
 from watchkeeper.telling import Bulletin
 
 Admit = Callable[[int, int], None]
@@ -71,33 +71,40 @@ class Probe(Protocol):
 
 
 class Driver(Protocol):
-    """A leaf of `control/`: how one kind of server is started, found again, signalled and watched."""
+    """A leaf of `control/` at work on one server that runs elsewhere; its frame bounds each call, faults are `Failed`.
 
-    async def start(self, server: str) -> Running:
-        """Start one and return its identity; raises `Failed` with the reason when it cannot be started."""
+    What we start ourselves has a `control.parentage.Parent` instead.
+    """
+
+    log: Path | None
+    """Where its output is, if that is a file; None: ask `tail`."""
+
+    async def look(self) -> Seen:
+        """How it stands now. Raises Failed when that cannot be told."""
         ...
 
-    async def adopt(self, server: str) -> Running | None:
-        """Find the one that an earlier agent started and that still runs, by identity and never by pid alone."""
+    async def start(self) -> None:
+        """Have it started; returns when that was taken, not when it runs."""
         ...
 
-
-class Running(Protocol):
-    """A server's process, or what stands for it, while it lives."""
-
-    pid: int
-    started_at: int
-
-    async def ended(self) -> str:
-        """Wait until it has ended; return how, in words (``exit status 1``, ``killed by SIGKILL``)."""
+    async def stop(self) -> None:
+        """Have it stopped; may take as long as the stop does."""
         ...
 
-    def ask_to_stop(self) -> None:
-        """Ask the whole group to end (SIGTERM)."""
+    async def renew(self) -> None:
+        """Stop and start it in one go, as whoever keeps it does that."""
         ...
 
-    def kill(self) -> None:
-        """End the whole group at once (SIGKILL)."""
+    async def signal(self, number: int) -> None:
+        """Send all of it a signal; SIGKILL ends it."""
+        ...
+
+    def tail(self, lines: int, *, follow: bool) -> AsyncGenerator[tuple[str, ...], None]:
+        """Its output, as `logfile.LogFile.tail` gives it."""
+        ...
+
+    async def close(self) -> None:
+        """Give everything back; the server goes on."""
         ...
 
 

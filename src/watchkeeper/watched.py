@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Union
 
 import msgspec
 
 from watchkeeper.collect import CollectSettings
 from watchkeeper.collect.openmetrics import OpenMetrics
 from watchkeeper.config import NAME, Document, Part
-from watchkeeper.control import ServerSettings
+from watchkeeper.control import DRIVERS, AnyServer, ServerSettings
 from watchkeeper.control.archive import EvidenceSettings
 from watchkeeper.control.conditions import DiskRoom, FileThere
 from watchkeeper.control.order import levels
@@ -60,14 +60,37 @@ class AgentSettings(Part, frozen=True, kw_only=True):
             raise ValueError('token: another hub wants one: { file = "path" } or { env = "NAME" }')
 
 
-class WatchedServer(ServerSettings, frozen=True, kw_only=True):
-    """``[server.NAME]``: how one server is run, asked whether it answers (`probe`) and read (`metrics`).
+class WatchedServer(AnyServer, frozen=True, kw_only=True):
+    """A server, whoever runs it, with how it is asked whether it answers (`probe`) and read (`metrics`)."""
 
-    `command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts
-    with the agent if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure,
-    never) when it ends by itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is
-    how it is run: ``process`` is a program of the agent's own. Its operator agrees with `stress` to its being put under load
-    (`watchkeeper stress`).
+    probe: tuple[Leaf, ...] = ()
+    metrics: tuple[OpenMetrics, ...] = ()
+    stress: bool = False
+
+
+def _watched(driver: type[AnyServer]) -> type[WatchedServer]:
+    """A driver's settings with what belongs to a watched server: msgspec lets a struct have one parent only."""
+    own = [name for name in WatchedServer.__struct_fields__ if name not in AnyServer.__struct_fields__]
+    fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(WatchedServer) if field.name in own]
+    return msgspec.defstruct(  # type: ignore[return-value]  # it has all that a WatchedServer has
+        f"Watched{driver.__name__}",
+        fields,
+        bases=(driver,),
+        frozen=True,
+        kw_only=True,
+        tag_field="driver",
+        tag=driver.__struct_config__.tag,
+        namespace={"__doc__": PROCESS if driver is ServerSettings else driver.__doc__, "__module__": __name__},
+    )
+
+
+PROCESS = """``[server.NAME]``: how one server is run, asked whether it answers (`probe`) and read (`metrics`).
+
+`command` is program and arguments, run in `folder` with `environment` added to the agent's own. It starts with the agent
+if `autostart`, once those in `after` are ready, and again by `restart` (always, on-failure, never) when it ends by
+itself. A stop is SIGTERM to its whole group, and SIGKILL after `stop_grace`. `driver` is how it is run: ``process`` (left
+out, too) is a program of the agent's own; the others have tables of their own below. Its operator agrees with `stress` to
+its being put under load (`watchkeeper stress`).
 
     `environment_files` (systemd's format; a dash before the name: it may be missing) come before `environment`. It runs as
     `user`, `group` and that user's groups with `groups` added, which only root may ask for, with `umask`, the limits of
@@ -78,18 +101,16 @@ class WatchedServer(ServerSettings, frozen=True, kw_only=True):
     What it `requires` must be ready before it, and when that goes down it is stopped until it is back. It is started only
     when all of `start_when` holds. Those that are `in_group` together can be ordered together; `control` is what a hub
     may do to it (a list of verbs, or ``false`` for nothing).
-    """
-
-    probe: tuple[Leaf, ...] = ()
-    metrics: tuple[OpenMetrics, ...] = ()
-    stress: bool = False
+"""
+WATCHED: tuple[type[WatchedServer], ...] = tuple(_watched(driver) for driver in DRIVERS)
+"""What ``[server.NAME]`` may be, by its driver."""
 
 
 SECTIONS: dict[str, Any] = {
     "machine": MachineSettings,
     "agent": AgentSettings,
     "collect": CollectSettings,
-    "server": dict[str, WatchedServer],
+    "server": dict[str, Union[WATCHED]],  # type: ignore[valid-type]  # noqa: UP007  # made of the door
     "probe": dict[str, Leaf],
 }
 """Each top-level table of the agent's and its type."""
@@ -108,8 +129,8 @@ class Settings(msgspec.Struct, frozen=True):
 def read_settings(document: Document) -> Settings:
     """The agent's part of a configuration, relative folders made whole; raises ConfigError."""
     servers = {
-        name: _placed(server, document.folder / (server.folder or ""))
-        for name, server in document.named("server", WatchedServer).items()
+        name: _placed(server, document.folder / (getattr(server, "folder", None) or ""))
+        for name, server in document.named("server", Union[WATCHED], tagged=("driver", "process")).items()  # noqa: UP007  # as many as there are
     }
     levels({name: server.before for name, server in servers.items()})
     return Settings(
@@ -122,12 +143,17 @@ def read_settings(document: Document) -> Settings:
 
 
 def _placed(server: WatchedServer, folder: Path) -> WatchedServer:
-    """With its folder whole, and the paths of its conditions, which are relative to it."""
+    """With its folder whole, where its driver has one, and the paths of conditions and files, which are relative to it."""
     conditions = tuple(
         msgspec.structs.replace(one, path=folder / one.path) if isinstance(one, FileThere | DiskRoom) else one
         for one in server.start_when
     )
-    return msgspec.structs.replace(server, folder=folder, start_when=conditions)
+    whole: dict[str, Any] = {"start_when": conditions}
+    for name in {"folder", "pidfile", "program", "output"} & set(server.__struct_fields__):
+        path = getattr(server, name)
+        if name == "folder" or path is not None:
+            whole[name] = folder / path if path is not None else folder
+    return msgspec.structs.replace(server, **whole)
 
 
 HANDED_OVER_SECONDS = 180.0

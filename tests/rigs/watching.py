@@ -17,7 +17,7 @@ import msgspec
 from rigs.programs import free_port
 from watchkeeper.clock import SystemClock
 from watchkeeper.config import encode_hook
-from watchkeeper.control import BackoffSettings, ServerSettings
+from watchkeeper.control import AnyServer, BackoffSettings, ServerSettings
 from watchkeeper.control.permission import ControlSettings
 from watchkeeper.control.watch import Watch
 from watchkeeper.model import Action, Event, EventKind, Outcome, ServerState, ServerStatus, Verb
@@ -79,7 +79,7 @@ class Moody:
 class Watched:
     """A running watch and what it has told."""
 
-    def __init__(self, folder: Path, servers: Mapping[str, ServerSettings]) -> None:
+    def __init__(self, folder: Path, servers: Mapping[str, AnyServer]) -> None:
         self.folder = folder
         self.events: list[Event] = []
         self.watch = Watch(servers, folder, SystemClock(), emit=self.events.append, changed=lambda _: None)
@@ -124,7 +124,7 @@ class Watched:
 @contextlib.asynccontextmanager
 async def watching(
     folder: Path,
-    servers: Mapping[str, ServerSettings],
+    servers: Mapping[str, AnyServer],
     probes: Mapping[str, Http] | None = None,
     *,
     control: ControlSettings | None = None,
@@ -182,7 +182,7 @@ asyncio.run(main())
 """
 
 
-async def earlier_agent(folder: Path, servers: Mapping[str, ServerSettings], *orders: Action) -> dict[str, int]:
+async def earlier_agent(folder: Path, servers: Mapping[str, AnyServer], *orders: Action) -> dict[str, int]:
     """Have an agent of its own process start these and take these orders, then kill -9 it; the pids that it leaves running."""
     written = msgspec.json.encode(servers, enc_hook=encode_hook).decode()
     words = python(EARLIER, str(folder), written, msgspec.json.encode(orders).decode())

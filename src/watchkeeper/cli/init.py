@@ -11,13 +11,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from watchkeeper.cli.console import is_person, say
 from watchkeeper.cli.exits import OK
 from watchkeeper.cli.options import SYSTEM_CONFIG
 from watchkeeper.cli.settings import read, read_document
-from watchkeeper.control import Driver
+from watchkeeper.control import DRIVERS
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.survey import look
 from watchkeeper.survey.found import Found
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _drivers() -> frozenset[str]:
     """The drivers that a configuration may name."""
-    return frozenset(one if isinstance(one, str) else str(one.__struct_config__.tag) for one in get_args(Driver))
+    return frozenset(str(one.__struct_config__.tag) for one in DRIVERS)
 
 
 def _target(args: argparse.Namespace) -> Path:

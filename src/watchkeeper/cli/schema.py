@@ -25,6 +25,9 @@ _WRITTEN = {
 def json_schema(wanted: Any) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a configuration type."""
     schema = msgspec.json.schema(_twin(wanted, {}))
+    for described in schema.get("$defs", {}).values():
+        if described.get("properties", {}).get("driver", {}).get("enum") == ["process"]:
+            described["required"].remove("driver")  # what a server is that does not say
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from watchkeeper.control import ServerSettings
 from watchkeeper.control.lifecycle import ALIVE, Life
+from watchkeeper.control.settings import AnyServer
 from watchkeeper.model import ServerState, Verb
 
 
 def foretell(  # noqa: C901, PLR0911  # a table of verbs and states
-    verb: Verb, name: str, settings: ServerSettings, life: Life, pid: int, held: Sequence[str], blocked: str
+    verb: Verb, name: str, settings: AnyServer, life: Life, pid: int, held: Sequence[str], blocked: str
 ) -> str:
     """What `verb` would do to a server now, as a sentence.
 
     `held`: those that would be stopped with it, since they require it; `blocked`: what a start would wait for.
     """
-    start = f"start it with {settings.command[0]!r}" + (f", once {blocked}" if blocked else "")
+    start = settings.starting + (f", once {blocked}" if blocked else "")
     if settings.start_when:
         start += f", when its {_count(len(settings.start_when), 'condition')} hold" + (
             "s" if len(settings.start_when) == 1 else ""
         )
-    stop = f"send SIGTERM to its group (pid {pid}), and SIGKILL after {settings.stop_grace}"
+    stop = settings.stopping(pid)
     besides = f"; held until it is back: {', '.join(held)}" if held else ""
     match verb:
         case "start" if life.state in {ServerState.RUNNING, ServerState.STARTING}:

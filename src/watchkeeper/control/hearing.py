@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 
 from watchkeeper.clock import Clock
-from watchkeeper.control import ServerSettings, heartbeat, lifecycle
+from watchkeeper.control import heartbeat, lifecycle
 from watchkeeper.control.acting import Acting
 from watchkeeper.control.activity import SHORTEST, look
 from watchkeeper.control.hang import Verdict
@@ -23,6 +23,7 @@ from watchkeeper.control.notifysocket import NotifySocket, is_there, parse
 from watchkeeper.control.parentage import Process
 from watchkeeper.control.processtree import belongs
 from watchkeeper.control.server import KeptServer
+from watchkeeper.control.settings import AnyServer
 from watchkeeper.model import EventKind, ServerState, Severity
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Hearing:
         self._rung = asyncio.Event()
 
     def replace(
-        self, servers: Mapping[str, ServerSettings], marked: Mapping[str, Iterable[str]], asked: Mapping[str, Iterable[str]]
+        self, servers: Mapping[str, AnyServer], marked: Mapping[str, Iterable[str]], asked: Mapping[str, Iterable[str]]
     ) -> None:
         """Hear these: by server, its probes that are `marked` for liveness, and all that are `asked`."""
         for name in [name for name in self._sockets if name not in servers]:
@@ -91,7 +92,8 @@ class Hearing:
             if old and old.pulse.settings == settings and old.pulse.probes == probes:
                 fresh[name] = old
                 continue
-            heard = fresh[name] = Heard(Pulse(settings, probes, self._clock.monotonic()), acts=settings.then == "restart")
+            acts = settings.then == "restart" and "restart" in server.verbs
+            heard = fresh[name] = Heard(Pulse(settings, probes, self._clock.monotonic()), acts=acts)
             if old and old.process and old.pulse.alive:  # the same process under other rules
                 heard.process = old.process
                 heard.pulse.adopt()
@@ -206,7 +208,8 @@ class Hearing:
         settings = heard.pulse.settings.heartbeat
         if settings is None or kept is None:
             return
-        path = (kept.settings.folder / settings.file) if kept.settings.folder else settings.file
+        folder = getattr(kept.settings, "folder", None)
+        path = (folder / settings.file) if folder else settings.file
         fresh = await asyncio.to_thread(heartbeat.stamp, path)
         if fresh is not None and fresh != heard.stamp:
             if heard.stamp is not None:  # what an earlier process has left is no sign of this one
@@ -238,7 +241,7 @@ class Hearing:
         ):
             return
         now = self._clock.monotonic()
-        verdict = heard.pulse.verdict(now, self._expected(server), seen=SEES_THREADS)
+        verdict = heard.pulse.verdict(now, self._expected(server), seen=_seen(heard))
         silent = any(sign.silent for sign in heard.pulse.signs(now))
         if silent and heard.pulse.timed:
             heard.pulse.looked(look(kept.process.pid, now))
@@ -273,7 +276,11 @@ class Hearing:
                 return
 
             def sure() -> bool:
-                now = heard.pulse.verdict(self._clock.monotonic(), self._expected(kept.name), seen=SEES_THREADS)
+                now = heard.pulse.verdict(
+                    self._clock.monotonic(),
+                    self._expected(kept.name),
+                    seen=_seen(heard),
+                )
                 return heard.process is process and now.state == "hung"
 
             await self._acting.restart(kept, lifecycle.Hung(f"it {verdict.text}"), f"it {verdict.text}", sure=sure)
@@ -295,3 +302,8 @@ class Hearing:
             self._acting.tell(EventKind.SERVER_BUSY, server, f"{server} is busy: it {verdict.text}", "warning", facts)
         elif before != "fine":
             self._acting.tell(EventKind.SERVER_LIVES, server, f"{server} is well again: it {verdict.text}", facts=facts)
+
+
+def _seen(heard: Heard) -> bool:
+    """Whether anybody can tell what its threads do."""
+    return SEES_THREADS and heard.process is not None and heard.process.pid > 0

@@ -33,6 +33,7 @@ class Policy(msgspec.Struct, frozen=True):
     """How one server is kept: times in seconds.
 
     `hung_grace` is for one that hangs, which `abort` asks for a core first. `gated`: every start must be cleared anew.
+    `retries`: a start that failed is tried again.
     """
 
     restart: RestartPolicy = "always"
@@ -43,6 +44,7 @@ class Policy(msgspec.Struct, frozen=True):
     hung_grace: float = 1.0
     abort: bool = False
     gated: bool = False
+    retries: bool = True
 
 
 class Do(enum.Enum):
@@ -136,11 +138,27 @@ class Extend(NamedTuple):
     seconds: float
 
 
+class Appeared(NamedTuple):
+    """It runs, though nobody here has started it: whoever keeps it has. `again`: after it had failed."""
+
+    by: str
+    again: bool = False
+
+
+class Unheeded(NamedTuple):
+    """It cannot be stopped: whoever keeps it refuses."""
+
+    why: str
+
+
 class Tick(NamedTuple):
     """Time has passed."""
 
 
-Input = Start | Stop | Restart | Clear | Spawned | SpawnFailed | Exited | Hung | Hold | Waits | Pause | Resume | Extend | Tick
+Input = (
+    Start | Stop | Restart | Clear | Spawned | SpawnFailed | Exited | Hung | Hold | Waits | Pause | Resume | Extend | Tick
+    | Appeared | Unheeded
+)  # fmt: skip
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -176,6 +194,8 @@ class Step(NamedTuple):
 NEVER = float("inf")
 ALIVE = frozenset({ServerState.STARTING, ServerState.RUNNING, ServerState.STOPPING})
 """States in which there is or may be a process."""
+IDLE = frozenset({ServerState.STOPPED, ServerState.EXITED, ServerState.BACKOFF, ServerState.WAITING})
+"""States in which nothing of ours is under way."""
 
 
 def pause(failures: int, policy: Policy, chance: float) -> float:
@@ -230,6 +250,8 @@ def step(life: Life, given: Input, policy: Policy, now: float, chance: float) ->
             return Step(replace(life, reason=why, waited=True))
         case Spawned() if life.state is ServerState.STARTING:
             return Step(_to(life, ServerState.RUNNING, life.reason, spawned_at=now))
+        case SpawnFailed(why) if life.state is ServerState.STARTING and not policy.retries:
+            return Step(_to(life, ServerState.EXITED, f"cannot be started: {why}"))  # STARTING -> EXITED
         case SpawnFailed(why) if life.state is ServerState.STARTING:
             failures = max(life.failures, 1) + 1  # what cannot be started at all is not tried again at once
             return _fail(life, f"cannot be started: {why}", failures, policy, now, chance)
@@ -248,6 +270,12 @@ def step(life: Life, given: Input, policy: Policy, now: float, chance: float) ->
             return _start(resumed, by) if life.held and life.state not in ALIVE else Step(resumed)
         case Extend(seconds) if life.state is ServerState.STOPPING and life.left:
             return Step(replace(life, due=max(life.due, now + min(seconds, LONGEST_EXTENSION))))
+        case Appeared(by, again) if life.state in IDLE:
+            restarts = life.restarts + 1 if again else life.restarts
+            found = replace(life, restarts=restarts, held=False)
+            return Step(_to(found, ServerState.RUNNING, by, spawned_at=now))  # STOPPED, EXITED, BACKOFF, WAITING -> RUNNING
+        case Unheeded(why) if life.state is ServerState.STOPPING:
+            return Step(_to(life, ServerState.RUNNING, f"it could not be stopped: {why}"))  # STOPPING -> RUNNING
         case Tick() if now >= life.due:
             return _due(life, policy, now)
     return Step(life)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from watchkeeper.config import Part
+from watchkeeper.control.settings import AnyServer
 from watchkeeper.quantities import Size
 
 Ionice = Literal["realtime", "best-effort", "idle"]
@@ -43,7 +44,7 @@ class CgroupSettings(Part, frozen=True, kw_only=True):
             raise ValueError("memory_max: expected at least 1MiB")
 
 
-class ProcessOptions(Part, frozen=True, kw_only=True):
+class ProcessOptions(AnyServer, frozen=True, kw_only=True):
     """See `ServerSettings`, which has them all."""
 
     environment_files: tuple[str, ...] = ()

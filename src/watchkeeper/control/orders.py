@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watchkeeper.clock import Clock, milliseconds
-from watchkeeper.control import ServerSettings
 from watchkeeper.control.acting import Acting
 from watchkeeper.control.foretelling import foretell
 from watchkeeper.control.permission import ControlSettings, allowed, refusal
 from watchkeeper.control.remembered import Saying
+from watchkeeper.control.settings import AnyServer
 from watchkeeper.control.supervisor import Supervisor
 from watchkeeper.control.upkeep import Upkeep, clock_time
 from watchkeeper.model import Action, Outcome, Verb
@@ -33,9 +33,9 @@ class Orders:
         self._acting = acting
         self._clock = clock
         self._control = ControlSettings(allow=())
-        self._servers: Mapping[str, ServerSettings] = {}
+        self._servers: Mapping[str, AnyServer] = {}
 
-    def replace(self, control: ControlSettings, servers: Mapping[str, ServerSettings]) -> None:
+    def replace(self, control: ControlSettings, servers: Mapping[str, AnyServer]) -> None:
         """Go by these from now on."""
         self._control = control
         self._servers = servers
@@ -44,14 +44,16 @@ class Orders:
     def allowed(self, server: str) -> tuple[Verb, ...]:
         """What a hub may do to it."""
         settings = self._servers.get(server)
-        return allowed(self._control.allow, settings.control) if settings else ()
+        may = allowed(self._control.allow, settings.control) if settings else ()
+        return tuple(verb for verb in may if settings and verb in settings.verbs)
 
     async def order(self, action: Action) -> Outcome:  # noqa: PLR0911  # a table of verbs
         """Carry one out, and wait until it is done; what is wrong with it is an outcome too."""
         kept, settings = self._supervisor.kept(action.server), self._servers.get(action.server)
         if kept is None or settings is None:
             return await self._supervisor.order(action)  # which knows the nearest name
-        if why := refusal(action.verb, action.server, self._control.allow, settings.control) or _wrong(action):
+        why = refusal(action.verb, action.server, self._control.allow, settings.control)
+        if why := why or settings.lacks(action.verb) or _wrong(action):
             return self._outcome(action, ok=False, text=why)
         if action.dry_run:
             pid = kept.process.pid if kept.process else 0

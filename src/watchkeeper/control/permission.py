@@ -6,14 +6,12 @@ Whatever the hub asks for comes by here first. What the agent does by itself is 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, get_args
+from typing import Annotated
 
 import msgspec
 
 from watchkeeper.config import Part
-from watchkeeper.model import Verb
-
-VERBS: tuple[Verb, ...] = get_args(Verb)
+from watchkeeper.model import VERBS, Verb
 
 
 class ControlSettings(Part, frozen=True, kw_only=True):

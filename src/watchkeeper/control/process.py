@@ -17,6 +17,7 @@ from watchkeeper.control import ServerSettings, envfile
 from watchkeeper.control.options import written
 from watchkeeper.control.parentage import Parent, Spawn, Told
 from watchkeeper.control.runfile import RunFile
+from watchkeeper.control.settings import AnyServer
 from watchkeeper.errors import Failed
 
 
@@ -31,11 +32,13 @@ def parent(runfile: RunFile, clock: Clock, told: Told) -> Parent:
     return ByKeeper(runfile, told)
 
 
-def prepare(server: str, order: str, settings: ServerSettings, log: Path, extra: Mapping[str, str] | None = None) -> Spawn:
+def prepare(server: str, order: str, settings: AnyServer, log: Path, extra: Mapping[str, str] | None = None) -> Spawn:
     """What is to be started, its environment files read now; raises Failed for one that cannot be.
 
     Later ones win: the agent's own environment, the files in their order, the table `environment`, then `extra` (ours).
     """
+    if not isinstance(settings, ServerSettings):  # whoever runs it knows how
+        return Spawn(server, order, (), {}, log.absolute(), Path.cwd(), made(settings))
     if any("\0" in word for word in settings.command):
         raise Failed(f"the program {settings.command[0]!r} cannot be started: a zero byte cannot be passed to it", retry=False)
     folder = settings.folder or Path.cwd()
@@ -56,7 +59,7 @@ def prepare(server: str, order: str, settings: ServerSettings, log: Path, extra:
     )
 
 
-def made(settings: ServerSettings) -> str:
+def made(settings: AnyServer) -> str:
     """What stands for all that a process is started with: another one says that only a restart makes the settings true."""
     return hashlib.blake2b(repr(settings.process).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 

@@ -15,7 +15,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from watchkeeper.clock import Clock, milliseconds
-from watchkeeper.control import ServerSettings, history, lifecycle
+from watchkeeper.control import history, lifecycle
+from watchkeeper.control.abroad import AbroadProcess
 from watchkeeper.control.history import History
 from watchkeeper.control.identity import boot_id
 from watchkeeper.control.lifecycle import Do, Life
@@ -23,6 +24,7 @@ from watchkeeper.control.logfile import LogFile
 from watchkeeper.control.parentage import Found, Parent, Process
 from watchkeeper.control.process import made, prepare
 from watchkeeper.control.runfile import RunFile
+from watchkeeper.control.settings import AnyServer
 from watchkeeper.errors import Failed
 from watchkeeper.model import Event, EventKind, ServerState, ServerStatus, Severity, new_id
 from watchkeeper.quantities import Duration
@@ -41,7 +43,7 @@ class KeptServer:
     def __init__(
         self,
         name: str,
-        settings: ServerSettings,
+        settings: AnyServer,
         log: LogFile,
         parent: Parent,
         runfile: RunFile,
@@ -66,6 +68,11 @@ class KeptServer:
         self.last_exit = ""
         self.removed = False
         self.found = False
+        self.successor: AnyServer | None = None
+        """Once it is gone, a server of the same name is kept in another way."""
+        self.unheeded = ""
+        """Why its last stop was refused."""
+        self._appearing: AbroadProcess | None = None
         self.resumed = False
         self.done = False
         self._parent = parent
@@ -138,8 +145,10 @@ class KeptServer:
         spawned_at = now - max(0, milliseconds(self._clock.wall()) - found.started_at) / 1000
         self.life = step.life if step else history.running_since(before, spawned_at)
         self.found = self.resumed = True
-        text = f"{self.name} was running already (pid {found.process.pid}) and is kept"
-        if found.made != made(self.settings) if found.made else found.command != self.settings.command:
+        kept = "watched" if isinstance(found.process, AbroadProcess) else "kept"
+        text = f"{self.name} was running already{numbered(found.process.pid)} and is {kept}"
+        wanted = getattr(self.settings, "command", found.command)
+        if found.made != made(self.settings) if found.made else found.command != wanted:
             text += "; it runs with older settings until it is restarted"
         self._tell(EventKind.SERVER_ADOPTED, text, facts={"pid": str(found.process.pid)})
         self.save()
@@ -205,13 +214,18 @@ class KeptServer:
             self.save()
         if isinstance(given, lifecycle.Exited) and do is not Do.SPAWN:
             self._parent.heard(self.name, order)
+        if isinstance(given, lifecycle.Appeared) and self.life is not before and (process := self._appearing):
+            self._failure = ""
+            self.process, self.adopted = process, True
+            self.started_at = process.started_at or milliseconds(self._clock.wall())
+            self._watch = group.create_task(self._see_end(process), name=f"watch {self.name}")
         match do:
             case Do.SPAWN:
                 self._watch = group.create_task(self._run(self._order, order), name=f"run {self.name}")
             case Do.ABORT if self.process:
                 self.process.abort()
             case Do.TERMINATE if self.process:
-                self.process.terminate()
+                self._terminate(self.process)
             case Do.KILL if self.process and not self._killing:
                 self._killing = True
                 group.create_task(self._kill(self.process, look=not self.life.hung), name=f"kill {self.name}")
@@ -232,15 +246,37 @@ class KeptServer:
                 self._parent.heard(self.name, before)  # behind the start: nothing may stand before that
         self.process = process
         self.adopted = False
-        self.started_at = milliseconds(self._clock.wall())
+        self.started_at = (isinstance(process, AbroadProcess) and process.started_at) or milliseconds(self._clock.wall())
         self.give(lifecycle.Spawned())
         if self.life.state is ServerState.STOPPING:
             process.terminate()  # asked for while nobody was there to be asked
         await self._see_end(process)
 
+    def _terminate(self, process: Process) -> None:
+        """Ask it to end; where its driver can stop and start in one go, it is asked to do that if nothing comes in between."""
+        self.unheeded = ""
+        if isinstance(process, AbroadProcess) and self.life.again and not self.settings.policy.gated:
+            process.renew()
+        else:
+            process.terminate()
+
+    def appear(self, process: AbroadProcess, by: str, *, again: bool) -> None:
+        """It runs, and nobody here has started it (`again`: after it had failed); said more than once it changes nothing."""
+        if self.process is not process and self.idle and self.life.state in lifecycle.IDLE:
+            self._appearing = process
+            self.give(lifecycle.Appeared(by, again))
+
+    def refuse(self, why: str) -> None:
+        """Its stop was refused by whoever keeps it."""
+        self.unheeded = why
+        self.give(lifecycle.Unheeded(why))
+
     def follow(self, process: Process) -> None:
         """It goes on as another process."""
-        text = f"{self.name} has put itself into the background and is kept there (pid {process.pid})"
+        if isinstance(process, AbroadProcess):
+            text = f"{self.name} goes on as another process (pid {process.pid})"
+        else:
+            text = f"{self.name} has put itself into the background and is kept there (pid {process.pid})"
         self._tell(EventKind.SERVER_ADOPTED, text, facts={"pid": str(process.pid)})
         self._changed(self.name)
 
@@ -268,10 +304,17 @@ class KeptServer:
             case lifecycle.Clear(), ServerState.STARTING:
                 self._tell(EventKind.SERVER_STARTING, f"{self.name} is being started: {after.reason}")
             case lifecycle.Spawned(), ServerState.RUNNING:
-                self._tell(EventKind.SERVER_STARTED, f"{self.name} runs (pid {pid})", facts={"pid": str(pid)})
+                self._tell(EventKind.SERVER_STARTED, f"{self.name} runs{numbered(pid)}", facts={"pid": str(pid)})
+            case lifecycle.Appeared(by), ServerState.RUNNING:
+                pid = self._appearing.pid if self._appearing else 0
+                self._tell(EventKind.SERVER_STARTED, f"{self.name} runs{numbered(pid)}: {by}", facts={"pid": str(pid)})
+            case lifecycle.Unheeded(why), ServerState.RUNNING:
+                self._tell(EventKind.SERVER_WARNED, f"{self.name} could not be stopped: {why}", "critical")
             case lifecycle.SpawnFailed(why), ServerState.BACKOFF | ServerState.EXITED:
                 if why != self._failure:
-                    text = f"{self.name} cannot be started: {why}" + ("" if after.held else "; it is tried again")
+                    text = f"{self.name} cannot be started: {why}" + (
+                        "; it is tried again" if after.state is ServerState.BACKOFF else ""
+                    )
                     self._tell(EventKind.SERVER_START_FAILED, text, "critical")
                 elif after.state is ServerState.BACKOFF:
                     self._tell_plan(always=False)
@@ -314,3 +357,8 @@ class KeptServer:
     def _tell(self, kind: EventKind, text: str, severity: Severity = "info", facts: dict[str, str] | None = None) -> None:
         at = milliseconds(self._clock.wall())
         self._emit(Event(new_id(at), at, kind, text, server=self.name, severity=severity, facts=facts or {}))
+
+
+def numbered(pid: int) -> str:
+    """A process's number as a sentence has it; nothing, where there is none."""
+    return f" (pid {pid})" if pid else ""

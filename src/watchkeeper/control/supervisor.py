@@ -15,7 +15,11 @@ from pathlib import Path
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.config import nearest
 from watchkeeper.control import ServerSettings, lifecycle
+from watchkeeper.control.abroad import Abroad, AbroadProcess, Lookouts, meanwhile
+from watchkeeper.control.carrying import START_SECONDS, STOP_MARGIN_SECONDS, carry_out
 from watchkeeper.control.conditions import unmet
+from watchkeeper.control.elsewhere import Elsewhere
+from watchkeeper.control.foreignlog import ForeignLog
 from watchkeeper.control.lifecycle import ALIVE
 from watchkeeper.control.logfile import LogFile
 from watchkeeper.control.opening import opened, within
@@ -24,19 +28,16 @@ from watchkeeper.control.parentage import Found, Process, Told
 from watchkeeper.control.process import parent
 from watchkeeper.control.runfile import RunFile
 from watchkeeper.control.server import KeptServer
+from watchkeeper.control.settings import AnyServer
+from watchkeeper.control.waiting import blocked, dependents, down
 from watchkeeper.errors import Refused
 from watchkeeper.model import Action, Event, EventKind, Outcome, ServerState, ServerStatus, Severity, new_id
 
 logger = logging.getLogger(__name__)
 
-SETTLED_SECONDS = 0.5
-"""A start has succeeded once the server has lived so long."""
-START_SECONDS = 60.0
-STOP_MARGIN_SECONDS = 5.0
 LOOK_SECONDS = 0.5
 """How often it is looked whether what a server waits for holds."""
 ROTATE_SECONDS = 5.0
-DOWN = frozenset({ServerState.STOPPED, ServerState.EXITED, ServerState.BACKOFF})
 
 
 class Supervisor:
@@ -44,7 +45,7 @@ class Supervisor:
 
     def __init__(
         self,
-        servers: Mapping[str, ServerSettings],
+        servers: Mapping[str, AnyServer],
         folder: Path,
         clock: Clock,
         *,
@@ -74,6 +75,7 @@ class Supervisor:
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runfile = RunFile(folder / "run")
         self._parent = parent(self._runfile, clock, Told(self._warned, self._moved, self._replaced))
+        self._lookouts = Lookouts(Abroad(self._appeared, self._moved, self._unseen, self._unheeded), clock)
         self._warnings: dict[str, str] = {}
         self._taken_over = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
@@ -82,11 +84,13 @@ class Supervisor:
 
     async def run(self) -> None:
         """Keep everything until cancelled; the servers' processes then go on without us (`stop_all` ends them first)."""
-        self._take_over(await opened(self._parent, lambda why: self._tell(EventKind.KEEPER_LOST, why, "critical")))
+        ours = await opened(self._parent, lambda why: self._tell(EventKind.KEEPER_LOST, why, "critical"))
+        self._take_over(ours + await self._lookouts.open())
         self._taken_over.set()
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._parent.run(), name="parent")
+            group.create_task(self._lookouts.run(), name="servers elsewhere")
             for name in self._kept:
                 self._tasks[name] = group.create_task(self._kept[name].live(), name=f"keep {name}")
             for level in self._levels:
@@ -108,13 +112,8 @@ class Supervisor:
             return self._outcome(
                 action, ok=False, text=f"{action.server}: the agent does not know yet what runs on this machine"
             )
-        match action.verb:
-            case "start":
-                return await self._start(action, server)
-            case "stop":
-                return await self._stop(action, server)
-            case _:
-                return await self._restart(action, server)
+        ok, text = await carry_out(action, server)
+        return self._outcome(action, ok=ok, text=text)
 
     def statuses(self) -> tuple[ServerStatus, ...]:
         """How all servers stand."""
@@ -141,18 +140,20 @@ class Supervisor:
     def blocked(self, name: str) -> str:
         """What a start of it would wait for now (empty: nothing of other servers)."""
         kept = self._kept.get(name)
-        return self._blocked(kept) if kept else ""
+        return blocked(kept, self._kept, self._ready) if kept else ""
 
     def dependents(self, name: str) -> tuple[str, ...]:
         """Those that are held when this one goes down, and those that are then."""
-        found: list[str] = [name]
-        for one in found:
-            found += [kept.name for kept in self._kept.values() if one in kept.settings.requires and kept.name not in found]
-        return tuple(found[1:])
+        return dependents(name, self._kept)
 
     def supervised(self) -> list[tuple[str, int, int]]:
         """Servers that have a process: name, pid and when it was started (ms)."""
-        return [(name, one.process.pid, one.started_at) for name, one in self._kept.items() if one.process]
+        kept = self._kept.items()
+        return [(name, one.process.pid, one.started_at) for name, one in kept if one.process and one.process.pid]
+
+    def unseen(self, name: str) -> str:
+        """Why nobody knows how it stands; empty when that is known."""
+        return self._lookouts.unseen(name)
 
     def logs(self, server: str, lines: int, *, follow: bool) -> AsyncGenerator[tuple[str, ...], None]:
         """A server's output; raises Refused for one that there is not."""
@@ -167,19 +168,23 @@ class Supervisor:
         """Something may have become ready (a probe has answered): start what has waited for it."""
         self._see_ready()
 
-    def reload(self, servers: Mapping[str, ServerSettings]) -> None:
+    def reload(self, servers: Mapping[str, AnyServer]) -> None:
         """Take new settings: gone servers stop, new ones start, changed ones restart, the others notice nothing."""
         self._levels = levels({name: server.before for name, server in servers.items()})
         for name in [name for name in self._kept if name not in servers]:
-            self._kept[name].removed = True
-            self._kept[name].give(lifecycle.Stop("it is no longer configured"))
+            self._remove(name)
         for name, settings in servers.items():
             kept = self._kept.get(name)
             if kept is None or kept.removed:
                 self._add(name, settings)
                 continue
             restart = kept.settings.process != settings.process
+            if restart and isinstance(kept.settings, Elsewhere) | isinstance(settings, Elsewhere):
+                self._remove(name, settings)  # it is not the same server any more, or not in the same hands
+                continue
             kept.settings = settings
+            if isinstance(settings, Elsewhere):
+                self._lookouts.settle(name, settings)
             kept.log.size, kept.log.keep = settings.log.size, settings.log.keep
             if restart and kept.life.state in ALIVE:
                 kept.give(lifecycle.Restart("its configuration has changed"))
@@ -188,14 +193,18 @@ class Supervisor:
         """Stop every server, those first that others do not need; each has its own grace. The next agent begins anew."""
         await self._knows(STOP_MARGIN_SECONDS)
         self._ending = True
-        for kept in self._kept.values():
-            kept.done = True
-            kept.save()
+        ours = {name: one for name, one in self._kept.items() if not isinstance(one.settings, Elsewhere)}
+        for one in ours.values():
+            one.done = True
+            one.save()
         for level in reversed(self._levels):
             for name in level:
-                self._kept[name].give(lifecycle.Stop("the agent stops"))
+                if name in ours:
+                    ours[name].give(lifecycle.Stop("the agent stops"))
             for name in level:
-                kept = self._kept[name]
+                if name not in ours:
+                    continue  # what runs elsewhere goes on there
+                kept = ours[name]
                 # Until it is idle there may be a start before the stop that has not taken effect yet.
                 await kept.wait_until(lambda kept=kept: kept.idle and kept.life.state not in ALIVE)  # type: ignore[misc]
 
@@ -206,13 +215,17 @@ class Supervisor:
 
     # -- leaves -------------------------------------------------------------------------------------
 
-    def _keep(self, name: str, settings: ServerSettings) -> KeptServer:
-        log = LogFile(self._logs / f"{name}.log", settings.log.size, settings.log.keep)
+    def _keep(self, name: str, settings: AnyServer) -> KeptServer:
+        path = self._logs / f"{name}.log"
+        log = LogFile(path, settings.log.size, settings.log.keep)
+        if isinstance(settings, Elsewhere):
+            reach = self._lookouts.add(name, settings, path)
+            log = log if reach.log == path else ForeignLog(reach)
         return KeptServer(
             name,
             settings,
             log,
-            self._parent,
+            self._lookouts if isinstance(settings, Elsewhere) else self._parent,
             self._runfile,
             self._clock,
             self._emit,
@@ -221,7 +234,7 @@ class Supervisor:
             before_kill=self._before_kill,
         )
 
-    def _add(self, name: str, settings: ServerSettings) -> None:
+    def _add(self, name: str, settings: AnyServer) -> None:
         self._kept[name] = self._keep(name, settings)
         if self._group is not None:
             self._kept[name].resume()
@@ -260,11 +273,15 @@ class Supervisor:
             if kept.process is None:
                 history = histories.get(name)
                 end = ended.get(name)
+                if history and history.life.state in ALIVE and isinstance(kept.settings, Elsewhere):
+                    # Where nobody can tell, what is seen later is told then.
+                    unseen = self._lookouts.unseen(name)
+                    history, end = (None, None) if unseen else (history, meanwhile(name, history.order, self._clock))
                 # Of an earlier start's end the agent that died knew already, and had gone on from there.
                 news = end if end and history and end.order == history.order and history.life.state in ALIVE else None
                 kept.resume(history, news)
                 if news:
-                    del ended[name]
+                    ended.pop(name, None)
         for one in ended.values():
             self._parent.heard(one.server, one.order)
         for name in histories.keys() - self._kept.keys():
@@ -274,6 +291,22 @@ class Supervisor:
         if self._warnings.get(name) != words:
             self._tell(EventKind.SERVER_WARNED, f"{name}: {words}", "warning", server=name)
         self._warnings[name] = words
+
+    def _appeared(self, name: str, process: AbroadProcess, driver: str, again: bool) -> None:  # noqa: FBT001  # as `Abroad` has it
+        if kept := self._kept.get(name):
+            kept.appear(process, f"running, as its driver {driver} sees it", again=again)
+
+    def _unseen(self, name: str, why: str) -> None:
+        if why:
+            self._tell(EventKind.SERVER_WARNED, f"nobody knows how {name} stands: {why}", "warning", server=name)
+        else:
+            self._tell(EventKind.SERVER_LIVES, f"it is known again how {name} stands", "info", server=name)
+        if name in self._kept:
+            self._tell_changed(name)
+
+    def _unheeded(self, name: str, why: str) -> None:
+        if kept := self._kept.get(name):
+            kept.refuse(why)
 
     def _moved(self, name: str, process: Process) -> None:
         if kept := self._kept.get(name):
@@ -290,45 +323,39 @@ class Supervisor:
     def _changed(self, name: str) -> None:
         kept = self._kept[name]
         if kept.removed and kept.life.state not in ALIVE:
-            del self._kept[name]
-            self._runfile.forget_history(name)
-            self._levels = [[one for one in level if one != name] for level in self._levels]
-            if task := self._tasks.pop(name, None):
-                task.cancel()
+            self._drop(name)
         self._see_ready()
         self._tell_changed(name)
 
+    def _remove(self, name: str, successor: AnyServer | None = None) -> None:
+        """Stop one and forget it; one that runs elsewhere goes on. Then another of the name comes, if there is one."""
+        kept = self._kept[name]
+        kept.removed = True
+        kept.successor = successor
+        if isinstance(kept.settings, Elsewhere) or (self._group and kept.idle and kept.life.state is ServerState.STOPPED):
+            self._drop(name)
+        else:
+            kept.give(lifecycle.Stop("it is no longer configured" if successor is None else "its driver is another now"))
+
+    def _drop(self, name: str) -> None:
+        kept = self._kept.pop(name)
+        self._lookouts.remove(name)
+        self._runfile.forget_history(name)
+        if task := self._tasks.pop(name, None):
+            task.cancel()
+        if kept.successor:
+            self._add(name, kept.successor)
+        else:
+            self._levels = [[one for one in level if one != name] for level in self._levels]
+
     def _see_ready(self) -> None:
         for kept in self._kept.values():
-            if kept.life.state is ServerState.WAITING and not (blocked := self._blocked(kept)):
+            if kept.life.state is ServerState.WAITING and not (what := blocked(kept, self._kept, self._ready)):
                 self._clear(kept)
             elif kept.life.state is ServerState.WAITING:
-                kept.give(lifecycle.Waits(f"waits until {blocked}"))
-            elif down := self._down(kept):
-                kept.give(lifecycle.Hold(f"it requires {down}, which is down"))
-
-    def _blocked(self, kept: KeptServer) -> str:
-        """What must be ready before this one and is not, in words; empty when all are."""
-        for name in kept.settings.before:
-            one = self._kept.get(name)
-            if one and not (one.life.state is ServerState.RUNNING and self._ready(name)):
-                return f"{name} is ready"
-        return ""
-
-    def _down(self, kept: KeptServer) -> str:
-        """What this one requires and is down for longer than a restart takes; empty when nothing is."""
-        if kept.life.state in DOWN and kept.life.state is not ServerState.BACKOFF:
-            return ""
-        for name in kept.settings.requires:
-            one = self._kept.get(name)
-            if one is None or kept.life.state is ServerState.STOPPING:
-                continue
-            life = one.life
-            stopping = life.state is ServerState.STOPPING and not life.again
-            waiting = life.state is ServerState.WAITING and (self._blocked(one) or one.settings.start_when)
-            if life.state in DOWN or stopping or waiting:
-                return name
-        return ""
+                kept.give(lifecycle.Waits(f"waits until {what}"))
+            elif why := down(kept, self._kept, self._ready):
+                kept.give(lifecycle.Hold(f"it requires {why}, which is down"))
 
     def _clear(self, kept: KeptServer) -> None:
         """Let it start, once its conditions hold."""
@@ -339,54 +366,13 @@ class Supervisor:
 
     async def _wait(self, kept: KeptServer) -> None:
         """Look at the conditions of one that waits until they hold, or it waits no more."""
-        while kept.life.state is ServerState.WAITING and not self._blocked(kept):
+        while kept.life.state is ServerState.WAITING and not blocked(kept, self._kept, self._ready):
             missing = await unmet(kept.settings.start_when)
             if not missing:
                 kept.give(lifecycle.Clear())
                 return
             kept.give(lifecycle.Waits(f"waits until {missing}"))
             await asyncio.sleep(LOOK_SECONDS)
-
-    async def _start(self, action: Action, server: KeptServer) -> Outcome:
-        if server.life.state is ServerState.RUNNING:
-            return self._outcome(action, ok=True, text=f"{server.name} runs already (pid {server.status().pid})")
-        server.give(lifecycle.Start(f"{action.by} asked for it"))
-        return await self._until_running(action, server)
-
-    async def _restart(self, action: Action, server: KeptServer) -> Outcome:
-        old = server.process
-        server.give(lifecycle.Restart(f"{action.by} asked for it"))
-        if old is not None:
-            await self._bounded(server, lambda: server.process is not old, server.settings.stop_grace + STOP_MARGIN_SECONDS)
-        return await self._until_running(action, server)
-
-    async def _stop(self, action: Action, server: KeptServer) -> Outcome:
-        if server.life.state is ServerState.STOPPED:
-            return self._outcome(action, ok=True, text=f"{server.name} was stopped already")
-        server.give(lifecycle.Stop(f"{action.by} asked for it"))
-        ended = await self._bounded(
-            server, lambda: server.life.state is ServerState.STOPPED, server.settings.stop_grace + STOP_MARGIN_SECONDS
-        )
-        how = f" ({server.last_exit})" if server.last_exit else ""
-        text = f"{server.name} has stopped{how}" if ended else f"{server.name} has not ended, though it was killed"
-        return self._outcome(action, ok=ended, text=text)
-
-    async def _until_running(self, action: Action, server: KeptServer) -> Outcome:
-        """Running, and still the same process a moment later; else the reason why not."""
-        await server.wait_until(lambda: server.idle)
-        await self._bounded(
-            server, lambda: server.life.state in DOWN or server.life.state is ServerState.RUNNING, START_SECONDS
-        )
-        process = server.process
-        if server.life.state is ServerState.RUNNING:
-            await self._bounded(server, lambda: server.process is not process, SETTLED_SECONDS)
-        if process is not None and server.process is process:
-            return self._outcome(action, ok=True, text=f"{server.name} runs (pid {process.pid})")
-        return self._outcome(action, ok=False, text=f"{server.name} does not run: {server.life.reason}")
-
-    @staticmethod
-    async def _bounded(server: KeptServer, settled: Callable[[], bool], seconds: float) -> bool:
-        return await within(seconds, server.wait_until(settled))
 
     def _outcome(self, action: Action, *, ok: bool, text: str) -> Outcome:
         return Outcome(action.id, milliseconds(self._clock.wall()), ok, text)

@@ -14,12 +14,13 @@ from datetime import datetime
 import msgspec
 
 from watchkeeper.clock import Clock, milliseconds
-from watchkeeper.control import ServerSettings, lifecycle
+from watchkeeper.control import lifecycle
 from watchkeeper.control.acting import Acting
 from watchkeeper.control.limits import Over, figures, weigh
 from watchkeeper.control.remembered import Memory, Saying
 from watchkeeper.control.schedule import due, next_after
 from watchkeeper.control.server import KeptServer
+from watchkeeper.control.settings import AnyServer
 from watchkeeper.model import EventKind, ServerState
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Upkeep:
         self._memory = memory
         self._clock = clock
         self._changed = changed
-        self._servers: Mapping[str, ServerSettings] = {}
+        self._servers: Mapping[str, AnyServer] = {}
         self._looked = clock.wall()
         self._next: dict[str, tuple[float, float]] = {}
         self._over: dict[tuple[str, str], Over] = {}
@@ -52,7 +53,7 @@ class Upkeep:
         self._group: asyncio.TaskGroup | None = None
         self._rung = asyncio.Event()
 
-    def replace(self, servers: Mapping[str, ServerSettings]) -> None:
+    def replace(self, servers: Mapping[str, AnyServer]) -> None:
         """Care for these."""
         self._servers = servers
         self._over = {key: over for key, over in self._over.items() if key[0] in servers}

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.clock import Clock
-from watchkeeper.control import ServerSettings
 from watchkeeper.control.acting import Acting
 from watchkeeper.control.archive import Archive, EvidenceSettings
 from watchkeeper.control.hearing import Hearing
@@ -23,6 +22,7 @@ from watchkeeper.control.orders import Orders
 from watchkeeper.control.permission import ControlSettings
 from watchkeeper.control.remembered import Memory
 from watchkeeper.control.server import KeptServer
+from watchkeeper.control.settings import AnyServer
 from watchkeeper.control.supervisor import Supervisor
 from watchkeeper.control.upkeep import Upkeep
 from watchkeeper.model import Action, Event, Outcome, ServerState, ServerStatus
@@ -38,7 +38,7 @@ class Watch:
 
     def __init__(
         self,
-        servers: Mapping[str, ServerSettings],
+        servers: Mapping[str, AnyServer],
         folder: Path,
         clock: Clock,
         *,
@@ -73,7 +73,7 @@ class Watch:
 
     def replace(
         self,
-        servers: Mapping[str, ServerSettings],
+        servers: Mapping[str, AnyServer],
         *,
         control: ControlSettings | None = None,
         evidence: EvidenceSettings | None = None,
