@@ -27,6 +27,7 @@ import msgspec
 from _noise import Noise, table
 from _promdata import Day
 
+from watchkeeper.memory import keep_freed
 from watchkeeper.model import Block
 from watchkeeper.query import Limits, evaluate
 from watchkeeper.query.telling import encoded
@@ -193,6 +194,7 @@ def measured(work: Callable[[], int], cpu: Callable[[], float]) -> tuple[float, 
 
 
 def main() -> None:
+    keep_freed()  # as the hub does
     noise = Noise()
     day = Day()
     with tempfile.TemporaryDirectory(prefix="wk-bench-") as name, contextlib.ExitStack() as ending:

@@ -26,6 +26,7 @@ from watchkeeper.instructed import TABLES, HubSettings, read_settings
 from watchkeeper.journal import Journal, open_journal
 from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.messages import Sources
+from watchkeeper.memory import keep_freed
 from watchkeeper.model import EventKind
 from watchkeeper.office import open_office
 from watchkeeper.remote.sender import Sender
@@ -147,6 +148,7 @@ def run(
     announce: Callable[[str, str], None],
 ) -> None:
     """Run the hub in this process until it is told to stop; raises what `serve` raises."""
+    keep_freed()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         while again := runner.run(serve(read_document, data, listen, next_free=next_free, announce=announce)):

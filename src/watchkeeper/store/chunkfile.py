@@ -29,6 +29,8 @@ create index if not exists chunk_time on chunk(stream, t1, t0, layout, ticks, up
 
 FEW_STREAMS = 12
 """Up to so many are looked up one by one; for more, one walk through the file's index is quicker."""
+READ_KILOBYTES = 8192
+"""Pages that a file's reader keeps, at most: what one question to a fleet touches, so that the next finds it there."""
 COLUMNS = "id, stream, layout, t0, t1, upto, ticks"
 
 
@@ -67,6 +69,7 @@ class ChunkFile:
             self._writer = self._connect()
             self._writer.executescript(SCHEMA)
             self._reader = self._connect()
+            self._reader.execute(f"pragma cache_size=-{READ_KILOBYTES}")
         except sqlite3.Error as fault:
             raise Failed(f"{path} cannot be opened: {fault}", retry=False) from None
 
@@ -94,6 +97,14 @@ class ChunkFile:
             finally:
                 if self._reader.in_transaction:
                     self._reader.execute("rollback")
+
+    def rest(self) -> None:
+        """Give back the pages that readers keep, unless one is reading."""
+        if self._reads.acquire(blocking=False):
+            try:
+                self._reader.execute("pragma shrink_memory")
+            finally:
+                self._reads.release()
 
     def close(self) -> None:
         """Close both connections, the write-ahead log of SQLite with them."""

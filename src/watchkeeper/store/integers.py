@@ -123,23 +123,22 @@ def reduce_columns(integers: Ints, exponents: NDArray[np.uint8]) -> Reduced:
 def restore_columns(reduced: Reduced) -> Floats:
     """Undo `reduce_columns`: float64[columns, ticks] without gaps."""
     words = reduced.words
-    kind = np.dtype(f"<i{words.itemsize}")
-    narrow = (words >> 1).view(kind)
-    narrow ^= -(words & 1).view(kind)
-    integers = narrow + reduced.centre[:, None]
-    rising = np.flatnonzero(reduced.order == 1)
-    if len(rising) == len(integers):
+    narrow = words >> 1
+    narrow ^= -(words & 1)
+    integers = narrow.view(f"<i{words.itemsize}") + reduced.centre[:, None]
+    rising = np.count_nonzero(reduced.order)
+    if rising == len(integers):
         integers[:, 0] = reduced.first
-        np.cumsum(integers, axis=1, out=integers)
-    elif len(rising):
-        integers[rising, 0] = reduced.first[rising]
-        integers[rising] = np.cumsum(integers[rising], axis=1)
-    if reduced.shift.any():
+        np.add.accumulate(integers, axis=1, out=integers)
+    elif rising:
+        some = np.flatnonzero(reduced.order)
+        integers[some, 0] = reduced.first[some]
+        integers[some] = np.add.accumulate(integers[some], axis=1)
+    if np.count_nonzero(reduced.shift):
         integers <<= reduced.shift[:, None].astype(np.int64)
-    values = integers.astype(np.float64)
-    if reduced.exponent.any():
-        values /= POWERS[reduced.exponent][:, None]
-    return values
+    if np.count_nonzero(reduced.exponent):
+        return integers / POWERS[reduced.exponent][:, None]
+    return integers.astype(np.float64)
 
 
 def trailing_zeros(values: Ints) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -41,6 +42,7 @@ FIRST = Tier("t1", "month")
 HOURLY = Tier("t2", "year")
 
 
+@lru_cache(maxsize=1024)
 def bounds(span: Span, at: int) -> tuple[int, int]:
     """The span that holds `at` (ms): ``start <= t < end``, in UTC."""
     day = datetime.fromtimestamp(at / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -112,6 +114,13 @@ class Shelf:
         return (
             self._folder / f"{self.tier.name}-{datetime.fromtimestamp(begin / 1000, UTC).strftime(_FORMS[self.tier.span])}.db"
         )
+
+    def rest(self) -> None:
+        """Let all files but the newest, which is asked all the time, give back the pages that they keep for questions."""
+        with self._lock:
+            for begin, file in self._open.items():
+                if begin != self.starts[-1]:
+                    file.rest()
 
     def close(self) -> None:
         """Close all files."""

@@ -25,7 +25,7 @@ from watchkeeper.store.directory import Directory, Opened, Plan, numbers, open_c
 from watchkeeper.store.integers import Floats, Reduced, restore_columns
 from watchkeeper.store.zstd import stretch
 
-TOGETHER = 1 << 16
+TOGETHER = 15 << 10
 """Figures that are restored at once: what the second-level cache holds while they are worked on."""
 _KINDS = {width: (np.dtype(f"<u{width}"), f"u{width * 8}") for width in (1, 2, 4, 8)}
 

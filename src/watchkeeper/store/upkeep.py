@@ -130,6 +130,7 @@ class Upkeep:
             for start, end, _ in shelf.sizes():
                 if time.monotonic() <= deadline:
                     compact(shelf.file(start), over=end + OLDEST_HEAD < now, deadline=deadline)
+            shelf.rest()
 
     def _retain(self, now: int) -> None:
         settings = self._settings
