@@ -13,6 +13,7 @@ from watchkeeper.control.options import CgroupSettings, ProcessOptions, check
 from watchkeeper.control.pidfile import Pidfile
 from watchkeeper.control.script import Script
 from watchkeeper.control.settings import AnyServer, BackoffSettings, LogSettings
+from watchkeeper.control.systemd import Systemd
 
 __all__ = ["DRIVERS", "AnyServer", "BackoffSettings", "CgroupSettings", "LogSettings", "ServerSettings"]
 
@@ -71,5 +72,5 @@ class ServerSettings(ProcessOptions, frozen=True, kw_only=True, tag_field="drive
         return (self.driver, self.command, self.folder, tuple(sorted(self.environment.items())), options)
 
 
-DRIVERS: tuple[type[AnyServer], ...] = (ServerSettings, Pidfile, Script)
+DRIVERS: tuple[type[AnyServer], ...] = (ServerSettings, Pidfile, Script, Systemd)
 """Every driver, by its settings."""
