@@ -47,6 +47,7 @@ from watchkeeper.control import DRIVERS, AnyServer  # noqa: E402
 from watchkeeper.control.conditions import Condition  # noqa: E402
 from watchkeeper.control.heartbeat import HeartbeatFileSettings  # noqa: E402
 from watchkeeper.control.limits import LimitSettings  # noqa: E402
+from watchkeeper.drill.drills import FAMILIES as DRILL_FAMILIES  # noqa: E402
 from watchkeeper.fetch import fetch  # noqa: E402
 from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402
 from watchkeeper.heartbeat import incoming, outgoing  # noqa: E402
@@ -382,6 +383,7 @@ def metrics() -> str:
         + listed(JUDGE_FAMILIES)
     )
     parts.append(f"## Telling\n\nBy `channel`: see [channels](../channels.md).\n\n{listed(outbox.FAMILIES)}")
+    parts.append(f"## Drills\n\nSee [drills](../drills.md).\n\n{listed(DRILL_FAMILIES)}")
     parts.append(
         "## Heartbeats\n\nOf each expected one, by `heartbeat`, and of the hub's own: see [heartbeats](../heartbeats.md).\n\n"
         + listed((*incoming.FAMILIES, *outgoing.FAMILIES))

@@ -109,6 +109,7 @@ const verbs: Record<Verb, string> = {
   pause: "Pause",
   resume: "Resume",
   expect: "Expect heavy work of",
+  drill: "Drill",
 };
 
 export const act = {
@@ -119,6 +120,7 @@ export const act = {
     start: "",
     resume: "",
     expect: "",
+    drill: "",
     pause: "Nothing happens to it by itself until someone resumes it: no restart, no start by schedule, no help when it hangs.",
     stop: "It is asked to end and gets time to do so in good order; whoever is connected to it is cut off. Then it stays down until someone starts it.",
     restart: "It is asked to end, gets time to do so in good order, and is started again at once. Whoever is connected to it is cut off.",

@@ -14,6 +14,8 @@ from contextlib import suppress
 
 from watchkeeper import figures as own
 from watchkeeper.clock import Clock, milliseconds
+from watchkeeper.drill.drills import Drills
+from watchkeeper.drill.seam import is_pretended
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings
@@ -74,6 +76,7 @@ class Hub:
         self.senders: tuple[Sender, ...] = ()
         self.office: Office = empty_office(journal, clock, self.tell)
         self.bench: Bench | None = None
+        self._drills: Drills | None = None
         self._stirred = asyncio.Event()
 
     # -- the desk: what the web asks ------------------------------------------------------------
@@ -83,6 +86,7 @@ class Hub:
         return [
             Presence(known.machine, self.fleet.link(known.machine.name) is not None, known.seen_at, known.period)
             for known in self.fleet.known()
+            if not is_pretended(known.machine.name)  # it is nobody's, and gone again soon
         ]
 
     def statuses(self, machine: str) -> tuple[ServerStatus, ...]:
@@ -98,7 +102,8 @@ class Hub:
         ours = own.hub_figures(self.fleet, self.store.statistics(), self.changes.listeners)
         judged = self.bench.figures() if self.bench else ()
         office = [Figure(*one) for one in self.office.figures()]
-        return [*ours, *judged, *own.remote_figures(self.receiver, self.senders), *office]
+        drills = [Figure(*one) for one in self._drills.figures()] if self._drills else ()
+        return [*ours, *judged, *own.remote_figures(self.receiver, self.senders), *office, *drills]
 
     def ready(self) -> str:
         """Empty when frames and events can be made durable; else why not."""
@@ -261,19 +266,35 @@ class Hub:
         assert self.bench is not None, "the web is opened after the judge was taken"
         return AlertDesk(self.bench)
 
+    @property
+    def drills(self) -> Drills:
+        """The drills, joined before the web is opened."""
+        assert self._drills is not None, "the web is opened after drills were joined"
+        return self._drills
+
+    @drills.setter
+    def drills(self, drills: Drills) -> None:
+        self._drills = drills
+
     def take_judge(self, bench: Bench) -> None:
         """Let a judge hear of everything from now on."""
         self.bench = bench
         self.receiver.learnt = bench.learn
         bench.hearing.stirred = self._stirred.set
+        bench.beat, bench.settle = self.office.dead_man.beat, self.office.outbox.acknowledged
 
     async def look_after(self, settings: JournalSettings) -> None:
         """Forget old events, remember who is there: once a minute."""
         while True:
             with suppress(Failed):
                 await self.journal.prune(settings, milliseconds(self.clock.wall()))
-                await self.journal.machines.remember(self.fleet.known())
+                await self.remember()
             await asyncio.sleep(60)
+
+    async def remember(self) -> None:
+        """Keep who is there, but for what a drill pretends. Raises Failed."""
+        known = [one for one in self.fleet.known() if not is_pretended(one.machine.name)]
+        await self.journal.machines.remember(known)
 
     async def _settle(self, outcome: Outcome) -> None:
         self._sent.pop(outcome.action, None)

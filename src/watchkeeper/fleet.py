@@ -134,7 +134,7 @@ class Fleet:
 
     def take(self, link: Downlink, packet: Define | Figures | Happened | Statuses | Done) -> None:
         """One fact. Raises Refused when it is malformed or there is no room for it: the link ends, the agent keeps it."""
-        member = self._members[link.machine]
+        member = self._member(link)
         try:
             match packet:
                 case Figures(frame=frame):
@@ -161,8 +161,8 @@ class Fleet:
 
     def part(self, link: Downlink) -> None:
         """A connection has ended."""
-        member = self._members[link.machine]
-        if member.link is link:
+        member = self._members.get(link.machine)
+        if member is not None and member.link is link:
             member.link = None
             if self.hearer is not None:
                 self.hearer.went(link.machine)
@@ -170,6 +170,18 @@ class Fleet:
                 EventKind.MACHINE_LOST, f"{link.machine}'s agent is gone: its servers are unknown", link.machine, "warning"
             )
             self._changed(link.machine)
+
+    def leave(self, why: str) -> None:
+        """End all connections."""
+        for link in self.links():
+            link.leave(why)
+
+    def forget(self, machine: str) -> None:
+        """A machine is no more, and neither is its connection."""
+        member = self._members.pop(machine, None)
+        if member is not None and member.link is not None:
+            member.link.leave("this machine is forgotten")
+        self._changed(machine)
 
     # -- what the hub and its web ask -----------------------------------------------------------
 
@@ -238,6 +250,12 @@ class Fleet:
         self._outcomes[:0] = outcomes
 
     # -- leaves of take ---------------------------------------------------------------------------
+
+    def _member(self, link: Downlink) -> _Member:
+        member = self._members.get(link.machine)
+        if member is None:
+            raise Refused(f"{link.machine} was forgotten", code="unknown-machine")
+        return member
 
     def _take_frame(self, member: _Member, frame: Frame, link: Downlink) -> None:
         key = (frame.stream, frame.dictionary)

@@ -20,10 +20,13 @@ from watchkeeper.alert.reading import read_alerting
 from watchkeeper.clock import SystemClock, milliseconds
 from watchkeeper.config import Document
 from watchkeeper.desk import Hub
+from watchkeeper.drill.seam import is_pretended
+from watchkeeper.drilled import join
 from watchkeeper.errors import ConfigError
 from watchkeeper.fleet import Fleet
 from watchkeeper.instructed import TABLES, HubSettings, read_settings
 from watchkeeper.journal import Journal, open_journal
+from watchkeeper.journal.machines import KnownMachine
 from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.messages import Sources
 from watchkeeper.memory import keep_freed
@@ -58,14 +61,13 @@ async def serve(
     document = read_document()
     settings, alerting = read_settings(document), read_alerting(document)
     clock, changes, stop, again = SystemClock(), Changes(), asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _end_by_signals(stop)
     async with AsyncExitStack() as stack:
         remote = bool(settings.store.url)
         store = VictoriaMetrics(settings.store, clock) if remote else open_store(data / "store", settings.store, clock)
         stack.callback(store.close)
         journal = await stack.enter_async_context(open_journal(data / "journal.db"))
-        fleet = Fleet(store, clock, await journal.machines.all(), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
+        fleet = Fleet(store, clock, await _known(journal), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
         hub = Hub(store, journal, fleet, changes, clock)
         if isinstance(store, FrameStore):
             folder = data / "remote-write"
@@ -81,8 +83,8 @@ async def serve(
         sources = Sources(store, journal, hub.last_lines, fleet.statuses)
         outside, limits = settings.web.url or url, settings.query.limits()
         bench = Bench(alerting, sources, fleet, changes, clock, hub.tell_people, url=outside, data=data, limits=limits)
-        bench.beat, bench.settle = hub.office.dead_man.beat, hub.office.outbox.acknowledged
         hub.take_judge(bench)
+        hub.drills = join(settings.drill, data, url, bench, fleet, hub.office, hub.order, hub.tell, clock)
         await bench.restore()
         server = WebServer(build(hub, settings.web, bound, query=settings.query), changes, bound)
         fleet.happen(EventKind.HUB_STARTED, f"The hub has started at {url}")
@@ -97,6 +99,7 @@ async def serve(
                 group.create_task(bench.run(), name="bench"),
                 group.create_task(hub.look_after(settings.journal), name="journal upkeep"),
                 group.create_task(hub.office.run(), name="office"),
+                group.create_task(hub.drills.run(), name="drills"),
                 *(group.create_task(sender.run(), name=f"remote write to {sender.target.called}") for sender in hub.senders),
             ]
             web = group.create_task(server.run_on_bound(), name="web")
@@ -106,17 +109,26 @@ async def serve(
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, read_document, fleet, stop, again)
             await stop.wait()
             fleet.happen(EventKind.HUB_STOPPED, "The hub is stopping" + (" and begins again" if again.is_set() else ""))
-            for link in fleet.links():
-                link.leave("the hub is stopping")
+            fleet.leave("the hub is stopping")
             server.stop()
             await web
             for task in tasks:
                 task.cancel()
         await hub.commit()
         await bench.turn()
-        await journal.machines.remember(fleet.known())
+        await hub.remember()
         _remove_signpost(data)
     return here if again.is_set() else ""
+
+
+def _end_by_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+async def _known(journal: Journal) -> list[KnownMachine]:
+    """Who has ever been there, but for what drills of an earlier hub pretended."""
+    return [one for one in await journal.machines.all() if not is_pretended(one.machine.name)]
 
 
 async def _local_tokens(journal: Journal, data: Path, now: int) -> None:

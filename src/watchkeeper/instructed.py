@@ -22,6 +22,7 @@ from watchkeeper.alert.settings import (
     WitnessSettings,
 )
 from watchkeeper.config import Document
+from watchkeeper.drill import SCENARIOS, DrillSettings
 from watchkeeper.journal import JournalSettings
 from watchkeeper.office import OfficeSettings, read_tables
 from watchkeeper.query import QuerySettings
@@ -46,6 +47,7 @@ class HubSettings(OfficeSettings, frozen=True, kw_only=True):
     maintenance: tuple[MaintenanceSettings, ...] = ()
     topology: TopologySettings = TopologySettings()
     witness: WitnessSettings = WitnessSettings()
+    drill: DrillSettings = DrillSettings()
 
 
 TABLES = tuple(field.name for field in msgspec.structs.fields(HubSettings))
@@ -70,6 +72,7 @@ def read_settings(document: Document) -> HubSettings:
         maintenance=listed(document, "maintenance", MaintenanceSettings),
         topology=document.part("topology", TopologySettings),
         witness=document.part("witness", WitnessSettings),
+        drill=drills(document, tuple(tables["channel"])),
         **tables,
     )
 
@@ -81,6 +84,16 @@ def find_channels(document: Document, routing: Routing, known: Sequence[str]) ->
         for key, named in (("channels", route.channels), ("escalate", route.escalate)):
             if unknown := missing(named, known):
                 raise document.fault((*place, key), f"there is no [channel.{unknown}] to tell")
+
+
+def drills(document: Document, channels: Sequence[str]) -> DrillSettings:
+    """What drills may do; raises ConfigError for a scenario or a channel that there is not."""
+    found = document.part("drill", DrillSettings)
+    if unknown := missing(found.scenarios, tuple(name for name in SCENARIOS if name != "server")):
+        raise document.fault(("drill", "scenarios"), f"there is no scenario {unknown!r} that could be done by itself")
+    if unknown := missing(found.channels, channels):
+        raise document.fault(("drill", "channels"), f"there is no [channel.{unknown}] to tell")
+    return found
 
 
 def targets(document: Document, *, kept_here: bool) -> tuple[Target, ...]:

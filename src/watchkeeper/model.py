@@ -194,6 +194,8 @@ class EventKind(enum.StrEnum):
     PERSON_NEEDED = "person_needed"
     STRESS_STARTED = "stress_started"
     STRESS_ENDED = "stress_ended"
+    DRILL_STARTED = "drill_started"
+    DRILL_ENDED = "drill_ended"
 
 
 _order = itertools.count()
@@ -238,8 +240,9 @@ class ServerState(enum.StrEnum):
 
 Health = Literal["up", "down", "unknown"]
 
-Verb = Literal["start", "stop", "restart", "pause", "resume", "expect"]
-"""What may be ordered. ``expect``: heavy work is announced, so that its server is not taken for hung."""
+Verb = Literal["start", "stop", "restart", "pause", "resume", "expect", "drill"]
+"""What may be ordered. ``expect``: heavy work is announced, so that its server is not taken for hung; ``drill``: it is held
+for some seconds (0: let go), so that it is seen whether anybody hears of it, and only where its own table consents."""
 
 VERBS: tuple[Verb, ...] = get_args(Verb)
 

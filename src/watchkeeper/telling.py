@@ -185,7 +185,8 @@ class Notification(msgspec.Struct, frozen=True):
 
     waiting -> claimed -> delivered, or back to waiting until `due_at` after a failed attempt; failed: for good, and why.
     `after` is the notification that this one replaces because its channel could not deliver (fall-back). `unsure`: the last
-    attempt failed, but the receiver may have taken it all the same (it broke off after the message was sent).
+    attempt failed, but the receiver may have taken it all the same (it broke off after the message was sent). `sent_at` is when
+    the last attempt began to hand it over, once its claim was durable.
     """
 
     id: str
@@ -201,3 +202,50 @@ class Notification(msgspec.Struct, frozen=True):
     receipt: str = ""
     after: str = ""
     unsure: bool = False
+    sent_at: int = 0
+
+
+DrillState = Literal["preparing", "running", "passed", "failed", "interrupted"]
+
+
+class DrillLeg(msgspec.Struct, frozen=True):
+    """One leg of the way from a fault to a person, reached at `at` (ms). `text` says what was seen there.
+
+    `name`: fault, detected, pending, firing, claimed, handed-over, delivered, acknowledged, reverted, resolved, told; those
+    from claimed to delivered, and told, are each `channel`'s own.
+    """
+
+    name: str
+    at: int
+    text: str = ""
+    channel: str = ""
+
+
+class Drill(msgspec.Struct, frozen=True):
+    """One drill: a real, harmless fault, and how far the word of it came. Times are ms, 0 = not (yet).
+
+    `machine` and `server` are whom the fault is done to; `channels` over which it is told (none: as routes say). `fault` is
+    what was done, in words, `rule` and `summary` of the alert that it led to. `wait_acknowledge`: how long, in ms, a person
+    was waited for. `why` is empty, or why it has failed.
+    """
+
+    id: str
+    at: int
+    scenario: str
+    by: str
+    state: DrillState
+    machine: str = ""
+    server: str = ""
+    channels: tuple[str, ...] = ()
+    fault: str = ""
+    rule: str = ""
+    summary: str = ""
+    incident: str = ""
+    legs: tuple[DrillLeg, ...] = ()
+    wait_acknowledge: int = 0
+    ended_at: int = 0
+    why: str = ""
+
+    def leg(self, name: str) -> int:
+        """When this leg was reached last, over all its channels; 0: not."""
+        return max((one.at for one in self.legs if one.name == name), default=0)

@@ -100,7 +100,8 @@ its being put under load (`watchkeeper stress`).
 
     What it `requires` must be ready before it, and when that goes down it is stopped until it is back. It is started only
     when all of `start_when` holds. Those that are `in_group` together can be ordered together; `control` is what a hub
-    may do to it (a list of verbs, or ``false`` for nothing).
+    may do to it (a list of verbs, or ``false`` for nothing). Its operator agrees with `drill` to its being held for a while
+    by a drill (`watchkeeper drill run server`).
 """
 WATCHED: tuple[type[WatchedServer], ...] = tuple(_watched(driver) for driver in DRIVERS)
 """What ``[server.NAME]`` may be, by its driver."""

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from watchkeeper.errors import ConfigError, Failed
-from watchkeeper.journal import Journal, JournalSettings, open_journal, tables
+from watchkeeper.journal import Journal, JournalSettings, migrations, open_journal, tables
 from watchkeeper.journal.audit import Entry
 from watchkeeper.journal.events import Sought
 from watchkeeper.journal.machines import KnownMachine
@@ -190,7 +190,7 @@ def test_the_schema_in_code_is_the_schema_on_disk(tmp_path: Path) -> None:
 async def test_an_older_journal_is_brought_up_to_date(tmp_path: Path) -> None:
     """A file of the first version keeps what is in it and gains what came later."""
     connection = sqlite3.connect(tmp_path / "journal.db")
-    connection.executescript(tables.MIGRATIONS[0])
+    connection.executescript(migrations.MIGRATIONS[0])
     connection.executescript(
         "CREATE TABLE journal_version (version INTEGER NOT NULL PRIMARY KEY); INSERT INTO journal_version VALUES (1);"
         "INSERT INTO events VALUES ('old', 1, 'hub_started', 'info', '', '', 'started', '{}')"

@@ -20,6 +20,9 @@ import numpy as np
 from watchkeeper.alert.reading import read_alerting
 from watchkeeper.clock import SystemClock, milliseconds
 from watchkeeper.config import parse
+from watchkeeper.drill.drills import Drills, Ends
+from watchkeeper.drill.scene import Outside
+from watchkeeper.drill.settings import DrillSettings
 from watchkeeper.errors import Refused
 from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, open_journal
@@ -161,6 +164,7 @@ class StandInDesk:
         self.rules = ""
         self.told: list[tuple[Bulletin, tuple[str, ...]]] = []
         self._alerting: AlertDesk | None = None
+        self._drills: Drills | None = None
         self.servers = {
             "web": ServerStatus(
                 "web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1, allowed=VERBS, group="edge"
@@ -205,6 +209,19 @@ class StandInDesk:
 
     async def _tell(self, bulletin: Bulletin, channels: tuple[str, ...]) -> None:
         self.told.append((bulletin, channels))
+
+    @property
+    def drills(self) -> Drills:
+        """Real drills, with this desk's channels and servers, that nobody runs."""
+        if self._drills is None:
+            outside = Outside(lambda: "http://127.0.0.1:1", Path("token"), self.statuses, lambda _: True, self._held)
+            channels = self.office.channels
+            ends = Ends(outside, lambda: tuple(channels), lambda _: 30.0, lambda: 0.0, lambda _: None, lambda _: None)
+            self._drills = Drills(DrillSettings(), self.journal, self.clock, Path("data"), ends)
+        return self._drills
+
+    async def _held(self, machine: str, server: str, verb: str, seconds: float) -> str:
+        return f"{verb} {server} on {machine} for {seconds}"
 
     def families(self) -> dict[str, Family]:
         """One family."""

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -87,10 +87,10 @@ class Programs:
         """Both."""
         return self.start("up", "--listen", f"127.0.0.1:{self.hub_port}")
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """Run one verb to its end."""
         command = [sys.executable, "-m", "watchkeeper", *arguments, "--data", str(self.data)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
 
     @property
     def url(self) -> str:
@@ -104,6 +104,13 @@ class Programs:
             return httpx.get(self.url + path, headers={"Authorization": f"Bearer {token}"}, timeout=5)
         except (httpx.TransportError, OSError):
             return None
+
+    def post(self, path: str, body: object, token: str) -> dict[str, Any]:
+        """POST with a token; the answer, which must be a success."""
+        answer = httpx.post(self.url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     def server(self, name: str) -> dict[str, object]:
         """A server's status as the API has it; empty while it is not known."""

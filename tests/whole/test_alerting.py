@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rigs.hooks import Told
 from rigs.programs import Programs, until
 
 RULE_FILE = Path(__file__).parents[1] / "alert" / "node.rules.yml"
@@ -71,40 +69,11 @@ def moody(programs: Callable[..., Programs], tmp_path: Path) -> Callable[..., Pr
     return made
 
 
-class Told:
-    """Who is told: keeps each message with the instant at which it came."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[float, str, list[str]]] = []
-        told = self.messages
-
-        class Hook(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                titles = [one["annotations"]["summary"] for one in body["alerts"]]
-                told.append((time.time(), body["status"], titles))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.channel = f'[channel.ops]\nkind = "webhook"\nurl = "http://127.0.0.1:{self.server.server_port}/"\n'
-
-    def count(self, status: str, title: str) -> int:
-        """How often it was told."""
-        return sum(said == status and title in titles for _, said, titles in self.messages)
-
-
 @pytest.fixture
 def told() -> Iterator[Told]:
     """A real receiver."""
-    receiver = Told()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
+    with Told() as receiver:
+        yield receiver
 
 
 def history(one: Programs, name: str) -> list[dict[str, Any]]:

@@ -166,9 +166,14 @@ class Court:
         return changes + self.docket.tick(now, FRESH)
 
     def forget(self, name: str, now: int) -> list[Change]:
-        """A machine is no more: its alerts end."""
+        """A machine is no more: its alerts end, whoever brought news of them."""
         self._sources.pop(name, None)
-        return self.docket.drop(list(self.docket.of(name)), f"{name} is no more", now)
+        mine = [
+            (entry.rule.key, entry.labels)
+            for entry in self.docket.entries()
+            if entry.source == name or dict(entry.labels).get("machine") == name
+        ]
+        return self.docket.drop(mine, f"{name} is no more", now)
 
     def take_missed(self) -> list[Missed]:
         """What late figures would have fired, and is over; each is told once."""

@@ -69,6 +69,8 @@ class Docket:
         self._entries: dict[Key, Entry] = {}
         self._sources: dict[str, dict[Key, Entry]] = {}
         self._timers: list[tuple[int, Key]] = []
+        self.is_drill: Callable[[Mapping[str, str]], bool] = lambda _: False
+        """Whether an alert that begins, with these labels, is caused by a drill: then it says so for as long as it lasts."""
         self.refused = 0
         """How often an alert could not begin because there were too many already."""
 
@@ -229,6 +231,8 @@ class Docket:
         for name, written in entry.rule.labels.items():
             labels[name] = expand(written, facts).text
         labels["alertname"] = entry.rule.name
+        if self.is_drill(labels):
+            labels["drill"] = "true"
         labels = {name: value for name, value in sorted(labels.items()) if value}
         return Alert(
             id=new_id(now),

@@ -22,6 +22,8 @@ FLAPS = 4
 FLAP_WINDOW = 30 * 60_000
 CALM = 10 * 60_000
 """After so long without firing, what went up and down is over."""
+DRILL_INTERVAL = 1_000
+"""How soon the end of a drill is told after its beginning: a drill that is over is no news that could wait, ms."""
 AGAIN = 5_000
 """How soon a plan that could not be written down is made again, ms."""
 
@@ -29,7 +31,8 @@ AGAIN = 5_000
 class Group(msgspec.Struct):
     """Alerts that share messages on one route, and how far these have been told; kept in the journal. Times are ms, 0 = never.
 
-    `firing` and `resolved`: fingerprint and id of the alerts of the last message. `number` counts messages.
+    `firing` and `resolved`: fingerprint and id of the alerts of the last message. `number` counts messages. A drill's waits for
+    nobody, unless drills are told to.
     """
 
     key: str
@@ -44,6 +47,7 @@ class Group(msgspec.Struct):
     escalate_at: int = 0
     firing: dict[str, str] = {}
     resolved: dict[str, str] = {}
+    drill: bool = False
 
 
 class Plan(NamedTuple):
@@ -65,6 +69,8 @@ class Teller:
     def __init__(self, routing: Routing) -> None:
         """No group yet."""
         self._routing = routing
+        self.drills_wait = False
+        """Whether drills wait as long as routes say."""
         self.groups: dict[str, Group] = {}
         self._members: dict[str, dict[str, Alert]] = {}
         self._fired: dict[str, deque[int]] = {}
@@ -80,11 +86,11 @@ class Teller:
         """An alert has fired, or one that had has changed or ended."""
         mark = alert.fingerprint
         if alert.state is AlertState.RESOLVED:
-            if self._is_flapping(mark, now):
+            if self._is_flapping(mark, now) and not alert.is_drill:
                 self._held[mark] = (alert, now + CALM)
                 return
         elif alert.is_told_firing:
-            if alert.changed_at == alert.fired_at:
+            if alert.changed_at == alert.fired_at and not alert.is_drill:
                 self._fired.setdefault(mark, deque(maxlen=FLAPS)).append(now)
             self._held.pop(mark, None)
         for route in self._routing.routes(alert):
@@ -186,9 +192,9 @@ class Teller:
         if group is None:
             if not alert.is_told_firing:
                 return
-            group = Group(key, route.name, labels, incident, thread)
+            group = Group(key, route.name, labels, incident, thread, drill=alert.is_drill)
             # As Alertmanager: who has waited long enough already waits no longer.
-            group.due_at = max(now, alert.fired_at + route.group_wait)
+            group.due_at = max(now, alert.fired_at + (0 if self._is_hasty(group) else route.group_wait))
             self.groups[key] = group
             self._members[key] = {}
             self._changed.add(key)
@@ -246,7 +252,10 @@ class Teller:
         if not members:
             self._drop(group)
         elif now >= group.due_at:
-            group.due_at = now + route.group_interval
+            group.due_at = now + (DRILL_INTERVAL if self._is_hasty(group) else route.group_interval)
+
+    def _is_hasty(self, group: Group) -> bool:
+        return group.drill and not self.drills_wait
 
     def _drop(self, group: Group) -> None:
         self.groups.pop(group.key, None)

@@ -110,6 +110,8 @@ class Book:
         machine, name = alert.labels.get("machine", ""), _server(alert.labels)
         close: Incident | None = None
         for one in reversed(self.incidents.values()):
+            if one.drill and one.state == "resolved":
+                continue  # each drill has an incident of its own
             if one.drill != alert.is_drill or (one.state == "resolved" and now - one.resolved_at > REOPEN):
                 continue
             alerts = self._alerts[one.id].values()

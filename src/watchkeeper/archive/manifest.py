@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.journal.tables import MIGRATIONS
+from watchkeeper.journal.migrations import MIGRATIONS
 from watchkeeper.store.catalog import VERSION as STORE_VERSION
 
 NAME = "manifest.json"

@@ -47,6 +47,7 @@ VERBS = (
     Verb("alert", "alert", "list alerts, acknowledge and silence them, and try rules over history"),
     Verb("query", "query", "answer a PromQL expression: a table, JSON, CSV, or a plot in the terminal"),
     Verb("channel", "channel", "list the ways to tell people, and test whether one would arrive"),
+    Verb("drill", "drill", "do a real, harmless fault and follow the word of it until a person has it"),
     Verb("heartbeat", "heartbeat", "list the heartbeats that jobs have to send, and expect another"),
     Verb("stress", "stress", "put a server under load that has agreed to it, and show what was recorded"),
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),

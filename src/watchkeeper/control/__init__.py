@@ -34,7 +34,8 @@ class ServerSettings(ProcessOptions, frozen=True, kw_only=True, tag_field="drive
 
     What it `requires` must be ready before it, and when that goes down it is stopped until it is back. It is started only
     when all of `start_when` holds. Those that are `in_group` together can be ordered together; `control` is what a hub
-    may do to it (a list of verbs, or ``false`` for nothing).
+    may do to it (a list of verbs, or ``false`` for nothing). Its operator agrees with `drill` to its being held for a while
+    by a drill (`watchkeeper drill run server`).
     """
 
     command: tuple[str, ...]

@@ -40,12 +40,13 @@ def foretell(  # noqa: C901, PLR0911  # a table of verbs and states
             return f"would {start}"
         case "pause":
             return f"would let nothing happen to {name} by itself: no restart, no start by schedule, no help when it hangs"
-        case "resume" if life.paused:
-            return f"would look after {name} again" + (" and " + start if life.held else "")
         case "resume":
-            return f"would do nothing: {name} is not paused"
-        case _:
+            again = f"would look after {name} again" + (" and " + start if life.held else "")
+            return again if life.paused else f"would do nothing: {name} is not paused"
+        case "expect":
             return f"would not take {name} for hung while the work is expected"
+        case _:
+            return f"would hold {name} by SIGSTOP (pid {pid}) for as long as is said, then let it go on"
 
 
 def _count(number: int, word: str) -> str:

@@ -58,6 +58,7 @@ class AnyServer(Part, frozen=True, kw_only=True):
     in_group: str = ""
     control: bool | tuple[Verb, ...] = True
     start_when: tuple[Condition, ...] = ()
+    drill: bool = False
     liveness: LivenessSettings | None = None
     limits: LimitSettings = LimitSettings()
     schedule: ScheduleSettings | None = None

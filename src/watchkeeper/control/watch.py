@@ -18,6 +18,7 @@ from watchkeeper.clock import Clock
 from watchkeeper.control.acting import Acting
 from watchkeeper.control.archive import Archive, EvidenceSettings
 from watchkeeper.control.hearing import Hearing
+from watchkeeper.control.holding import Holding
 from watchkeeper.control.orders import Orders
 from watchkeeper.control.permission import ControlSettings
 from watchkeeper.control.remembered import Memory
@@ -69,7 +70,7 @@ class Watch:
             before_kill=self._before_kill,
             paused=self.upkeep.paused,
         )
-        self.orders = Orders(self.supervisor, self.upkeep, self.acting, clock)
+        self.orders = Orders(self.supervisor, self.upkeep, self.acting, Holding(folder), clock)
 
     def replace(
         self,

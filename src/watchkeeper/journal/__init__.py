@@ -1,10 +1,10 @@
 """The journal: what happened and what was decided, in one SQLite file that survives kill -9.
 
 Rooms: `events` (what happened), `alerts` and `incidents` (what was judged, what people said to it), `notifications` (what is to
-be told), `heartbeats` (others' signs of life), `actions` (orders and outcomes), `access` (people, sessions, tokens, links),
-`audit` (who did what), `machines` (who has ever been there), on `tables` (schema and migrations) and `ledger` (the file and
-its threads). The hub opens it; the web and the hub come in through `Journal`. A change of state is a row here before it is
-a message anywhere.
+be told), `drills` (proofs that it would be), `heartbeats` (others' signs of life), `actions` (orders and outcomes), `access`
+(people, sessions, tokens, links), `audit` (who did what), `machines` (who has ever been there), on `tables` (schema and
+migrations) and `ledger` (the file and its threads). The hub opens it; the web and the hub come in through `Journal`. A change
+of state is a row here before it is a message anywhere.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from watchkeeper.journal.access import Access
 from watchkeeper.journal.actions import Actions
 from watchkeeper.journal.alerts import Alerts
 from watchkeeper.journal.audit import Audit
+from watchkeeper.journal.drills import Drills
 from watchkeeper.journal.events import Events
 from watchkeeper.journal.heartbeats import Heartbeats
 from watchkeeper.journal.incidents import Incidents, Silences
@@ -49,6 +50,7 @@ class Journal:
         self.alerts = Alerts(ledger)
         self.incidents = Incidents(ledger)
         self.silences = Silences(ledger)
+        self.drills = Drills(ledger)
 
     async def prune(self, settings: JournalSettings, now: int) -> int:
         """Forget what is older than the retention, and what has ended; for once an hour or so. Returns the events dropped."""
@@ -59,6 +61,7 @@ class Journal:
         await self.alerts.drop_older(oldest)
         await self.incidents.drop_older(oldest)
         await self.silences.drop_older(oldest)
+        await self.drills.drop_older(oldest)
         return await self.events.drop_older(oldest)
 
 

@@ -82,9 +82,11 @@ class Notifications:
         change = _here(notification, OPEN).values(state="claimed", claimed_at=at, attempts=_table.c.attempts + 1)
         return bool(await self._ledger.write(lambda connection: connection.execute(change).rowcount))
 
-    async def delivered(self, notification: str, at: int, receipt: str) -> None:
+    async def delivered(self, notification: str, at: int, receipt: str, *, sent_at: int = 0) -> None:
         """Write that the receiver has it. What it replaces, and what was to replace it, need not be told any more."""
-        done = _here(notification).values(state="delivered", ended_at=at, receipt=receipt, why="", unsure=False)
+        done = _here(notification).values(
+            state="delivered", ended_at=at, receipt=receipt, why="", unsure=False, sent_at=sent_at
+        )
 
         def work(connection: Connection) -> None:
             connection.execute(done)

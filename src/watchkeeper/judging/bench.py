@@ -83,6 +83,8 @@ class Bench:
         """Called after each turn that found the Watchdog firing: all of the way up to here works."""
         self.settle: Callable[[str, str], Awaitable[object]] = settled_nowhere
         """Called with an incident and who has acknowledged it: what waits to remind of it is not told any more."""
+        self.drill_channels: Callable[[], tuple[str, ...]] = tuple
+        """Over which channels the present drill is told; none: as routes say."""
         self._data = data
         self.started_at = milliseconds(clock.wall())
         self.limits = limits or Limits()
@@ -135,6 +137,11 @@ class Bench:
     def learn(self, names: Iterable[str]) -> None:
         """Metrics that others have written to us: rules about them are answered over all of the store."""
         self.court.learn(names, OTHERS)
+
+    def forget(self, machine: str) -> None:
+        """A machine is no more: what is known of it goes, and its alerts end."""
+        self.hearing.forget(machine)
+        self._found(self.court.forget(machine, self.now()))
 
     def ring(self) -> None:
         """Something has come up: take a turn now."""
@@ -234,7 +241,7 @@ class Bench:
         incident = self.book.incidents.get(plan.group.incident)
         bulletin = await self.messages.bulletin(plan, incident)
         try:
-            await self._tell(bulletin, plan.channels)
+            await self._tell(bulletin, (bulletin.drill and self.drill_channels()) or plan.channels)
         except Failed as fault:
             logger.warning("a message could not be put into the outbox: %s; it is tried again", fault.why)
             self.teller.put_off(plan, self.now())

@@ -69,6 +69,16 @@ class Hearing:
         """See `fleet.Hearer`."""
         self._paces.pop(machine, None)
 
+    def forget(self, machine: str) -> None:
+        """A machine is no more."""
+        for table in (self._paces, self.lateness, self.skews):
+            table.pop(machine, None)
+        for names in (self._stopped, self.near):
+            names.discard(machine)
+        for key in [key for key in self._known if key[0] == machine]:
+            del self._known[key]
+        self.happened.forget(machine)
+
     def frame(self, link: Downlink, layout: Dictionary, frame: Frame) -> None:
         """See `fleet.Hearer`."""
         now = milliseconds(self._clock.wall())

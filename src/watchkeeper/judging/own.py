@@ -62,6 +62,11 @@ class Happened:
             self._at[key] = max(event.at / 1000, self._at.get(key, 0.0))
         return True
 
+    def forget(self, machine: str) -> None:
+        """A machine is no more."""
+        for key in [key for key in self._at if key[1] == machine]:
+            del self._at[key]
+
     def figure(self) -> Figure:
         """All of them."""
         return Figure(

@@ -80,6 +80,7 @@ class Lane:
         self._looked_at = 0.0
         self._attempts = 0
         self._place: tuple[str, int] | None = None
+        self._sent_at = 0
 
     def ring(self) -> None:
         """Something waits for it."""
@@ -212,6 +213,7 @@ class Lane:
         if one is None:
             raise Failed("it is not in the journal any more", retry=False)
         try:
+            self._sent_at = self._now()
             async with asyncio.timeout(self.leaf.timeout):
                 return await self.leaf.send(one.bulletin, one.id)
         except TimeoutError:
@@ -232,7 +234,8 @@ class Lane:
         if self.standing.failures >= CIRCUIT:
             self._ties.happened(EventKind.CHANNEL_RECOVERED, f"The channel {self.name} delivers again", "info")
         self.standing = deciding.after_success(self.standing, now)
-        await self._write(row.id, lambda: self._rows.delivered(row.id, now, receipt))
+        sent_at = self._sent_at
+        await self._write(row.id, lambda: self._rows.delivered(row.id, now, receipt, sent_at=sent_at))
 
     async def _failed(self, row: Queued, fault: Failed) -> None:
         now = self._now()

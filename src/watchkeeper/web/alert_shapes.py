@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from watchkeeper.model import Matcher, Severity
-from watchkeeper.telling import Alert, AlertChange, Comment, Incident
+from watchkeeper.telling import Alert, AlertChange, Comment, Drill, Incident
 
 
 class AlertsView(msgspec.Struct, frozen=True):
@@ -182,3 +182,42 @@ class RuleFinding(msgspec.Struct, frozen=True):
     rule: str
     where: str
     problem: str
+
+
+class ScenarioView(msgspec.Struct, frozen=True):
+    """A kind of fault that a drill can do. `unavailable` is empty, or why it cannot be done here. GET /api/drills/scenarios."""
+
+    name: str
+    about: str
+    rules: tuple[str, ...]
+    unavailable: str = ""
+
+
+class DrillAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A drill to begin. POST /api/drills. `machine` and `server` are for the scenario ``server`` alone, with `yes_really`.
+
+    It is told over `channels` (none: as routes say); `acknowledge_seconds` is how long a person is waited for.
+    """
+
+    scenario: str = "killed"
+    channels: tuple[str, ...] = ()
+    machine: str = ""
+    server: str = ""
+    acknowledge_seconds: float = 0.0
+    yes_really: bool = False
+
+
+class DrillView(msgspec.Struct, frozen=True):
+    """A drill, and how far the word came (`proof`, in words). GET /api/drills/{id}."""
+
+    drill: Drill
+    proof: str
+
+
+class DrillsView(msgspec.Struct, frozen=True):
+    """Drills, newest first; `next_at` is when the schedule begins another (ms; 0: never). GET /api/drills."""
+
+    drills: tuple[DrillView, ...]
+    running: str = ""
+    next_at: int = 0
+    next: str = ""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from watchkeeper.clock import Clock
+from watchkeeper.drill.drills import Drills
 from watchkeeper.journal import Journal
 from watchkeeper.model import Action, Event, Family, Labels, LogLines, Machine, Outcome, ServerStatus
 from watchkeeper.office import Office
@@ -163,6 +164,11 @@ class Desk(Protocol):
     @property
     def alerting(self) -> AlertDesk:
         """The judge's part of the desk."""
+        ...
+
+    @property
+    def drills(self) -> Drills:
+        """Drills: begin one, and how those before went."""
         ...
 
     def machines(self) -> list[Presence]:

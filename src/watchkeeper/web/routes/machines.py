@@ -97,6 +97,8 @@ async def act_on_group(
 
 async def ordered(hall: Hall, machine: str, server: str, ask: ActionAsk, by: str, address: str) -> ActionView:
     """Write an order down, have it carried out, and say how it stands when it has ended or `PATIENCE` is over."""
+    if ask.verb == "drill":
+        raise Refused("a server is held by a drill alone: POST /api/drills", code="bad-request")
     identity = secrets.token_hex(8)
     action = Action(identity, hall.now(), machine, server, ask.verb, by, ask.reason, ask.seconds, ask.dry_run)
     hall.desk.changes.action(await hall.desk.journal.actions.request(action, address))
