@@ -2,7 +2,7 @@
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
-export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "channel_failing" | "channel_recovered" | "notification_failed" | "heartbeat_up" | "heartbeat_late" | "heartbeat_down" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark" | "server_waiting" | "server_held" | "server_busy" | "server_hung" | "server_lives" | "server_paused" | "server_resumed" | "load_expected" | "limit_exceeded" | "limit_kept" | "restart_missed" | "evidence_saved" | "person_needed" | "stress_started" | "stress_ended";
+export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "channel_failing" | "channel_recovered" | "notification_failed" | "heartbeat_up" | "heartbeat_late" | "heartbeat_down" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark" | "server_waiting" | "server_held" | "server_busy" | "server_hung" | "server_lives" | "server_paused" | "server_resumed" | "load_expected" | "limit_exceeded" | "limit_kept" | "restart_missed" | "evidence_saved" | "person_needed" | "stress_started" | "stress_ended" | "drill_started" | "drill_ended";
 
 /** Something that happened once, at an instant. `id` is unique, so telling it twice is harmless. `text` is one sentence for a person; `facts` are the same things for a program (`{"exit_code": "-9", "pid": "4711"}`). */
 export interface Event {
@@ -76,12 +76,12 @@ export interface ServerStatus {
   paused_why: string;
   asks: string;
   restart_at: number;
-  allowed: ("expect" | "pause" | "restart" | "resume" | "start" | "stop")[];
+  allowed: ("drill" | "expect" | "pause" | "restart" | "resume" | "start" | "stop")[];
 }
 
 export type Severity = "critical" | "info" | "warning";
 
-export type Verb = "expect" | "pause" | "restart" | "resume" | "start" | "stop";
+export type Verb = "drill" | "expect" | "pause" | "restart" | "resume" | "start" | "stop";
 
 /** Where an alert stands. UNKNOWN: nobody can tell at present, which neither resolves nor fires it. */
 export type AlertState = "pending" | "firing" | "unknown" | "resolved";
@@ -209,7 +209,7 @@ export interface PanelView {
 
 /** What to do with a server. POST /api/machines/{machine}/servers/{server}/actions. `reason` goes into the audit; `seconds` is how long to pause it (0: until it is resumed) or to expect heavy work of it; a `dry_run` is answered with what would happen. */
 export interface ActionAsk {
-  verb: "expect" | "pause" | "restart" | "resume" | "start" | "stop";
+  verb: "drill" | "expect" | "pause" | "restart" | "resume" | "start" | "stop";
   reason?: string;
   seconds?: number;
   dry_run?: boolean;
@@ -221,7 +221,7 @@ export interface ActionView {
   at: number;
   machine: string;
   server: string;
-  verb: "expect" | "pause" | "restart" | "resume" | "start" | "stop";
+  verb: "drill" | "expect" | "pause" | "restart" | "resume" | "start" | "stop";
   by: string;
   state: string;
   outcome: Outcome | null;
@@ -448,6 +448,34 @@ export interface Comment {
   text: string;
 }
 
+/** One leg of the way from a fault to a person, reached at `at` (ms). `text` says what was seen there. `name`: fault, detected, pending, firing, claimed, handed-over, delivered, acknowledged, reverted, resolved, told; those from claimed to delivered, and told, are each `channel`'s own. */
+export interface DrillLeg {
+  name: string;
+  at: number;
+  text: string;
+  channel: string;
+}
+
+/** One drill: a real, harmless fault, and how far the word of it came. Times are ms, 0 = not (yet). `machine` and `server` are whom the fault is done to; `channels` over which it is told (none: as routes say). `fault` is what was done, in words, `rule` and `summary` of the alert that it led to. `wait_acknowledge`: how long, in ms, a person was waited for. `why` is empty, or why it has failed. */
+export interface Drill {
+  id: string;
+  at: number;
+  scenario: string;
+  by: string;
+  state: "failed" | "interrupted" | "passed" | "preparing" | "running";
+  machine: string;
+  server: string;
+  channels: string[];
+  fault: string;
+  rule: string;
+  summary: string;
+  incident: string;
+  legs: DrillLeg[];
+  wait_acknowledge: number;
+  ended_at: number;
+  why: string;
+}
+
 /** Alerts that belong together, from the first that fires to the end of the last. `key` is the group that they share. `alerts` are ids, the oldest first; `title` is one line for a person. */
 export interface Incident {
   id: string;
@@ -609,6 +637,38 @@ export interface RuleFinding {
   rule: string;
   where: string;
   problem: string;
+}
+
+/** A kind of fault that a drill can do. `unavailable` is empty, or why it cannot be done here. GET /api/drills/scenarios. */
+export interface ScenarioView {
+  name: string;
+  about: string;
+  rules: string[];
+  unavailable: string;
+}
+
+/** A drill to begin. POST /api/drills. `machine` and `server` are for the scenario `server` alone, with `yes_really`. It is told over `channels` (none: as routes say); `acknowledge_seconds` is how long a person is waited for. */
+export interface DrillAsk {
+  scenario?: string;
+  channels?: string[];
+  machine?: string;
+  server?: string;
+  acknowledge_seconds?: number;
+  yes_really?: boolean;
+}
+
+/** A drill, and how far the word came (`proof`, in words). GET /api/drills/{id}. */
+export interface DrillView {
+  drill: Drill;
+  proof: string;
+}
+
+/** Drills, newest first; `next_at` is when the schedule begins another (ms; 0: never). GET /api/drills. */
+export interface DrillsView {
+  drills: DrillView[];
+  running: string;
+  next_at: number;
+  next: string;
 }
 
 /** That evidence was saved, from the journal. GET /api/evidence; all of it by GET /api/machines/{machine}/evidence/{id}. */
