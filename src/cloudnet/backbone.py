@@ -29,8 +29,8 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknow
 class Carry(Item, frozen=True, tag=1):
     """Deliver this message: to a client who is with you, or into the mailbox that you keep for it.
 
-    `ref` comes back in Settled or Returned. `hops`: how often it was carried on. With `expires` (ms since the epoch) it comes
-    out of a mailbox, and had the place `row` in the order there.
+    `ref` comes back in Settled or Returned. `row`: its place in the order of all mailboxes, given by the node that it came to,
+    wherever it is put. `hops`: how often it was carried on. With `expires` (ms since the epoch) it comes out of a mailbox.
     """
 
     ref: int
@@ -39,10 +39,10 @@ class Carry(Item, frozen=True, tag=1):
     id: bytes
     at: int
     body: bytes
+    row: int
     keep: bool = True
     ttl: int = 0
     hops: int = 0
-    row: int = 0
     expires: int = 0
 
 

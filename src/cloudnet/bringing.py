@@ -125,10 +125,10 @@ class Bringing:
             mail.id,
             mail.at,
             mail.body,
-            row=mail.row,
+            mail.row,
             expires=mail.expires,
         )
-        self._network.carriage.post(self.node, Carried(carry, self, self._seq, time.monotonic(), self.device, mail.row))
+        self._network.carriage.post(self.node, Carried(carry, self, self._seq, time.monotonic(), self.device))
 
 
 def _wall() -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import NamedTuple
 
 from cloudnet.backbone import Backbone, Carry, Returned, Settled
@@ -22,7 +21,7 @@ SETTLE_SECONDS = 10.0
 class Carried(NamedTuple):
     """A message that a peer has not settled yet, whom to tell when it has, since when (monotonic seconds).
 
-    `row`: its place in the order of our own mailbox, should it have to be kept here; with `carry.row` it stands there already.
+    With `carry.expires` it stands in our own mailbox.
     """
 
     carry: Carry
@@ -30,7 +29,6 @@ class Carried(NamedTuple):
     seq: int
     since: float
     device: bytes
-    row: int
 
 
 class Carriage:
@@ -59,7 +57,7 @@ class Carriage:
 
     def post(self, node: str, carried: Carried) -> None:
         """Send a message to a peer."""
-        if not carried.carry.row:
+        if not carried.carry.expires:
             before = self._under_way.get(carried.device)
             self._under_way[carried.device] = node, (before[1] if before else 0) + 1
         self._pending.setdefault(node, {})[carried.carry.ref] = carried
@@ -94,13 +92,13 @@ class Carriage:
             found += self._without(pending, late)
         return found
 
-    def take_back(self, is_wanted: Callable[[Carried], bool]) -> list[Carried]:
-        """Those of the messages under way, out of no mailbox, that are wanted back; in order, and under way no longer."""
-        found: list[Carried] = []
-        for pending in self._pending.values():
-            wanted = [carried for carried in pending.values() if not carried.carry.row and is_wanted(carried)]
-            found += self._without(pending, wanted)
-        return found
+    def take_back(self, device: bytes) -> list[Carried]:
+        """What is under way to a device, out of no mailbox of ours: in order, and under way no longer."""
+        if device not in self._under_way:
+            return []
+        pending = self._pending[self._under_way[device][0]]
+        wanted = [carried for carried in pending.values() if carried.device == device and not carried.carry.expires]
+        return self._without(pending, wanted)
 
     def _without(self, pending: dict[int, Carried], wanted: list[Carried]) -> list[Carried]:
         for carried in wanted:
@@ -110,7 +108,7 @@ class Carriage:
 
     def _arrived(self, carried: Carried) -> None:
         """It is no longer under way."""
-        if carried.carry.row:
+        if carried.carry.expires:
             return
         node, count = self._under_way[carried.device]
         if count > 1:

@@ -35,10 +35,10 @@ class Diverting:
         elif send.to in relay.attendance.routes or not relay.elsewhere or not relay.elsewhere.carry(line, sender, send, at):
             self.keep_or_pass(line, sender, send, now, at)
 
-    def keep_or_pass(self, origin: Origin, sender: bytes, send: Send, now: float, at: int, row: int = 0) -> None:
+    def keep_or_pass(self, origin: Origin, sender: bytes, send: Send, now: float, at: int, place: int = 0) -> None:
         """A message whose recipient cannot be reached right away: to the mailbox, or back with the reason.
 
-        `at`: when the network got it, in ms since the epoch; `row`: its place in the mailbox's order, if it has one already.
+        `at`: when the network got it, in ms since the epoch; `place`: the one in the order of all, if it has one.
         """
         relay = self._relay
         target = relay.attendance.routes.get(send.to)
@@ -63,30 +63,34 @@ class Diverting:
                     relay.keeping.drop(origin, send.seq, *relay.keeping.full(device, before.size))
                     return
             target.backlog = True
-        flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0)
-        if target is not None and not target.can_still_read(row):
-            row = 0
-        if relay.keeping.keep(device, flight, send.ttl, row=row):
+        flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0, place)
+        if relay.keeping.keep(device, flight, send.ttl):
             self._put(device, target, flight)
 
-    def keep_brought(self, device: bytes, flight: Flight, row: int, expires: int) -> None:
-        """A message that another node has kept so far, with its place in the order there."""
+    def keep_brought(self, device: bytes, flight: Flight, expires: int) -> None:
+        """A message that another node has kept so far, at its place in the order."""
         relay = self._relay
         target = relay.attendance.sessions.get(device)
         if target is not None:
-            row = row if target.can_still_read(row) else 0
-            if target.line is not None and not target.backlog:
-                for before in target.unkept():  # what is in flight already stays ahead of it, also when the client is lost
-                    relay.keeping.keep_aside(target, before)
-            target.backlog = True
-        if relay.keeping.keep(device, flight, expires=expires, row=row):
+            self.queue(target)
+        if relay.keeping.keep(device, flight, expires=expires):
             self._put(device, target, flight)
+
+    def queue(self, target: Session) -> None:
+        """Whatever comes for a session from now on goes to its mailbox, until that was read.
+
+        What is in flight already stays ahead of it, also when the client is lost.
+        """
+        if target.line is not None and not target.backlog:
+            for before in target.unkept():
+                self._relay.keeping.keep_aside(target, before)
+        target.backlog = True
 
     def _put(self, device: bytes, target: Session | None, flight: Flight) -> None:
         """Something is in the mailbox: have it read, here or where the device is."""
         relay = self._relay
         if target is not None:
-            target.last_row = flight.row
+            target.put(flight.row)
             relay.keeping.read_on(target)
         elif relay.elsewhere is not None:
             relay.elsewhere.kept(device)

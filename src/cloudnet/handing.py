@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 FETCH_SECONDS = 2.0
 """How long another node may take to hand a session over; then the client is let in without it."""
+AGAIN_SECONDS = 5.0
+"""How often a node that lives is asked again for mail that a client waits for: NATS may lose what was said."""
 
 Then = Callable[[Handover | None], None]
 
@@ -44,6 +46,7 @@ class Handing:
         """Nobody is under way."""
         self._network = network
         self._asked: dict[int, Asked] = {}
+        self._again = 0.0
 
     def fetch(self, login: Login, then: Then) -> None:
         """Have a session handed over by the node where it was, if there is one; `then` gets the answer, None without one."""
@@ -57,16 +60,30 @@ class Handing:
         self._network.backbone.say(place.node, Fetch(ask, login.key, epoch, position, login.takeover))
 
     def hold(self, session: Session, now: float) -> None:
-        """Older mail may be elsewhere, at its last home above all: nothing newer may overtake it."""
-        device = session.key
+        """Older mail may be elsewhere, at its last home above all: nothing newer may overtake it.
+
+        Also when an earlier session of the same client has waited for it here.
+        """
+        device, holding = session.key, self._network.holding
         place = self._network.places.devices.get(device)
         home = place.node if place is not None else self._network.places.node
-        nodes = {node for node in {home, *self._network.holding.keepers(device)} if self._may_bring(node)}
-        if nodes:
-            session.is_held = session.backlog = True
-            self._network.holding.hold(device, nodes, now)
-            for node in nodes - {home}:
-                self._want_mail(node, device)
+        self._hold(session, {home, *holding.keepers(device), *holding.awaited(device)}, {home}, now)
+
+    def kept(self, device: bytes, node: str) -> None:
+        """A peer says that it keeps mail for a device: if that is here, what comes for it from now on is newer."""
+        session = self._network.relay.attendance.sessions.get(device)
+        if session is not None:
+            self._hold(session, {node}, set(), time.monotonic())
+
+    def _hold(self, session: Session, nodes: set[str], asked: set[str], now: float) -> None:
+        """Read nothing for a client until these nodes have brought what they keep; those `asked` know that it is here."""
+        found = {node for node in nodes if self._may_bring(node)}
+        if found:
+            self._network.relay.diverting.queue(session)
+            session.is_held = True
+            self._network.holding.hold(session.key, found, now)
+            for node in found - asked:
+                self._want_mail(node, session.key)
 
     def hand_over(self, node: str, fetch: Fetch) -> None:
         """A device of ours has come to a peer."""
@@ -92,6 +109,7 @@ class Handing:
             self._network.backbone.say(node, answer)
         self._network.places.learn_place(Place(device, node, "came", self._network.places.moment(device, 0)))
         if waiting is None:
+            self._network.keep(device, on=False)
             self._network.backbone.say(node, Emptied(device))
         else:
             self._network.bring(device, is_awaited=True)
@@ -134,6 +152,10 @@ class Handing:
             asked.then(None)
         for device in self._network.holding.overdue(now):
             self._release(device)
+        if now >= self._again:
+            self._again = now + AGAIN_SECONDS
+            for node in self._network.places.peers:
+                self.joined(node)
 
     def _may_bring(self, node: str) -> bool:
         return node != self._network.places.node and (

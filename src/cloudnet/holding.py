@@ -1,7 +1,8 @@
 """For whom older mail is still elsewhere: which nodes keep some, and which clients wait here until it has come. Pure.
 
-`network` writes what nodes publish of the mail they keep for devices that are not theirs, holds a client that comes for as long
-as any of them lives, and hears here when nothing older is to come. So newer messages do not overtake older ones on the way.
+`network` writes what nodes publish of the mail they keep for devices that are not theirs, and which may have some because they
+were lost as a device's home. A client that comes is held for as long as any of them lives or is expected back; here it is heard
+when nothing older is to come. So newer messages do not overtake older ones on the way.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 
 from cloudnet.backbone import Keeps
 
-HOLD_SECONDS = 20.0
+HOLD_SECONDS = 60.0
 """How long a client waits at the most."""
 
 
@@ -28,17 +29,21 @@ class Holding:
         """A node keeps mail for a device, or no longer."""
         if keeps.node == self._node:
             return
-        keepers = self._keepers.setdefault(keeps.device, set())
         if keeps.on:
-            keepers.add(keeps.node)
-            return
-        keepers.discard(keeps.node)
-        if not keepers:
-            del self._keepers[keeps.device]
+            self._keepers.setdefault(keeps.device, set()).add(keeps.node)
+        elif (keepers := self._keepers.get(keeps.device)) is not None:
+            keepers.discard(keeps.node)
+            if not keepers:
+                del self._keepers[keeps.device]
 
     def keepers(self, device: bytes) -> frozenset[str]:
         """The other nodes that keep mail for a device."""
         return frozenset(self._keepers.get(device, ()))
+
+    def suspect(self, devices: Iterable[bytes], node: str) -> None:
+        """A node is lost that was these devices' home: whatever it kept for them is there until it says that nothing is."""
+        for device in devices:
+            self._keepers.setdefault(device, set()).add(node)
 
     def news(self, device: bytes, *, on: bool) -> Keeps | None:
         """What is to be published when we begin or end to keep mail for a device that is not ours; None when it was said."""
@@ -48,11 +53,21 @@ class Holding:
         return Keeps(device, self._node, on)
 
     def hold(self, device: bytes, nodes: Iterable[str], now: float) -> None:
-        """A client waits for the mail that these nodes keep."""
-        self._held[device] = set(nodes), now + HOLD_SECONDS
+        """A client waits for the mail that these nodes keep, beside those for which it waits already."""
+        before, deadline = self._held.get(device, (set[str](), now + HOLD_SECONDS))
+        self._held[device] = before | set(nodes), deadline
+
+    def awaited(self, device: bytes) -> frozenset[str]:
+        """The nodes for whose mail a client waits."""
+        return frozenset(self._held[device][0]) if device in self._held else frozenset()
 
     def emptied(self, device: bytes, node: str) -> bool:
         """All that a node kept for a device is here; whether nothing more is to come from any."""
+        self.learn(Keeps(device, node, on=False))
+        return self._given_up(device, node)
+
+    def _given_up(self, device: bytes, node: str) -> bool:
+        """Nobody waits for this any more; whether there is nothing else to wait for."""
         held = self._held.get(device)
         if held is None:
             return False
@@ -64,7 +79,7 @@ class Holding:
 
     def lost(self, node: str) -> list[bytes]:
         """A node will not bring anything: the devices that wait for nobody any more."""
-        return [device for device in list(self._held) if self.emptied(device, node)]
+        return [device for device in list(self._held) if self._given_up(device, node)]
 
     def overdue(self, now: float) -> list[bytes]:
         """The devices that have waited for too long, and wait no longer."""

@@ -43,7 +43,7 @@ class Keeping:
         self._most = most
         self._spawn = spawn
 
-    def keep(self, device: bytes, flight: Flight, ttl: int = 0, *, expires: int = 0, row: int = 0) -> bool:
+    def keep(self, device: bytes, flight: Flight, ttl: int = 0, *, expires: int = 0) -> bool:
         """Put a message into the mailbox if there is room; else it is dropped with the reason."""
         code, why = self.full(device, flight.size)
         if code:
@@ -54,7 +54,7 @@ class Keeping:
                 self._figures.drops[code] += 1
             return False
         seconds = min(ttl, self._limits.mailbox_seconds) if ttl > 0 else self._limits.mailbox_seconds
-        self._mailbox.put(device, flight, expires or _wall() + seconds * 1000, row)
+        self._mailbox.put(device, flight, expires or _wall() + seconds * 1000)
         self._figures.kept += 1
         return True
 
@@ -80,7 +80,6 @@ class Keeping:
         if self.full(session.key, flight.size)[0]:
             return False
         self._mailbox.put(session.key, flight, _wall() + self._limits.mailbox_seconds * 1000)
-        session.last_row = flight.row
         self._figures.kept += 1
         return True
 
@@ -94,8 +93,8 @@ class Keeping:
                 self.drop(flight.origin, flight.seq, Code.NO_ROOM, "it could not be kept when its recipient was lost")
                 flight.origin = None
         for flight in session.unkept():
-            if flight.origin is not None and self.keep(session.key, flight):
-                session.last_row = flight.row
+            if flight.origin is not None:
+                self.keep(session.key, flight)
 
     def took(self, session: Session, position: int) -> None:
         """The client has all up to `position`, as it says when it comes back."""
@@ -135,17 +134,18 @@ class Keeping:
 
     async def _read(self, session: Session, line: Line) -> None:
         try:
-            last_row = session.last_row
+            puts = session.puts
             mails, is_more = await self._mailbox.read(session.key, session.read_upto, PAGE, _wall())
         except Failed as fault:
             logger.warning("a mailbox cannot be read: %s", fault.why)
             await asyncio.sleep(1.0)
             mails, is_more = [], True
-        finally:
-            session.is_reading = False
-        if session.line is not line:
-            if session.line is not None:  # it came back meanwhile, on another connection
-                self.read_on(session)
+        except BaseException:
+            session.read()
+            raise
+        if session.line is not line or session.is_held:
+            session.read()
+            self.read_on(session)  # it may have come back meanwhile, on another connection
             return
         now = time.monotonic()
         flying = {flight.row for flight in session.flights if flight.row} | session.gone  # gone: taken while we were reading
@@ -154,7 +154,8 @@ class Keeping:
             if mail.row not in flying:
                 session.forward(mail.sender, mail.id, mail.at, mail.to, mail.body, None, 0, now, mail.row)
                 self._figures.replayed += 1
-        if not is_more and session.last_row == last_row:
+        session.read()
+        if not is_more and session.puts == puts:
             session.backlog = False
         else:
             self.read_on(session)

@@ -94,12 +94,12 @@ class Mailbox:
         """All for whom something waits."""
         return list(self._waiting)
 
-    def put(self, recipient: bytes, flight: Flight, expires: int, row: int = 0) -> None:
-        """Keep a message, and settle it once it is on the disk; its `row` is given now. `expires` in ms since the epoch.
+    def put(self, recipient: bytes, flight: Flight, expires: int) -> None:
+        """Keep a message, and settle it once it is on the disk. `expires` in ms since the epoch.
 
-        `row`: its place in the order, if it was given one before, here or on another node.
+        Its `row` is the `place` that it was given before, here or on another node, else it goes behind all.
         """
-        flight.row = row or self.next_row()
+        flight.row = flight.place or self.next_row()
         message = flight.deliver
         if self._turn is not None and self._turn.deletes:  # of the same message, maybe: a turn puts before it deletes
             self._hand_over()
@@ -111,7 +111,7 @@ class Mailbox:
         self._count(recipient, 1, flight.size)
 
     def next_row(self) -> int:
-        """The next place in the order, for a message that may have to be put later than those behind it."""
+        """The next place in the order of all nodes, for a message that may be put later, or elsewhere, than those behind it."""
         self._row = next_row(self._row, time.time_ns() // 1_000_000, self.node)
         return self._row
 

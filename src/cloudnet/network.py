@@ -103,25 +103,33 @@ class Network:
 
     # -- what the relay asks --------------------------------------------------------------------------
 
-    def carry(self, origin: Origin, sender: bytes, send: Send, at: int, hops: int = 0) -> bool:
-        """Carry a message to the node where its recipient is or was last; False when that is for us to deal with."""
+    def carry(self, origin: Origin, sender: bytes, send: Send, at: int, row: int = 0, hops: int = 0) -> bool:
+        """Carry a message to the node where its recipient is or was last; False when that is for us to deal with.
+
+        `row`: its place in the order of all mailboxes, if it has one.
+        """
         device = self.device_of(send.to)
         place = self.places.elsewhere(device) if device is not None else None
         if place is None or hops >= HOPS or not (send.keep or place.state in PRESENT):
             return False
         if self.relay.mailbox.waiting(place.device) or self.carriage.is_elsewhere(place.device, place.node):
-            return False  # older messages are here still, or on their way to where it was before: this one goes behind them
-        carry = Carry(self.carriage.ref(), sender, send.to, send.id, at, send.body, send.keep, send.ttl, hops)
+            # Older messages are here still, or on their way to where it was before: this one goes behind them. It will be safe
+            # here at once, and those that are under way must be so before it: else a loss of both nodes would lose them alone.
+            for carried in self.carriage.take_back(place.device):
+                before = carried.carry
+                again = Send(carried.seq, before.to, before.id, before.body, before.keep, before.ttl)
+                self.relay.diverting.keep_or_pass(carried.origin, before.sender, again, time.monotonic(), before.at, before.row)
+            return False
+        row = row or self.relay.mailbox.next_row()
+        carry = Carry(self.carriage.ref(), sender, send.to, send.id, at, send.body, row, send.keep, send.ttl, hops)
         self.figures["on" if hops else "out"] += 1
-        row = self.relay.mailbox.next_row()
-        self.carriage.post(place.node, Carried(carry, origin, send.seq, time.monotonic(), place.device, row))
+        self.carriage.post(place.node, Carried(carry, origin, send.seq, time.monotonic(), place.device))
         return True
 
     def reclaim(self, device: bytes) -> None:
         """A device has come to us: what is under way to where it was before is ours to deliver, ahead of all that is newer."""
-        is_first = not self.relay.mailbox.waiting(device)  # nothing newer is here, but older may come from there: behind that
-        for carried in self.carriage.take_back(lambda carried: carried.device == device):
-            self._send_anew(carried._replace(row=0) if is_first else carried)
+        for carried in self.carriage.take_back(device):
+            self._send_anew(carried)
 
     def device_of(self, key: bytes) -> bytes | None:
         """Which device answers for a key, as far as the network knows."""
@@ -134,11 +142,11 @@ class Network:
         """A message was put into our mailbox for a device that is not here: bring it on if it is elsewhere."""
         place = self.places.devices.get(device)
         if place is not None and place.node != self.places.node:
-            self._keep(device, on=True)
+            self.keep(device, on=True)
         if self.places.is_present(device):
             self.bring(device)
 
-    def _keep(self, device: bytes, *, on: bool) -> None:
+    def keep(self, device: bytes, *, on: bool) -> None:
         """All are to know that there is mail here for a device that is not ours, or no longer."""
         if (news := self.holding.news(device, on=on)) is not None:
             self.backbone.publish(news)
@@ -166,6 +174,8 @@ class Network:
         for key, profile, at in profiles:
             self.listed(key, profile, at)
         for device in self.relay.mailbox.recipients():
+            if not self.backbone.remembers:
+                self.keep(device, on=True)  # who is with another node now is told to that one only later
             self.kept(device)
 
     def sweep(self, now: float) -> None:
@@ -202,6 +212,8 @@ class Network:
                     self._list(entry)
             elif isinstance(entry, Keeps):
                 self.holding.learn(entry)
+                if entry.node != self.places.node:
+                    (self.handing.kept if entry.on else self.handing.emptied)(entry.device, entry.node)
             elif (before := self.places.learn_place(entry)) is not None and entry.node != self.places.node:
                 self._moved(before, entry)
 
@@ -225,6 +237,8 @@ class Network:
         at = _wall()
         for device in list(self.places.present_at(node)):
             self._tell(device, State.AWAY, at)
+        if self.backbone.expects(node):
+            self.holding.suspect(self.places.at(node), node)
         self.handing.lost(node)
         for carried in self.carriage.lost(node):
             self._send_anew(carried)
@@ -235,16 +249,17 @@ class Network:
         """What a peer has not settled goes its way again, under the same id."""
         carry, origin, seq = carried.carry, carried.origin, carried.seq
         self.figures["anew"] += 1
-        if carry.row:
+        if carry.expires:
             origin.reject(seq, Code.FAULT, "the other node has not answered")  # it is in our mailbox still
             return
         send = Send(seq, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
         now = time.monotonic()
         target = self.relay.attendance.routes.get(carry.to)
         if target is not None and target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, origin, seq, now):
+            target.flights[-1].place = carry.row
             self.relay.figures.forwarded += 1
-        elif target is not None or not self.carry(origin, carry.sender, send, carry.at):
-            self.relay.diverting.keep_or_pass(origin, carry.sender, send, now, carry.at, carried.row)
+        elif target is not None or not self.carry(origin, carry.sender, send, carry.at, carry.row):
+            self.relay.diverting.keep_or_pass(origin, carry.sender, send, now, carry.at, carry.row)
 
     def settle_soon(self, far: Far) -> None:
         """Have it told of what is safe at the end of this turn."""
@@ -260,7 +275,7 @@ class Network:
     def _deliver(self, far: Far, carry: Carry) -> None:
         """A message that a peer has carried to us."""
         relay = self.relay
-        if carry.row:
+        if carry.expires:
             device = self.device_of(carry.to) or carry.to
             going = self._bringing.get(device)
             if going is not None and going.node == far.node:
@@ -269,17 +284,18 @@ class Network:
                 return
             self.figures["brought"] += 1
             deliver = Deliver(0, carry.sender, carry.id, carry.at, carry.to, carry.body)
-            flight = Flight(deliver, far, carry.ref, time.monotonic(), 0)
-            relay.diverting.keep_brought(device, flight, carry.row, carry.expires)
+            flight = Flight(deliver, far, carry.ref, time.monotonic(), 0, carry.row)
+            relay.diverting.keep_brought(device, flight, carry.expires)
             return
         self.figures["in"] += 1
         send = Send(carry.ref, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
         target = relay.attendance.routes.get(carry.to)
         now = time.monotonic()
         if target is not None and target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, far, carry.ref, now):
+            target.flights[-1].place = carry.row
             relay.figures.forwarded += 1
-        elif target is not None or not self.carry(far, carry.sender, send, carry.at, carry.hops + 1):
-            relay.diverting.keep_or_pass(far, carry.sender, send, now, carry.at)
+        elif target is not None or not self.carry(far, carry.sender, send, carry.at, carry.row, carry.hops + 1):
+            relay.diverting.keep_or_pass(far, carry.sender, send, now, carry.at, carry.row)
 
     def _moved(self, before: Place, place: Place) -> None:
         """A peer says where a device is."""
@@ -326,7 +342,7 @@ class Network:
         if going is not None and going.node == place.node:
             going.more(is_awaited=is_awaited)
             return
-        self._keep(device, on=True)
+        self.keep(device, on=True)
         fresh = self._bringing[device] = Bringing(self, device, place.node, is_awaited=is_awaited)
         self.relay.spawn(fresh.run())
 
@@ -335,7 +351,7 @@ class Network:
         if self._bringing.get(bringing.device) is bringing:
             del self._bringing[bringing.device]
             if not self.relay.mailbox.waiting(bringing.device):
-                self._keep(bringing.device, on=False)
+                self.keep(bringing.device, on=False)
 
 
 def _wall() -> int:

@@ -76,6 +76,10 @@ class Places:
         place = self.elsewhere(device)
         return place is not None and place.state in PRESENT
 
+    def at(self, node: str) -> list[bytes]:
+        """The devices that are at a node, or were there last."""
+        return [device for device, place in self.devices.items() if place.node == node]
+
     def present_at(self, node: str) -> Iterator[bytes]:
         """The devices that a node has said are connected to it."""
         return (device for device, place in self.devices.items() if place.node == node and place.state in PRESENT)

@@ -97,7 +97,7 @@ class Relay:
             self.lose(rival)
         if self.most_devices and login.key not in self.attendance.known and len(self.attendance.known) >= self.most_devices:
             raise Refused(f"this server knows {self.most_devices} devices already", Code.NO_ROOM)
-        is_here = login.key in self.attendance.sessions
+        before = self.attendance.sessions.get(login.key)
         session, resumed = self.attendance.enter(login, now)
         if resumed:
             assert login.resume is not None
@@ -105,7 +105,7 @@ class Relay:
         session.drop_flights()
         if handover is not None:
             resumed = self._move_in(session, login, handover)
-        if self.elsewhere is not None and not is_here:
+        if self.elsewhere is not None and session is not before:
             self.elsewhere.handing.hold(session, now)
         waiting = self.mailbox.waiting(session.key)
         signature = greeting.sign(login, session.epoch)

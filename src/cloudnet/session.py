@@ -36,6 +36,9 @@ DRAIN_SECONDS = 10.0
 """A client whose connection has not taken a byte of what waits for so long is shed."""
 
 
+_BEHIND_ALL = 1 << 63
+
+
 class State(StrEnum):
     """How a session stands."""
 
@@ -48,6 +51,7 @@ class Flight(msgspec.Struct, eq=False):
     """One message on its way to a session: sent and not yet taken. A struct, since C makes it at half the price.
 
     `origin` and `seq`: whom to tell, None once it was told; `at`: since when; `row`: its place in the mailbox, 0 for none.
+    `place`: the row that it has to have there, since another node has given it one when it came into the network; 0: any.
     """
 
     deliver: Deliver
@@ -55,6 +59,7 @@ class Flight(msgspec.Struct, eq=False):
     seq: int
     at: float
     row: int
+    place: int = 0
 
     @property
     def size(self) -> int:
@@ -86,13 +91,14 @@ class Session:
         "is_held",
         "is_reading",
         "key",
-        "last_row",
         "limits",
         "line",
         "look_at",
+        "missed",
         "pinged",
         "position",
         "profiles",
+        "puts",
         "read_upto",
         "state",
         "watches",
@@ -125,8 +131,11 @@ class Session:
         self.gone: set[int] = set()
         """Rows that were taken while the mailbox was being read: that reading may still find them."""
         self.read_upto = 0
-        self.last_row = 0
-        """The mailbox's rows: the last one read, and the last one put."""
+        """The mailbox's row up to which all is in flight or was taken; and"""
+        self.missed = _BEHIND_ALL
+        """the earliest one that was put while the mailbox was being read: that reading may have passed it by."""
+        self.puts = 0
+        """How often something was put there: whether there is more than what a reading has found."""
         self.profiles: set[bytes] = set()
         self.watches: set[bytes] = set()
 
@@ -247,9 +256,19 @@ class Session:
         """Those in flight since before `now` - KEEP_SECONDS that are on no disk, oldest first."""
         return [flight for flight in self.flights if not flight.row and flight.at <= now - KEEP_SECONDS]
 
-    def can_still_read(self, row: int) -> bool:
-        """Whether what is put into the mailbox at this place in the order, and not at its end, will be read in its turn."""
-        return not self.is_reading and row > self.read_upto
+    def put(self, row: int) -> None:
+        """Something was put into the mailbox at this place in its order: it will be read, also when that place was passed."""
+        self.puts += 1
+        if self.is_reading:
+            self.missed = min(self.missed, row)
+        elif row <= self.read_upto:
+            self.read_upto = row - 1  # what is in flight from there on is read over
+
+    def read(self) -> None:
+        """A reading of the mailbox has ended."""
+        self.is_reading = False
+        self.read_upto = min(self.read_upto, self.missed - 1)
+        self.missed = _BEHIND_ALL
 
     def drop_flights(self) -> None:
         """Whatever was in flight will be read from the mailbox again."""

@@ -49,3 +49,23 @@ def test_nobody_waits_for_ever() -> None:
     assert holding.overdue(100.0 + HOLD_SECONDS) == []
     assert holding.overdue(100.1 + HOLD_SECONDS) == [DEVICE]
     assert holding.overdue(200.0) == []
+
+
+def test_who_was_a_home_may_keep_something() -> None:
+    """A node that is lost as a device's home counts as a keeper until it says that it keeps nothing."""
+    holding = Holding("a")
+    holding.suspect([DEVICE], "b")
+    assert holding.keepers(DEVICE) == {"b"}
+    assert not holding.emptied(DEVICE, "b")
+    assert holding.keepers(DEVICE) == frozenset()
+
+
+def test_who_comes_anew_waits_for_the_same() -> None:
+    """A second session of a client waits for what its first has waited for, and no longer than that would have."""
+    holding = Holding("a")
+    holding.hold(DEVICE, ["b"], now=100.0)
+    assert holding.awaited(DEVICE) == {"b"}
+    holding.hold(DEVICE, ["c", *holding.awaited(DEVICE)], now=110.0)
+    assert holding.awaited(DEVICE) == {"b", "c"}
+    assert holding.overdue(100.1 + HOLD_SECONDS) == [DEVICE]
+    assert holding.awaited(DEVICE) == frozenset()

@@ -244,3 +244,37 @@ async def test_nats_goes_away_and_comes_back(tmp_path: Path, nats: NatsProgram) 
         dan = Identity.new()
         async with connect(there.url, dan):
             await seen_by(here, 4)
+
+
+async def test_newer_messages_wait_for_a_process_that_is_down(tmp_path: Path) -> None:
+    """Mail is at a process that is started again soon: wherever its recipient comes meanwhile, and comes anew, it stays first."""
+    ann, bob = Identity.new(), Identity.new()
+
+    def process(place: int) -> AbstractAsyncContextManager[Cloud]:
+        return cloud(tmp_path, worker=place, workers=3)
+
+    async with AsyncExitStack() as living:
+        dying = AsyncExitStack()
+        here, third, there = await asyncio.gather(
+            living.enter_async_context(process(0)),
+            living.enter_async_context(process(1)),
+            dying.enter_async_context(process(2)),
+        )
+        await figure(here, "cloud_peers", 2)
+        async with connect(there.url, bob):
+            await seen_by(here, 1)
+        a = await living.enter_async_context(connect(here.url, ann))
+        await a.send(bob.key, b"0")
+        assert (await there.figures())["cloud_mailbox_messages"] == 1
+        await dying.aclose()
+        await figure(here, "cloud_peers", 1)
+        await a.send(bob.key, b"1")
+        for _ in range(2):
+            async with connect(here.url, bob) as b:
+                await b.ping()
+        async with connect(third.url, bob) as b:
+            receiving = asyncio.create_task(take(b, 3))
+            await a.send(bob.key, b"2")
+            await b.ping()
+            await living.enter_async_context(process(2))
+            assert await receiving == [b"0", b"1", b"2"]

@@ -220,3 +220,22 @@ def test_who_reads_again_is_read_again(office: Office) -> None:
     wire.pause(1.0)
     office.relay.unclogged(wire.line)
     assert not wire.is_paused
+
+
+def test_a_message_has_one_place_wherever_it_is_put(office: Office) -> None:
+    """Mail that comes later from another node, but belongs before what waits, is read before it, and once."""
+    enter(office, ANN)
+    office.relay.lose(next(iter(office.attendance.sessions.values())).line or ScriptedWire().line)
+    place = office.mailbox.next_row()
+    say(office, enter(office, BOB), Send(1, ANN.key, b"2" * 16, b"newer"))
+    for _ in range(2):  # it may be brought twice
+        older = Flight(Deliver(0, BOB.key, b"1" * 16, 1, ANN.key, b"older"), None, 0, 0.0, 0, place)
+        office.relay.diverting.keep_brought(ANN.key, older, 1 << 60)
+    office.settle()
+    wire = enter(office, ANN)
+    office.settle()
+    assert [packet.body for packet in wire.said() if isinstance(packet, Deliver)] == [b"older", b"newer"]
+    oldest = Flight(Deliver(0, BOB.key, b"0" * 16, 1, ANN.key, b"oldest"), None, 0, 0.0, 0, place - 1)
+    office.relay.diverting.keep_brought(ANN.key, oldest, 1 << 60)
+    office.settle()
+    assert [packet.body for packet in wire.said() if isinstance(packet, Deliver)] == [b"oldest"], "late, but not lost"

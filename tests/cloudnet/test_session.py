@@ -208,3 +208,22 @@ def test_deadlines_leave_room_for_each_other() -> None:
 def test_a_flight_knows_its_size_without_its_body() -> None:
     """Bytes in flight are counted down by what they were counted up by."""
     assert Flight(Deliver(1, b"", b"", 0, b"", b"12345"), None, 0, 0.0, 0).size == 5
+
+
+def test_what_is_put_at_an_earlier_place_is_read_all_the_same() -> None:
+    """Before what was read already, or while a reading may be passing it by: the next reading begins there."""
+    session = Session(ANN.key, 0.0, LIMITS, set())
+    session.read_upto = 50
+    session.put(60)
+    assert session.read_upto == 50
+    session.put(40)
+    assert session.read_upto == 39
+    session.is_reading = True
+    for row in (45, 42, 70):
+        session.put(row)
+    session.read_upto = 60
+    session.read()
+    assert (session.is_reading, session.read_upto, session.puts) == (False, 41, 5)
+    session.is_reading = True
+    session.read()
+    assert session.read_upto == 41

@@ -131,11 +131,11 @@ class CloudProgram(Cloud):
             "0",
         ]
         if self.process is not None and self.process.poll() is None:  # somebody else has just begun to
-            until(self.is_ready, "the cloud server")
+            until(self.is_ready, "the cloud server", 60)
             return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *self.arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        until(self.is_ready, "the cloud server")
+        until(self.is_ready, "the cloud server", 60)
 
     def is_ready(self) -> bool:
         """Whether it answers."""

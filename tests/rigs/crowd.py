@@ -1,4 +1,4 @@
-"""`python tests/rigs/crowd.py FOLDER URL FIRST COUNT TOTAL`: applications on Cloud Clients that write down what they did.
+"""`python tests/rigs/crowd.py FOLDER URL,… FIRST COUNT TOTAL`: applications on Cloud Clients that write down what they did.
 
 Each has a log of its own, which outlives any death: what it was about to send, what the server has accepted, what it has taken.
 So "accepted", "once" and "in order" are well defined across kill -9, of this process or of the server. New messages are sent
@@ -91,7 +91,9 @@ class Application:
     """One client, and what it does with it."""
 
     def __init__(self, folder: Path, url: str, number: int, total: int) -> None:
-        self.folder, self.url, self.number, self.total = folder, url, number, total
+        self.folder, self.number, self.total = folder, number, total
+        urls = url.split(",")
+        self.urls = [*urls[number % len(urls) :], *urls[: number % len(urls)]]
         self.client: Client | None = None
         self.numbers = {identity(other).key: other for other in range(total)}
         self.keys = {other: key for key, other in self.numbers.items()}
@@ -102,7 +104,7 @@ class Application:
         seen = [(self.keys[sender], bytes.fromhex(id_)) for sender, id_, _ in log.taken]
         try:
             async with (
-                connect(self.url, identity(self.number), takeover=True, seen=seen, timeout=300, linger=0) as self.client,
+                connect(self.urls, identity(self.number), takeover=True, seen=seen, timeout=300, linger=0) as self.client,
                 asyncio.TaskGroup() as group,
             ):
                 group.create_task(self.receive(log))
