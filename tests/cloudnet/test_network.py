@@ -247,7 +247,7 @@ async def test_nats_goes_away_and_comes_back(tmp_path: Path, nats: NatsProgram) 
 
 
 async def test_newer_messages_wait_for_a_process_that_is_down(tmp_path: Path) -> None:
-    """Mail is at a process that is started again soon: wherever its recipient comes meanwhile, and comes anew, it stays first."""
+    """Mail is at a process that is started again soon: wherever its recipient comes meanwhile, it stays first."""
     ann, bob = Identity.new(), Identity.new()
 
     def process(place: int) -> AbstractAsyncContextManager[Cloud]:
