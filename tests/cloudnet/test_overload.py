@@ -24,7 +24,7 @@ from rigs.cloud import Cloud, CloudProgram, cloud, unharmed
 from rigs.stranger import BYE, MOVING, Stranger, stranger
 
 STORM = Path(__file__).parents[1] / "rigs" / "storm.py"
-QUICK = "import cloudnet.relay, cloudnet.session, cloudnet.server\ncloudnet.relay.DRAIN_SECONDS = 1.0"
+QUICK = "import cloudnet.sweeping\ncloudnet.sweeping.DRAIN_SECONDS = 1.0"
 """A slow reader need not be waited for so long in a test."""
 
 
