@@ -82,10 +82,14 @@ class Holding:
         return [device for device in list(self._held) if self._given_up(device, node)]
 
     def overdue(self, now: float) -> list[bytes]:
-        """The devices that have waited for too long, and wait no longer."""
+        """The devices that have waited for too long, and wait no longer: nor for the same nodes when they come anew.
+
+        A node that is back says once more what it keeps.
+        """
         late = [device for device, (_, deadline) in self._held.items() if now > deadline]
         for device in late:
-            del self._held[device]
+            for node in self._held.pop(device)[0]:
+                self.learn(Keeps(device, node, on=False))
         return late
 
     def waiting_for(self, node: str) -> list[bytes]:

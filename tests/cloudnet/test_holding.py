@@ -45,9 +45,12 @@ def test_a_client_waits_for_the_last_of_them() -> None:
 def test_nobody_waits_for_ever() -> None:
     """A node that is there and brings nothing holds a client up for so long and no longer."""
     holding = Holding("a")
+    holding.suspect([DEVICE], "b")
     holding.hold(DEVICE, ["b"], now=100.0)
     assert holding.overdue(100.0 + HOLD_SECONDS) == []
+    assert holding.keepers(DEVICE) == {"b"}
     assert holding.overdue(100.1 + HOLD_SECONDS) == [DEVICE]
+    assert holding.keepers(DEVICE) == frozenset(), "a process that never comes back does not hold it up again and again"
     assert holding.overdue(200.0) == []
 
 
