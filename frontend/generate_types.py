@@ -18,9 +18,9 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as shapes_of
 
-from watchkeeper.web import alert_shapes, evidence_shapes, shapes
+from watchkeeper.web import alert_shapes, evidence_shapes, shapes, stress_shapes
 
-SHAPES = (shapes, alert_shapes, evidence_shapes)
+SHAPES = (shapes, alert_shapes, evidence_shapes, stress_shapes)
 """The rooms that hold the API's shapes."""
 TARGET = Path(__file__).parent / "src" / "api" / "types.ts"
 PREFACE = """\
@@ -70,9 +70,12 @@ class Writer:
         name = struct.cls.__name__
         if name in self.declared:
             return name
+        if struct.array_like:
+            return self.alias(name, struct.cls.__doc__, f"[{', '.join(self.write(field.type) for field in struct.fields)}]")
+        may_be_left_out = struct.forbid_unknown_fields or struct.cls.__struct_config__.omit_defaults
         lines = [f"  {struct.tag_field}: {struct.tag!r};".replace("'", '"')] if struct.tag_field else []
         for field in struct.fields:
-            mark = "?" if struct.forbid_unknown_fields and not field.required else ""
+            mark = "?" if may_be_left_out and not field.required else ""
             lines.append(f"  {field.encode_name}{mark}: {self.write(field.type)};")
         body = "\n".join(lines)
         self.declared[name] = f"{remark(struct.cls.__doc__)}export interface {name} {{\n{body}\n}}\n"

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from watchkeeper import figures as own
 from watchkeeper.clock import Clock, milliseconds
@@ -21,16 +22,19 @@ from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings
 from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.showing import AlertDesk
-from watchkeeper.model import Action, Event, Family, LogLines, Outcome, ServerStatus
+from watchkeeper.model import Action, Dictionary, Event, Family, Frame, LogLines, Outcome, ServerStatus
 from watchkeeper.office import Office, empty_office
 from watchkeeper.remote.receiver import Receiver
 from watchkeeper.remote.sender import Sender
 from watchkeeper.remote.writing import read_request
 from watchkeeper.store import FrameStore, VictoriaMetrics
 from watchkeeper.store.snappy import unpack
+from watchkeeper.stress.hubside.lab import Going, Lab, StressSecond
+from watchkeeper.stress.hubside.launching import Launcher
 from watchkeeper.telling import Bulletin
 from watchkeeper.web.changes import Changes
 from watchkeeper.web.desk import Figure, LinkSocket, Presence
+from watchkeeper.web.shapes import StressNews
 from watchkeeper.wire.downlink import Downlink
 
 logger = logging.getLogger(__name__)
@@ -58,9 +62,16 @@ class Hub:
     """What the web may ask of the hub (`web.desk.Desk`), and the loops that keep it true."""
 
     def __init__(
-        self, store: FrameStore | VictoriaMetrics, journal: Journal, fleet: Fleet, changes: Changes, clock: Clock
+        self,
+        store: FrameStore | VictoriaMetrics,
+        journal: Journal,
+        fleet: Fleet,
+        changes: Changes,
+        clock: Clock,
+        data: Path = Path(),
+        config: Path | None = None,
     ) -> None:
-        """Put the parts together; nothing runs yet."""
+        """Put the parts together; nothing runs yet. Stress runs are kept below `data` and read `config`."""
         self.clock = clock
         self.store = store
         self.journal = journal
@@ -75,6 +86,7 @@ class Hub:
         self._receipts: list[asyncio.Future[None]] = []
         self.senders: tuple[Sender, ...] = ()
         self.office: Office = empty_office(journal, clock, self.tell)
+        self.lab = Lab(data / "stress", Launcher(data, config), self._keep_stress, self._stressed)
         self.bench: Bench | None = None
         self._drills: Drills | None = None
         self._stirred = asyncio.Event()
@@ -183,6 +195,29 @@ class Hub:
         await receipt
         if fault is not None:
             raise fault
+
+    def _keep_stress(self, stream: str, layout: Dictionary, frame: Frame) -> None:
+        with suppress(Failed):  # a full disk costs charts their figures, not the run its end
+            self.store.define(own.MACHINE, stream, layout)
+            self.store.take(own.MACHINE, frame)
+            self._rung.set()
+        if self.bench:
+            self.bench.frame(layout, frame)
+
+    def _stressed(self, going: Going, seconds: Sequence[StressSecond]) -> None:
+        self.changes.stress(
+            StressNews(
+                going.run,
+                going.machine,
+                going.server,
+                going.plan,
+                going.phase,
+                tuple(seconds),
+                going.is_over,
+                going.outcome,
+                going.ended_by,
+            )
+        )
 
     # -- the loops -------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ from watchkeeper.model import (
 )
 from watchkeeper.probe.probing import Asking, Probing, name_probes
 from watchkeeper.standing import LINK_FAMILIES, SERVER_FAMILIES, LinkFigures, ServerFigures, Weighed
-from watchkeeper.watched import Settings, is_handed_over, read_settings
+from watchkeeper.watched import Settings, is_handed_over, loadable, read_settings
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
@@ -211,7 +211,9 @@ class Agent:
             case ServerState.STARTING | ServerState.WAITING:
                 health = "unknown"
         probes = self.probing.results(status.name)
-        return self.watch.annotate(msgspec.structs.replace(status, health=health, reason=reason, probes=probes))
+        settings = self.settings.server.get(status.name)
+        stress = loadable(settings) if settings else ()
+        return self.watch.annotate(msgspec.structs.replace(status, health=health, reason=reason, probes=probes, stress=stress))
 
     def _has_probes(self, server: str) -> bool:
         settings = self.settings.server.get(server)

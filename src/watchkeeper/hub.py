@@ -52,8 +52,11 @@ async def serve(
     *,
     next_free: bool,
     announce: Callable[[str, str], None],
+    config: Path | None = None,
 ) -> str:
     """Run the hub until SIGTERM or SIGINT. `announce(url, sign_in_link)` is called once it is ready to be asked.
+
+    `config` is the file that stress runs started here read as well.
 
     Returns empty, or the address on which to begin again because a changed configuration is to be taken up (SIGHUP).
     Raises ConfigError or Refused when it cannot start: data folder in use, port in use, damaged files.
@@ -68,7 +71,7 @@ async def serve(
         stack.callback(store.close)
         journal = await stack.enter_async_context(open_journal(data / "journal.db"))
         fleet = Fleet(store, clock, await _known(journal), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
-        hub = Hub(store, journal, fleet, changes, clock)
+        hub = Hub(store, journal, fleet, changes, clock, data, config)
         if isinstance(store, FrameStore):
             folder = data / "remote-write"
             hub.senders = tuple(Sender(target, store, folder, clock.monotonic) for target in settings.remote_write)
@@ -158,12 +161,13 @@ def run(
     *,
     next_free: bool,
     announce: Callable[[str, str], None],
+    config: Path | None = None,
 ) -> None:
     """Run the hub in this process until it is told to stop; raises what `serve` raises."""
     keep_freed()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        while again := runner.run(serve(read_document, data, listen, next_free=next_free, announce=announce)):
+        while again := runner.run(serve(read_document, data, listen, next_free=next_free, announce=announce, config=config)):
             listen, next_free = again, False
 
 

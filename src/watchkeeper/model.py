@@ -193,6 +193,7 @@ class EventKind(enum.StrEnum):
     EVIDENCE_SAVED = "evidence_saved"
     PERSON_NEEDED = "person_needed"
     STRESS_STARTED = "stress_started"
+    STRESS_PHASE = "stress_phase"
     STRESS_ENDED = "stress_ended"
     DRILL_STARTED = "drill_started"
     DRILL_ENDED = "drill_ended"
@@ -282,7 +283,8 @@ class ServerStatus(msgspec.Struct, frozen=True):
     `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words. `liveness` is what its
     signs of life tell (empty: nothing is known), with the reason in `liveness_why`, and `says` is what it says of itself.
     `paused_until` is 0 when it is not paused, -1 when it is until somebody resumes it. `asks` is what a person must decide,
-    `restart_at` the next restart by its schedule (0: none), `allowed` what its agent lets a hub do.
+    `restart_at` the next restart by its schedule (0: none), `allowed` what its agent lets a hub do,
+    `stress` where its operator lets it be put under load (``protocol url`` each; none: nowhere).
     """
 
     name: str
@@ -306,6 +308,7 @@ class ServerStatus(msgspec.Struct, frozen=True):
     asks: str = ""
     restart_at: int = 0
     allowed: tuple[Verb, ...] = ()
+    stress: tuple[str, ...] = ()
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Union
 
@@ -19,7 +20,7 @@ from watchkeeper.control.archive import EvidenceSettings
 from watchkeeper.control.conditions import DiskRoom, FileThere
 from watchkeeper.control.order import levels
 from watchkeeper.control.permission import ControlSettings
-from watchkeeper.probe import Leaf
+from watchkeeper.probe import Cloud, Http, Leaf, Tcp
 from watchkeeper.quantities import Duration, Secret, Size
 
 
@@ -155,6 +156,27 @@ def _placed(server: WatchedServer, folder: Path) -> WatchedServer:
         if name == "folder" or path is not None:
             whole[name] = folder / path if path is not None else folder
     return msgspec.structs.replace(server, **whole)
+
+
+def loadable(server: WatchedServer) -> tuple[str, ...]:
+    """Where a server may be put under load, as `asked_at` tells it; empty where its operator has not agreed."""
+    return asked_at(server.probe) if server.stress else ()
+
+
+def asked_at(probes: Iterable[Leaf]) -> tuple[str, ...]:
+    """The addresses of probes, ``protocol url`` each, a Cloud Server's first."""
+    found = []
+    for probe in sorted(probes, key=lambda one: not isinstance(one, Cloud)):
+        match probe:
+            case Cloud(url=url):
+                found.append(f"cloud {url}")
+            case Http(url=url):
+                found.append(f"http {url}")
+            case Tcp(host=host, port=port):
+                found.append(f"tcp tcp://{host}:{port}")
+            case _:
+                pass
+    return tuple(dict.fromkeys(found))
 
 
 HANDED_OVER_SECONDS = 180.0

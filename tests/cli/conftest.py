@@ -24,6 +24,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessa
 
 from watchkeeper.cli import main
 from watchkeeper.model import Event, EventKind, Machine, Outcome, ProbeResult, ServerState, ServerStatus
+from watchkeeper.stress.hubside.lab import StressSecond
 from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceList, EvidencePiece, EvidenceView
 from watchkeeper.web.shapes import (
     ActionAsk,
@@ -40,9 +41,9 @@ from watchkeeper.web.shapes import (
     ServerFigures,
     ServerView,
     SignInLink,
-    StressAnnouncement,
     Tick,
 )
+from watchkeeper.web.stress_shapes import StressAnnouncement, StressOrder, StressProgress, StressTarget
 
 TOKEN = "a-token-for-tests"
 NOW = 1_760_000_000_000
@@ -100,6 +101,8 @@ class StandIn:
         self.lines = [f"line {number}" for number in range(1, 21)]
         self.actions: dict[str, ActionView] = {}
         self.announced: list[dict[str, str]] = []
+        self.progress: list[StressSecond] = []
+        self.ended_by = ""
         self.refuse: set[str] = set()
         self.asks: list[ActionAsk] = []
         self.evidence: list[EvidenceView] = []
@@ -193,6 +196,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, self.hub.overview())
         elif path == "/api/events":
             self._answer(200, EventsView(tuple(reversed(self.hub.events))))
+        elif path == "/api/stress/targets":
+            self._answer(200, [StressTarget(one.machine, one.status.name, one.health) for one in self.hub.servers])
         elif path == "/live" and self.hub.has_live:
             self._live()
         elif path == "/api/evidence":
@@ -232,6 +237,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.hub.announced.append(json.loads(body))
             kind = EventKind.STRESS_STARTED if announced.what == "started" else EventKind.STRESS_ENDED
             self._answer(201, Event("e", NOW, kind, "as it was said"))
+        elif self.path == "/api/stress/progress":
+            told = msgspec.json.decode(body, type=StressProgress)
+            self.hub.progress += told.seconds
+            self._answer(200, StressOrder(self.hub.ended_by))
         elif self.path == "/api/sign-in-links":
             self._answer(201, SignInLink(f"{self.hub.url}/sign-in#once", NOW))
         else:

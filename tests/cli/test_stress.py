@@ -170,9 +170,10 @@ def test_a_supervised_server_is_named(cli, capsys, hub, plan, tmp_path: Path) ->
         config.write_text(CONFIG.format(stress="false", url=url))
         assert cli(*words) == 1
         assert "sets stress = true in [server.web]" in capsys.readouterr().err
-    assert [one["what"] for one in hub.announced] == ["started", "ended"]
+    assert [one["what"] for one in hub.announced] == ["started", "phase", "ended"]
+    assert sum(one.due for one in hub.progress) == 50
     assert {(one["server"], one["machine"], one["plan"]) for one in hub.announced} == {("web", "here", "short")}
-    assert hub.announced[1]["outcome"] == "pass"
+    assert hub.announced[2]["outcome"] == "pass"
 
 
 @pytest.mark.parametrize(
@@ -208,3 +209,23 @@ def test_no_runs(cli, capsys) -> None:
     assert cli("stress", "runs") == 0
     assert "No run is recorded" in capsys.readouterr().out
     assert os.environ.get("WATCHKEEPER_DATA")
+
+
+def test_a_run_ends_when_the_hub_says_so(cli, capsys, hub, plan, tmp_path: Path) -> None:
+    """Somebody has ended it from the dashboard: exit 97, and it says who."""
+    hub.ended_by = "ada"
+    config = tmp_path / "watchkeeper.toml"
+    with known_server("errors", nth=1e9) as url:
+        config.write_text(CONFIG.format(stress="true", url=url))
+        words = ("stress", "run", plan(SHORT.replace('"1s"', '"60s"')), "--target", "web", "--config", str(config))
+        assert cli(*words) == STRESS_ABORTED
+    assert "ABORTED: ada has ended it" in capsys.readouterr().out
+    assert hub.announced[-1]["outcome"] == "aborted: ada has ended it"
+
+
+def test_a_server_of_another_machine_is_named_by_both(cli, capsys, hub, tmp_path: Path) -> None:
+    """Its agent's word counts, as the hub has it; one that the hub does not know is refused."""
+    assert cli("stress", "run", "smoke", "--target", "kiosk/web") == 1
+    assert "sets stress = true in [server.web]" in capsys.readouterr().err
+    assert cli("stress", "run", "smoke", "--target", "kiosk/wep") == 1
+    assert "did you mean 'kiosk/web'?" in capsys.readouterr().err

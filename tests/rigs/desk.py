@@ -50,6 +50,8 @@ from watchkeeper.model import (
 from watchkeeper.office import Office, OfficeSettings, empty_office, open_office
 from watchkeeper.query import QuerySettings
 from watchkeeper.seams import Admit
+from watchkeeper.stress.hubside.lab import Lab
+from watchkeeper.stress.hubside.launching import Launcher
 from watchkeeper.telling import Bulletin
 from watchkeeper.web.access import local_token
 from watchkeeper.web.app import build
@@ -143,6 +145,14 @@ def _matches(matcher: Matcher, series: Series) -> bool:
     return hit == (matcher.op in {"=", "=~"})
 
 
+def lab_of(data: Path, desk: StandInDesk, program: Sequence[str] = ("false",)) -> Lab:
+    """A lab that keeps runs below `data`, hands its figures to the desk, and starts `program` for a run."""
+    launcher = Launcher(data, None, program)
+    return Lab(
+        data / "stress", launcher, lambda *frame: desk.frames.append(frame), lambda one, _: desk.stressed.append(one.run)
+    )
+
+
 class StandInDesk:
     """What the hub would be: two servers on one machine, an order that ends as told, output of three lines."""
 
@@ -165,6 +175,9 @@ class StandInDesk:
         self.told: list[tuple[Bulletin, tuple[str, ...]]] = []
         self._alerting: AlertDesk | None = None
         self._drills: Drills | None = None
+        self.frames: list[tuple[str, Dictionary, Frame]] = []
+        self.stressed: list[str] = []
+        self.lab = lab_of(Path("/nonexistent"), self)
         self.servers = {
             "web": ServerStatus(
                 "web", "process", ServerState.RUNNING, "up", 1, pid=42, started_at=1, allowed=VERBS, group="edge"

@@ -7,8 +7,9 @@ import pytest
 from watchkeeper.cli.config import as_toml, without_none
 from watchkeeper.errors import ConfigError
 from watchkeeper.stress import phases
-from watchkeeper.stress.plan import built_in, check_url, place, read, settled, written
+from watchkeeper.stress.plan import check_url, place, read, settled, written
 from watchkeeper.stress.protocols import Http, Tcp, WebSocket
+from watchkeeper.stress.shelf import built_in
 
 LEAST = 'name = "mine"\n[target]\nurl = "http://127.0.0.1:80/a"\n[[phase]]\nkind = "smoke"\n'
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import httpx
 import msgspec
 
 from rigs.programs import Programs, until
@@ -52,6 +53,47 @@ workers = 1
 ceiling = 20000
 limits = { lag = "1s", starved = 1.0, full = 1.0 }
 """
+
+
+def test_a_run_is_started_followed_and_ended_over_the_api(programs: Callable[..., Programs]) -> None:
+    """A process of its own, by the operator's own plan: its figures are series, its phases events, its end is in order."""
+    program = programs(CONFIG)
+    program.up()
+    until(lambda: program.server("hello").get("health") == "up", "hello")
+    plans = program.data / "stress" / "plans"
+    plans.mkdir(parents=True)
+    (plans / "short.toml").write_text(PLAN.replace('"8s"', '"120s"'))
+    headers = {"Authorization": f"Bearer {(program.data / 'token').read_text().strip()}"}
+    (target, *_) = httpx.get(f"{program.url}/api/stress/targets", headers=headers).json()
+    assert target["addresses"] == [f"http http://127.0.0.1:{program.server_port}/healthz"]
+    ask = {"plan": "short", "machine": "box", "server": "hello"}
+    answer = httpx.post(f"{program.url}/api/stress/runs", json=ask, headers=headers, timeout=60)
+    assert answer.status_code == 201, answer.text
+    run = answer.json()["id"]
+    again = httpx.post(f"{program.url}/api/stress/runs", json=ask, headers=headers, timeout=60)
+    assert (again.status_code, again.json()["code"]) == (409, "stress-refused")  # one at a time
+
+    def series() -> list[dict[str, object]]:
+        query = {"query": 'watchkeeper_stress_done_per_second{machine="box",server="hello"}'}
+        return list(httpx.get(f"{program.url}/api/v1/query", params=query, headers=headers).json()["data"]["result"])
+
+    until(series, "a run's figures")
+    followed = httpx.get(f"{program.url}/api/stress/runs/{run}/progress", headers=headers).json()
+    assert followed["view"]["going"]
+    assert sum(one["done"] for one in followed["seconds"]) > 0
+    assert httpx.post(f"{program.url}/api/stress/runs/{run}/abort", headers=headers).status_code == 200
+    found = until(
+        lambda: httpx.get(f"{program.url}/api/stress/runs", headers=headers).json()[0]["state"] == "aborted", "the end"
+    )
+    assert found
+    detail = httpx.get(f"{program.url}/api/stress/runs/{run}", headers=headers).json()
+    assert detail["run"]["why"] == "local has ended it"
+    assert {"server.json", "marks.json", "run.json"} <= {one["name"] for one in detail["files"]}
+    events = httpx.get(f"{program.url}/api/events", params={"server": "hello"}, headers=headers).json()["events"]
+    kinds = [event["kind"] for event in events if event["kind"].startswith("stress")]
+    assert kinds[0] == "stress_ended"
+    assert kinds[-1] == "stress_started"
+    assert "stress_phase" in kinds
 
 
 def test_the_servers_side_comes_from_here_and_from_the_hub(programs: Callable[..., Programs]) -> None:

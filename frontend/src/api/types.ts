@@ -2,7 +2,7 @@
 // Times are milliseconds since the epoch, figures in base units; null is "not known".
 
 /** Everything that can happen to a server or to ourselves and is worth a line in the journal. */
-export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "channel_failing" | "channel_recovered" | "notification_failed" | "heartbeat_up" | "heartbeat_late" | "heartbeat_down" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark" | "server_waiting" | "server_held" | "server_busy" | "server_hung" | "server_lives" | "server_paused" | "server_resumed" | "load_expected" | "limit_exceeded" | "limit_kept" | "restart_missed" | "evidence_saved" | "person_needed" | "stress_started" | "stress_ended" | "drill_started" | "drill_ended";
+export type EventKind = "server_starting" | "server_started" | "server_adopted" | "server_exited" | "server_start_failed" | "server_stopping" | "server_stopped" | "server_restart_planned" | "server_warned" | "keeper_lost" | "keeper_replaced" | "probe_failed" | "probe_recovered" | "agent_started" | "agent_stopped" | "machine_connected" | "machine_lost" | "spool_overflowed" | "config_rejected" | "config_reloaded" | "action_requested" | "action_ended" | "hub_started" | "hub_stopped" | "store_repaired" | "store_full" | "channel_failing" | "channel_recovered" | "notification_failed" | "heartbeat_up" | "heartbeat_late" | "heartbeat_down" | "machine_rebooted" | "alert_fired" | "alert_resolved" | "alert_unknown" | "alert_missed" | "incident_changed" | "mark" | "server_waiting" | "server_held" | "server_busy" | "server_hung" | "server_lives" | "server_paused" | "server_resumed" | "load_expected" | "limit_exceeded" | "limit_kept" | "restart_missed" | "evidence_saved" | "person_needed" | "stress_started" | "stress_phase" | "stress_ended" | "drill_started" | "drill_ended";
 
 /** Something that happened once, at an instant. `id` is unique, so telling it twice is harmless. `text` is one sentence for a person; `facts` are the same things for a program (`{"exit_code": "-9", "pid": "4711"}`). */
 export interface Event {
@@ -54,7 +54,7 @@ export interface ProbeResult {
   why: string;
 }
 
-/** Where one server stands now, as its agent sees it. `since` is when `state` was entered, `started_at` when the present process was spawned (0: none), `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words. `liveness` is what its signs of life tell (empty: nothing is known), with the reason in `liveness_why`, and `says` is what it says of itself. `paused_until` is 0 when it is not paused, -1 when it is until somebody resumes it. `asks` is what a person must decide, `restart_at` the next restart by its schedule (0: none), `allowed` what its agent lets a hub do. */
+/** Where one server stands now, as its agent sees it. `since` is when `state` was entered, `started_at` when the present process was spawned (0: none), `next_attempt_at` when the next start is due (0: none), `reason` why it is in this state, in words. `liveness` is what its signs of life tell (empty: nothing is known), with the reason in `liveness_why`, and `says` is what it says of itself. `paused_until` is 0 when it is not paused, -1 when it is until somebody resumes it. `asks` is what a person must decide, `restart_at` the next restart by its schedule (0: none), `allowed` what its agent lets a hub do, `stress` where its operator lets it be put under load (`protocol url` each; none: nowhere). */
 export interface ServerStatus {
   name: string;
   driver: string;
@@ -77,11 +77,27 @@ export interface ServerStatus {
   asks: string;
   restart_at: number;
   allowed: ("drill" | "expect" | "pause" | "restart" | "resume" | "start" | "stop")[];
+  stress: string[];
 }
 
 export type Severity = "critical" | "info" | "warning";
 
 export type Verb = "drill" | "expect" | "pause" | "restart" | "resume" | "start" | "stop";
+
+/** How one second of a run went. `second` of the run; times in seconds, null where nothing was done or nobody answered. */
+export interface StressSecond {
+  second: number;
+  stage: number;
+  name: string;
+  kind: string;
+  due: number;
+  done: number;
+  failed: number;
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
+  connections: number;
+}
 
 /** Where an alert stands. UNKNOWN: nobody can tell at present, which neither resolves nor fires it. */
 export type AlertState = "pending" | "firing" | "unknown" | "resolved";
@@ -316,9 +332,23 @@ export interface Farewell {
   reason: string;
 }
 
+/** Hub to browser on /live: a stress run has gone on (`seconds`, the new ones), or is over; `ended_by` wants it ended. */
+export interface StressNews {
+  type: "stress";
+  run: string;
+  machine: string;
+  server: string;
+  plan: string;
+  phase: string;
+  seconds: StressSecond[];
+  over: boolean;
+  outcome: string;
+  ended_by: string;
+}
+
 export type FromBrowser = Subscribe | LogsFollow;
 
-export type ToBrowser = Tick | News | ActionNews | AlertNews | LogNews | Farewell;
+export type ToBrowser = Tick | News | ActionNews | AlertNews | LogNews | StressNews | Farewell;
 
 /** Events, newest first. `next` is the cursor of the page after (`before=`), empty on the last. GET /api/events. */
 export interface EventsView {
@@ -338,19 +368,6 @@ export interface SeriesView {
   labels: Record<string, string>;
   at: number;
   value: number | null;
-}
-
-export type Words = string;
-
-/** A stress run begins or is over; `outcome` its verdict, or why it has none. POST /api/stress/announcements. */
-export interface StressAnnouncement {
-  what: "ended" | "started";
-  run: string;
-  plan: string;
-  target: string;
-  machine?: string;
-  server?: string;
-  outcome?: string;
 }
 
 /** What runs here. GET /api/version. */
@@ -704,4 +721,262 @@ export interface EvidenceFile {
   seconds: number;
   sections: EvidencePiece[];
   missing: string[];
+}
+
+/** One file of a run: its name (`report/latency.hlog` below a folder), bytes, media type. */
+export interface StressFile {
+  name: string;
+  bytes: number;
+  kind: string;
+}
+
+/** An objective, and what was observed: `held` None when it could not be judged, with the reason in `why`. */
+export interface Held {
+  objective: string;
+  observed: number | null;
+  held: boolean | null;
+  why: string;
+}
+
+/** Whether the generator was good enough for what was measured; `reasons` in words. `starved`: share of the time. */
+export interface Validity {
+  ok: boolean;
+  reasons?: string[];
+  starved?: number;
+  lag_p99?: number;
+}
+
+/** How a stage ended, with its totals. Latencies in seconds; quantiles are None where there were too few values. `decision` is what the decider said of it (`holds`, `broken: p99 < 50ms`, `recovered`), `drained` whether everything that was started had an end before the next stage. */
+export interface Ended {
+  stage: number;
+  began: number;
+  ended: number;
+  scheduled?: number;
+  started?: number;
+  done?: number;
+  late?: number;
+  dropped?: number;
+  errors?: Record<string, number>;
+  counts?: Record<string, number>;
+  offered?: number;
+  achieved?: number;
+  quantiles?: Record<string, number>;
+  service?: Record<string, number>;
+  clean?: Record<string, number>;
+  objectives?: Held[];
+  validity?: Validity;
+  decision?: string;
+  drained?: boolean;
+  cut_short?: string;
+}
+
+/** What one worker can do here: processor seconds for an operation against a target that answers at once. */
+export interface Calibration {
+  cpu_per_operation: number;
+  ceiling: number;
+  against?: string;
+}
+
+/** What the search found. Rates are starts a second (open model), or users (closed). `sustained` is the highest level that met the objectives, `broken` the lowest that did not (0: none was reached, and why). `power` is the level with the most throughput per time (J. Kleinrock, 1979): the knee by the curve. */
+export interface Knee {
+  sustained: number;
+  broken?: number;
+  power?: number;
+  achieved?: number;
+  why?: string;
+}
+
+/** How it came back after an overload. `seconds` None: not within `limit`. `metastable`: the load was gone, and the failure went on by itself. */
+export interface Recovery {
+  after: string;
+  seconds: number | null;
+  limit: number;
+  baseline_p95?: number;
+  metastable?: boolean;
+  text?: string;
+}
+
+/** A run as a whole: `run.json`. */
+export interface Run {
+  id: string;
+  plan: string;
+  protocol: string;
+  target: string;
+  started_at: number;
+  format?: number;
+  state?: "aborted" | "broken" | "done" | "running";
+  why?: string;
+  verdict?: "" | "fail" | "invalid" | "pass";
+  reasons?: string[];
+  ended_at?: number;
+  pid?: number;
+  server?: string;
+  machine?: string;
+  consent?: string;
+  address?: string;
+  command?: string[];
+  seed?: number;
+  version?: string;
+  workers?: number;
+  operations?: string[];
+  plan_hash?: string;
+  environment?: Record<string, string>;
+  calibration?: Calibration | null;
+  objectives?: Held[];
+  knees?: Knee[];
+  recoveries?: Recovery[];
+  notes?: string[];
+}
+
+/** So many seconds during which the rate (starts a second, all workers together) goes evenly from one value to another. */
+export type Segment = [number, number, number];
+
+/** One piece of a run under one load. A phase of the plan is one or more of these: a search for the knee is many. `kind` is the phase's kind, `name` tells it from others for a person (`steps 1200/s`), `level` is what `kind` varies: a rate (open model) or users (closed). `excluded`: not to be counted, as a warm-up. */
+export interface Stage {
+  index: number;
+  phase: number;
+  kind: string;
+  name: string;
+  seconds: number;
+  model?: "closed" | "open";
+  arrival?: "even" | "poisson";
+  profile?: Segment[];
+  users?: number;
+  level?: number;
+  connections?: number;
+  cut?: boolean;
+  excluded?: boolean;
+  operations?: string[];
+}
+
+/** The resource that was full first: since when (s into the run), in which stage, and how full at that moment. `value` and `limit` are in `unit`; `text` says it in words. */
+export interface Saturated {
+  resource: string;
+  at: number;
+  stage: string;
+  value: number;
+  limit: number;
+  unit: string;
+  text: string;
+}
+
+/** What one more costs, with its 95 % interval; `value` None where it could not be told, and `why`. */
+export interface Cost {
+  value: number | null;
+  low: number;
+  high: number;
+  points: number;
+  why: string;
+}
+
+/** An alert that was firing during the run. Lags in seconds. `lag`: from when its condition began to hold until it fired; `after_load`: from the beginning of the stage that was run when its condition began to hold; `to_resolve`: from firing to resolved (None: it was not yet). */
+export interface Fired {
+  name: string;
+  severity: string;
+  stage: string;
+  fired_at: number;
+  lag: number;
+  after_load: number | null;
+  to_resolve: number | null;
+  text: string;
+}
+
+/** What is known of the server's side: `serverside.json`. `sources` are who said it, `notes` what a reader must know. */
+export interface ServerSide {
+  saturated: Saturated[];
+  why: string;
+  bytes_per_connection: Cost;
+  seconds_per_message: Cost;
+  alerts: Fired[];
+  restarts: number;
+  hangs: number;
+  sources: string[];
+  notes: string[];
+}
+
+export type What = "again" | "ended" | "phase" | "started";
+
+export type Words = string;
+
+/** A stress run begins, comes to another phase, or is over; `outcome` its verdict, or why it has none. `again`: it goes on, and the hub that knew of it has begun anew. POST /api/stress/announcements. */
+export interface StressAnnouncement {
+  what: "again" | "ended" | "phase" | "started";
+  run: string;
+  plan: string;
+  target: string;
+  machine?: string;
+  server?: string;
+  outcome?: string;
+  phase?: string;
+  pid?: number;
+}
+
+/** How a run went since its last word. POST /api/stress/progress. */
+export interface StressProgress {
+  run: string;
+  seconds?: StressSecond[];
+  said?: string[];
+}
+
+/** The answer to it: `ended_by` is who wants the run ended; empty while it may go on. */
+export interface StressOrder {
+  ended_by: string;
+}
+
+/** A plan that can be started: what it does in a sentence, the kinds of its phases in order, and all of it as TOML. GET /api/stress/plans. */
+export interface StressPlan {
+  name: string;
+  about: string;
+  phases: string[];
+  toml: string;
+  built_in: boolean;
+}
+
+/** A supervised server and where it may be put under load (`protocol url`); none: it has not agreed. GET /api/stress/targets. */
+export interface StressTarget {
+  machine: string;
+  server: string;
+  health: string;
+  addresses: string[];
+}
+
+/** A run in the list. `state`: running, done, aborted, broken, or died (its process is gone). GET /api/stress/runs. `going`: it tells this hub how it goes and can be ended from here; `recorded`: its folder is on this hub's machine. */
+export interface StressRunView {
+  id: string;
+  plan: string;
+  target: string;
+  machine: string;
+  server: string;
+  state: string;
+  verdict: string;
+  why: string;
+  started_at: number;
+  ended_at: number;
+  by: string;
+  phase: string;
+  going: boolean;
+  recorded: boolean;
+}
+
+/** A stage: when it began (s into the run), what it was, how it ended; null while it goes on. */
+export interface StressStageView {
+  at: number;
+  stage: Stage;
+  ended: Ended | null;
+}
+
+/** A run, whole. `run` is null where its record is on another machine. GET /api/stress/runs/{run}. */
+export interface StressRunDetail {
+  view: StressRunView;
+  run: Run | null;
+  stages: StressStageView[];
+  serverside: ServerSide | null;
+  files: StressFile[];
+}
+
+/** How a run goes: the seconds after `since` that are remembered, and what it has said. GET /api/stress/runs/{run}/progress; the same comes as `stress` messages on /live. */
+export interface StressFollowed {
+  view: StressRunView;
+  seconds: StressSecond[];
+  said: string[];
 }

@@ -32,7 +32,14 @@ def run(args: argparse.Namespace) -> int:
         announce(url, "" if readiness.is_service else link)  # a service's words go to a log: no way in is written there
         readiness.tell_on_loop(f"dashboard at {url}")
 
-    hub.run(lambda: read_document(options.config), options.data, options.listen, next_free=args.next_free, announce=ready)
+    hub.run(
+        lambda: read_document(options.config),
+        options.data,
+        options.listen,
+        next_free=args.next_free,
+        announce=ready,
+        config=options.config,
+    )
     return 0
 
 

@@ -65,7 +65,8 @@ def runs_folder(args: argparse.Namespace) -> Path:
 
 
 def _plans(args: argparse.Namespace) -> int:
-    from watchkeeper.stress.plan import built_in, read  # noqa: PLC0415  # numpy and all protocols: for this verb alone
+    from watchkeeper.stress.plan import read  # noqa: PLC0415  # numpy and all protocols: for this verb alone
+    from watchkeeper.stress.shelf import built_in  # noqa: PLC0415
 
     known = built_in()
     if args.plan:
@@ -91,7 +92,7 @@ def _run(args: argparse.Namespace) -> int:
     from watchkeeper.cli.stress_screen import Screen  # noqa: PLC0415  # as above
     from watchkeeper.cli.stress_target import here, prepare  # noqa: PLC0415
     from watchkeeper.stress.conduct import conduct  # noqa: PLC0415
-    from watchkeeper.stress.desk import Request  # noqa: PLC0415
+    from watchkeeper.stress.desk import EndWord, Request  # noqa: PLC0415
 
     path = _file(args.plan)
     plan, tables, supervised = prepare(path, _changes(args), args)
@@ -109,12 +110,16 @@ def _run(args: argparse.Namespace) -> int:
     screen = Screen(args, runs_folder(args))
 
     async def whole() -> Any:
-        abort = asyncio.Event()
+        abort = EndWord()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, abort.set)
-        with screen.keys(loop, abort):
-            return await conduct(request, screen, abort)
+        telling = asyncio.create_task(screen.timeline.run(abort), name="timeline")
+        try:
+            with screen.keys(loop, abort):
+                return await conduct(request, screen, abort)
+        finally:
+            telling.cancel()
 
     done = asyncio.run(whole())
     if done.verdict:
@@ -167,7 +172,7 @@ def _join(args: argparse.Namespace) -> int:
 def _file(named: str) -> Path:
     """The file of a plan; raises Refused."""
     from watchkeeper.config import nearest  # noqa: PLC0415  # only a mistake needs it
-    from watchkeeper.stress.plan import built_in  # noqa: PLC0415
+    from watchkeeper.stress.shelf import built_in  # noqa: PLC0415
 
     known = built_in()
     if named in known:

@@ -35,13 +35,13 @@ class Screen:
         """`folder`: where runs are kept."""
         self._args = args
         self._folder = folder
-        self._timeline = Timeline(args)
+        self.timeline = Timeline(args)
         self._is_live = not args.json and not args.quiet and sys.stdout.isatty()
         self._began = 0
 
     async def began(self, run: Run) -> None:
         """See `desk.Watcher`."""
-        untold = await self._timeline.tell("started", run)
+        untold = await self.timeline.tell("started", run)
         if self._args.json:
             print_json({"what": "began", "run": run, "announced": not untold}, line=True)
             return
@@ -59,6 +59,7 @@ class Screen:
     def staged(self, stage: Stage) -> None:
         """See `desk.Watcher`."""
         self._began = 0
+        self.timeline.staged(stage)
         if self._args.json:
             print_json({"what": "stage", "stage": stage}, line=True)
         elif self._is_live:
@@ -67,6 +68,7 @@ class Screen:
     def saw(self, moment: Moment, stage: Stage, connections: int) -> None:
         """See `desk.Watcher`."""
         self._began += 1
+        self.timeline.saw(moment, stage, connections)
         if self._args.json:
             told = {"what": "second", "stage": stage.index, "connections": connections}
             print_json(told | {name: _finite(value) for name, value in moment._asdict().items()}, line=True)
@@ -78,6 +80,7 @@ class Screen:
 
     def said(self, text: str) -> None:
         """See `desk.Watcher`."""
+        self.timeline.said(text)
         if self._args.json:
             print_json({"what": "said", "text": text}, line=True)
         elif not self._args.quiet:
@@ -85,7 +88,7 @@ class Screen:
 
     async def ended(self, run: Run) -> None:
         """See `desk.Watcher`."""
-        await self._timeline.tell("ended", run)
+        await self.timeline.ended(run)
         if self._args.json:
             print_json({"what": "ended", "run": run}, line=True)
             return

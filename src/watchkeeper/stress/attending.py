@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.stress.desk import Abort, Desk, Guard, Request, Side
+from watchkeeper.stress.desk import Abort, Desk, EndWord, Guard, Request, Side
 from watchkeeper.stress.run import Figures
 from watchkeeper.stress.serverside.figures import changed
 from watchkeeper.stress.serverside.nearby import nearby
@@ -75,7 +75,7 @@ async def _look(desk: Desk, staging: Staging) -> None:
 
 async def _abort(desk: Desk) -> None:
     await desk.abort.wait()
-    raise Abort("an operator has ended it")
+    raise Abort(f"{getattr(desk.abort, 'whose', EndWord.whose)} has ended it")
 
 
 async def _ask(desk: Desk, guard: Guard, machines: Sequence[str]) -> None:

@@ -26,6 +26,12 @@ class Abort(Exception):
     """The run is to end now, and why: an operator's word, or a guard's."""
 
 
+class EndWord(asyncio.Event):
+    """Set when somebody wants the run ended; `whose` word it is."""
+
+    whose = "an operator"
+
+
 class Watcher(Protocol):
     """Whoever follows a run: a terminal, the hub. Nothing it does holds the run up."""
 

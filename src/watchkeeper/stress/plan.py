@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -23,7 +22,6 @@ from watchkeeper.stress.lane import Operation
 from watchkeeper.stress.objective import Objective
 from watchkeeper.stress.run import Arrival
 
-BUILT_IN = Path(__file__).parent / "plans"
 SCHEMES = {
     "http": protocols.Http,
     "https": protocols.Http,
@@ -226,11 +224,6 @@ def read(texts: dict[str, str], changes: dict[str, object] | None = None) -> tup
         table[last] = value
     plan: Plan = document.decode(document.tables, Plan, ())
     return plan, document
-
-
-def built_in() -> dict[str, Path]:
-    """The built-in plans' files by name."""
-    return {path.stem: path for path in sorted(BUILT_IN.glob("*.toml"))}
 
 
 def written(plan: Plan) -> dict[str, object]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from watchkeeper.journal.actions import ActionRow
 from watchkeeper.model import Event
 from watchkeeper.telling import Alert
+from watchkeeper.web.shapes import StressNews
 
 WAITING = 500
 """How many events, and how many actions, a listener may have waiting; older ones are dropped and counted."""
@@ -29,6 +30,7 @@ class Batch:
     events: tuple[Event, ...]
     actions: tuple[ActionRow, ...]
     alerts: tuple[Alert, ...] = ()
+    stress: tuple[StressNews, ...] = ()
     urgent: bool = False
     missed: int = 0
 
@@ -41,6 +43,7 @@ class Listener:
         self._events: deque[Event] = deque(maxlen=WAITING)
         self._actions: deque[ActionRow] = deque(maxlen=WAITING)
         self._alerts: dict[str, Alert] = {}
+        self._stress: deque[StressNews] = deque(maxlen=WAITING)
         self._urgent = False
         self._missed = 0
         self._rung = asyncio.Event()
@@ -53,11 +56,12 @@ class Listener:
         Cancelling loses nothing: what was not returned stays for the next call.
         """
         await self._rung.wait()
-        told = tuple(self._events), tuple(self._actions), tuple(self._alerts.values())
+        told = tuple(self._events), tuple(self._actions), tuple(self._alerts.values()), tuple(self._stress)
         batch = Batch(frozenset(self._machines), *told, self._urgent, self._missed)
         self._machines.clear()
         self._events.clear()
         self._actions.clear()
+        self._stress.clear()
         self._alerts.clear()
         self._urgent = False
         self._missed = 0
@@ -88,6 +92,10 @@ class Listener:
         else:
             self._missed += 1
         self._urgent = True
+        self._rung.set()
+
+    def _stressed(self, news: StressNews) -> None:
+        self._stress.append(news)
         self._rung.set()
 
     def _close(self, reason: str) -> None:
@@ -132,6 +140,11 @@ class Changes:
         self.turns += 1
         for listener in self._listeners:
             listener._alert(alert)  # noqa: SLF001  # as above
+
+    def stress(self, news: StressNews) -> None:
+        """A stress run has gone on."""
+        for listener in self._listeners:
+            listener._stressed(news)  # noqa: SLF001  # as above
 
     def close(self, reason: str) -> None:
         """Tell every listener, present and to come, that no more will come, and why."""

@@ -15,6 +15,7 @@ from watchkeeper.journal import Journal
 from watchkeeper.model import Action, Event, Family, Labels, LogLines, Machine, Outcome, ServerStatus
 from watchkeeper.office import Office
 from watchkeeper.seams import Store
+from watchkeeper.stress.hubside.lab import Lab
 from watchkeeper.telling import Alert, Comment, Incident, Silence
 from watchkeeper.web.alert_shapes import AlertDetail, BackTest, RuleAsk, RuleFinding, RuleView, TimelineEntry
 from watchkeeper.web.changes import Changes
@@ -158,6 +159,8 @@ class Desk(Protocol):
 
     journal: Journal
     changes: Changes
+    lab: Lab
+    """Stress runs that go on, and how one is started."""
     office: Office
     """What goes out to people, and the heartbeats that come in."""
 

@@ -122,6 +122,8 @@ class Stream:
                 await self._send(ActionNews(action_view(row)))
             for alert in batch.alerts:
                 await self._send(AlertNews(alert))
+            for news in batch.stress:
+                await self._send(news)
             if listener.farewell:
                 await self._send(Farewell(listener.farewell))
                 await self._end(1001, listener.farewell)

@@ -6,11 +6,12 @@ formatting is the browser's. A figure that is not known is null, never 0.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from watchkeeper.model import Event, Health, HeartbeatState, Machine, Outcome, ServerStatus, Severity, Verb
+from watchkeeper.stress.hubside.lab import StressSecond
 from watchkeeper.telling import Alert, NotificationState
 
 
@@ -248,8 +249,22 @@ class Farewell(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
     reason: str
 
 
+class StressNews(msgspec.Struct, frozen=True, tag_field="type", tag="stress"):
+    """Hub to browser on /live: a stress run has gone on (`seconds`, the new ones), or is over; `ended_by` wants it ended."""
+
+    run: str
+    machine: str
+    server: str
+    plan: str
+    phase: str
+    seconds: tuple[StressSecond, ...]
+    over: bool = False
+    outcome: str = ""
+    ended_by: str = ""
+
+
 FromBrowser = Subscribe | LogsFollow
-ToBrowser = Tick | News | ActionNews | AlertNews | LogNews | Farewell
+ToBrowser = Tick | News | ActionNews | AlertNews | LogNews | StressNews | Farewell
 
 
 class EventsView(msgspec.Struct, frozen=True):
@@ -273,21 +288,6 @@ class SeriesView(msgspec.Struct, frozen=True):
     labels: dict[str, str]
     at: int
     value: float | None
-
-
-Words = Annotated[str, msgspec.Meta(max_length=300)]
-
-
-class StressAnnouncement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A stress run begins or is over; `outcome` its verdict, or why it has none. POST /api/stress/announcements."""
-
-    what: Literal["started", "ended"]
-    run: Words
-    plan: Words
-    target: Words
-    machine: Words = ""
-    server: Words = ""
-    outcome: Words = ""
 
 
 class VersionView(msgspec.Struct, frozen=True):
