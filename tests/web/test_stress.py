@@ -187,7 +187,7 @@ async def test_a_run_is_started_as_a_process_of_its_own(web, started) -> None:
     ask = json.dumps({"plan": "smoke", "machine": "alpha", "server": "web"})
     async with web.client() as client:
         answer = await client.post("/api/stress/runs", content=ask, headers=JSON)
-        assert (answer.status_code, answer.json()["code"]) == (409, "no-consent")
+        assert (answer.status_code, answer.json()["code"]) == (403, "no-consent")
         started()
         async with asyncio.timeout(30):
             answer = await client.post("/api/stress/runs", content=ask, headers=JSON)

@@ -37,7 +37,6 @@ STATUS = {
     "unknown-run": 404,
     "unknown-plan": 404,
     "no-file": 404,
-    "no-consent": 409,
     "run-over": 409,
     "stress-refused": 409,
     "taken": 409,
