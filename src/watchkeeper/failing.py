@@ -5,7 +5,7 @@ Agent and hub ask it of the same statuses: the agent for its figures, the hub to
 
 from __future__ import annotations
 
-from watchkeeper.model import Family, ServerState, ServerStatus
+from watchkeeper.model import WELL, Family, ServerState, ServerStatus
 
 FAMILIES = (
     Family("watchkeeper_server_up", "gauge", "Whether the server is up (1) or down (0); no value: not known."),
@@ -29,7 +29,7 @@ def is_wanted(status: ServerStatus) -> bool:
         case ServerState.STOPPED | ServerState.STOPPING:
             return False
         case ServerState.EXITED:
-            return status.last_exit != "exit status 0"
+            return status.last_exit != "exit status 0" and not status.last_exit.startswith(WELL)
     return True
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -46,12 +47,14 @@ async def fetch(
     verify: bool = True,
     authorities: str = "",
     status_counts: bool = False,
+    unix: str = "",
 ) -> Answer:
     """Ask `url` once and read the whole answer, at most `limit` bytes of body.
 
     `authorities` is a file of certificates to trust beside the system's. With `status_counts` the status is what is asked
-    for: a body that is too long, or breaks off, is cut instead of a fault. The caller bounds the time (`asyncio.timeout`).
-    Raises `Failed` with the reason in words; `Unconnected`, if nothing was sent.
+    for: a body that is too long, or breaks off, is cut instead of a fault. `unix` is a socket's path: it is asked there,
+    whatever host `url` names. The caller bounds the time (`asyncio.timeout`). Raises `Failed` with the reason in words;
+    `Unconnected`, if nothing was sent.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -63,8 +66,11 @@ async def fetch(
     if body:
         sent["content-length"] = str(len(body))
     try:
-        context = tls_context(verify=verify, authorities=authorities) if secure else None
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port or (443 if secure else 80), ssl=context)
+        if unix:
+            reader, writer = await asyncio.open_unix_connection(unix)
+        else:
+            context = tls_context(verify=verify, authorities=authorities) if secure else None
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or (443 if secure else 80), ssl=context)
     except OSError as fault:
         raise Unconnected(f"cannot connect: {_reason(fault)}") from None
     except UnicodeError:
@@ -85,6 +91,37 @@ async def fetch(
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+async def stream(path: str, *, unix: str) -> AsyncGenerator[bytes, None]:
+    """GET `path` at a unix socket: its body as it comes, for as long as it comes.
+
+    Raises `Failed`, also for a status of 400 and above.
+    """
+    try:
+        reader, writer = await asyncio.open_unix_connection(unix)
+    except OSError as fault:
+        raise Unconnected(f"cannot connect: {_reason(fault)}") from None
+    try:
+        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=65536)
+        head = h11.Request(method="GET", target=path, headers=[("host", "localhost"), ("user-agent", USER_AGENT)])
+        writer.write((connection.send(head) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                connection.receive_data(await reader.read(65536))
+            elif isinstance(event, h11.Response) and event.status_code >= 400:
+                raise Failed(f"status {event.status_code}")
+            elif isinstance(event, h11.Data):
+                yield bytes(event.data)
+            elif isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
+                return
+    except OSError as fault:
+        raise Failed(f"the connection broke: {_reason(fault)}") from None
+    except h11.RemoteProtocolError as fault:
+        raise Failed(f"the answer is not HTTP: {fault}") from None
+    finally:
+        writer.close()
 
 
 async def _answer(  # noqa: C901  # the shape of h11's own example; taken apart it would be longer
@@ -122,8 +159,8 @@ async def _answer(  # noqa: C901  # the shape of h11's own example; taken apart 
 def tls_context(*, verify: bool, authorities: str = "") -> ssl.SSLContext:
     """How a server's certificate is looked at: against this system's authorities and those in the file, or not at all.
 
-    Reading the system's authorities costs 15 ms of CPU, so without a file the context is kept. Raises OSError where the file
-    cannot be read.
+    Reading the system's authorities costs 15 ms of CPU, so without a file the context is kept. Raises OSError where the
+    file cannot be read.
     """
     return _fresh_context(verify=verify, authorities=authorities) if authorities else _kept_context(verify=verify)
 

@@ -239,6 +239,9 @@ class ServerState(enum.StrEnum):
     EXITED = "exited"
 
 
+WELL = "ended well"
+"""So the exit of a server begins that ended without a fault and has no exit status of its own: whoever keeps it has stopped it."""
+
 Health = Literal["up", "down", "unknown"]
 
 Verb = Literal["start", "stop", "restart", "pause", "resume", "expect", "drill"]

@@ -18,6 +18,7 @@ from rigs import systemd1
 from rigs.systemd1 import Systemd1, private_systemd
 from rigs.watching import watching
 from watchkeeper.control.systemd import Systemd, seen
+from watchkeeper.failing import is_wanted
 from watchkeeper.model import EventKind, ServerState
 from watchkeeper.quantities import Duration
 
@@ -156,6 +157,7 @@ async def test_another_systemd_is_joined_again(bus: Systemd1, tmp_path: Path) ->
         assert "Subscribe" in bus.asked
         await bus.stop(web)
         await one.until(lambda: one.status().state is ServerState.EXITED, "its end")
+        assert not is_wanted(one.status())  # somebody has stopped it: that is no fault
 
 
 async def test_a_kill_goes_to_all_of_the_unit(bus: Systemd1, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from watchkeeper.control.docker import Docker
 from watchkeeper.control.options import CgroupSettings, ProcessOptions, check
 from watchkeeper.control.pidfile import Pidfile
 from watchkeeper.control.script import Script
@@ -73,5 +74,5 @@ class ServerSettings(ProcessOptions, frozen=True, kw_only=True, tag_field="drive
         return (self.driver, self.command, self.folder, tuple(sorted(self.environment.items())), options)
 
 
-DRIVERS: tuple[type[AnyServer], ...] = (ServerSettings, Pidfile, Script, Systemd)
+DRIVERS: tuple[type[AnyServer], ...] = (ServerSettings, Pidfile, Script, Systemd, Docker)
 """Every driver, by its settings."""

@@ -22,7 +22,7 @@ from watchkeeper.control.endings import unknown
 from watchkeeper.control.identity import Identity, boot_id
 from watchkeeper.control.parentage import Ending, Found, Process, Spawn
 from watchkeeper.errors import Failed
-from watchkeeper.model import Seen
+from watchkeeper.model import WELL, Seen
 
 if TYPE_CHECKING:
     from watchkeeper.seams import Driver
@@ -160,7 +160,7 @@ class Lookout:
             if seen.state in {"running", "stopping"}:
                 how, clean = f"another run of it has taken its place, as {self.settings.driver} sees it ({seen.words})", False
             else:
-                how, clean = seen.words or seen.state, seen.clean
+                how, clean = (f"{WELL}: {seen.words}" if seen.clean else seen.words), seen.clean
             self._let_go()
             self._failed = not clean
             process.end(Ending(how, clean=clean))
