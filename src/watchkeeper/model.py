@@ -240,7 +240,7 @@ class ServerState(enum.StrEnum):
 
 
 WELL = "ended well"
-"""So the exit of a server begins that ended without a fault and has no exit status of its own: whoever keeps it has stopped it."""
+"""So the exit begins of a server without an exit status of its own that whoever keeps it has stopped, or that is simply done."""
 
 Health = Literal["up", "down", "unknown"]
 
