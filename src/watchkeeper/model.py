@@ -240,7 +240,7 @@ class ServerState(enum.StrEnum):
 
 
 WELL = "ended well"
-"""So the exit begins of a server without an exit status of its own that whoever keeps it has stopped, or that is simply done."""
+"""So the exit begins of a server that has no exit status of its own and that whoever keeps it has stopped, or that is done."""
 
 Health = Literal["up", "down", "unknown"]
 
