@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import time
@@ -257,3 +258,22 @@ async def test_evidence_that_is_not_there_is_refused(tmp_path: Path) -> None:
     async with watching(tmp_path, {"a": SLEEP}) as one:
         with pytest.raises(Refused, match="not the id"):
             await anext(one.watch.evidence("../run/a"))
+
+
+async def test_without_a_keeper_and_its_folder_servers_can_still_be_stopped(tmp_path: Path) -> None:
+    """The data folder is deleted, the keeper killed: the agent goes on, says why nothing starts, and ends its servers."""
+    folder = tmp_path / "agent"
+    servers = {name: ServerSettings(command=("sleep", "1000"), stop_grace=Duration(2)) for name in ("a", "b")}
+    async with watching(folder, servers) as one:
+        await one.until(lambda: one.pid("a") and one.pid("b"), "both to run")
+        pids = [one.pid("a"), one.pid("b")]
+        keeper = one.watch.supervisor._parent._line.peer  # type: ignore[attr-defined]  # the keeper's pid
+        shutil.rmtree(folder)
+        os.kill(keeper, signal.SIGKILL)
+        await one.until(lambda: K.KEEPER_LOST in {event.kind for event in one.events}, "the loss to be told")
+        os.kill(pids[0], signal.SIGKILL)
+        await one.until(lambda: one.status("a").state is ServerState.BACKOFF, "that it cannot be started")
+        assert "run folder" in one.status("a").reason
+        async with asyncio.timeout(15):
+            await one.watch.supervisor.stop_all()
+        assert not any(is_alive(pid) for pid in pids)

@@ -1,4 +1,4 @@
-"""The keeper as the servers' parent, seen from the agent: orders go there, ends come from there, whoever of us dies in between.
+"""The keeper as the servers' parent, seen from the agent: orders go there, ends come from there, whoever of us dies between.
 
 An order stays open until it is answered: when the keeper is lost, a new one is started, finds what lives, and is given the open
 orders again under the same ids. Nothing is started twice, and nothing is forgotten.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -102,6 +103,8 @@ class ByKeeper:
         self._unsynced: set[str] = set()
         self._written = asyncio.Event()
         self._heard_at = 0.0
+        self._alone = ""
+        """Why there is no keeper and none can be started; empty as long as there is one, or one is about to be."""
 
     async def open(self) -> list[Found]:
         """Call the keeper, or start one, and hear what it has in its care."""
@@ -124,6 +127,8 @@ class ByKeeper:
 
     async def spawn(self, spawn: Spawn) -> Process:
         """Start a server; returns when its program is executed."""
+        if self._alone:
+            raise Failed(self._alone)
         answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
         self._open[spawn.order] = (spawn, answer)
         if self._line:
@@ -134,7 +139,10 @@ class ByKeeper:
             self._open.pop(spawn.order, None)
 
     def signal(self, process: KeptProcess, number: int, *, whole: bool) -> None:
-        """Have a signal sent."""
+        """Have a signal sent; send it ourselves where there is no keeper to ask."""
+        if self._alone:
+            _send_by_hand(process, number, whole=whole)
+            return
         page: dict[str, str | int | Sequence[str]] = {"op": "signal", "server": process.server, "order": process.order}
         self._send(page | {"signal": int(number)} | ({} if whole else {"leader": 1}))
 
@@ -268,10 +276,11 @@ class ByKeeper:
             try:
                 pages = await self._greet(_have((process.server, process.order, process.identity) for process in alive))
             except Failed as fault:
-                logger.error("%s; it is tried again", fault.why)  # noqa: TRY400  # the system's fault, not ours
+                self._do_without(fault.why, alive)
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             break
+        self._alone = ""
         known = {one(page, "order") for page in pages}
         for page in pages:
             self._take(page)
@@ -287,6 +296,22 @@ class ByKeeper:
         self._look_for_unheld()
         count = sum(not process.is_over for process in alive)
         self._told.replaced(f"a new keeper has {count} server{'' if count == 1 else 's'} in its care", True)
+
+    def _do_without(self, why: str, alive: Sequence[KeptProcess]) -> None:
+        """No keeper can be started (its folder was deleted, say): nothing new starts, what runs is seen and can be stopped."""
+        if why != self._alone:
+            logger.error("%s; it is tried again", why)
+        self._alone = why
+        for _, answer in self._open.values():
+            if not answer.done():
+                answer.set_exception(Failed(why))
+        unsent, self._unsent = self._unsent, []
+        for page in unsent:
+            if page["op"] == "signal" and (process := self._processes.get(str(page["order"]))):
+                _send_by_hand(process, int(str(page["signal"])), whole="leader" not in page)
+        for process in alive:
+            if not same(process.identity, process.order):
+                process.end(unknown("the keeper was killed, and the kernel tells only a process's parent"))
 
     def _look_for_unheld(self) -> None:
         """End those that no keeper knows and that are not there; one that lives all the same is looked for again."""
@@ -323,6 +348,13 @@ class ByKeeper:
             self._written.clear()
             servers, self._unsynced = self._unsynced, set()
             await asyncio.to_thread(self._runfile.sync, servers)
+
+
+def _send_by_hand(process: KeptProcess, number: int, *, whole: bool) -> None:
+    """Signal a server whose keeper is gone, if that very process still lives; its group has its number."""
+    if same(process.identity, process.order):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            (os.killpg if whole else os.kill)(process.pid, number)
 
 
 def _spawn_page(spawn: Spawn) -> dict[str, str | int | Sequence[str]]:

@@ -68,9 +68,15 @@ class Line:
 
 
 async def call(folder: Path, awaited: int = 0) -> Line | None:
-    """A line to the keeper of a run folder; None where there is none. The process `awaited` is about to listen, if it lives."""
+    """A line to the keeper of a run folder; None where there is none. The process `awaited` is about to listen, if it lives.
+
+    Raises Failed where the folder is gone.
+    """
     # The address of a unix socket holds 107 bytes, the path of a folder can be longer: /proc knows a short one.
-    here = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        here = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    except OSError as fault:
+        raise Failed(f"the run folder {folder} cannot be opened: {fault.strerror}") from None
     try:
         while True:
             try:
