@@ -151,7 +151,7 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
     """Every struct that a table of the file is read by, with the table's name as it is written."""
     yield "[machine]", watched.MachineSettings
     yield "[agent]", watched.AgentSettings
-    for name in ("control", "evidence"):
+    for name in ("control", "evidence", "logs"):
         yield f"[agent.{name}]", struct_field(watched.AgentSettings, name)
     for field in msgspec.structs.fields(CollectSettings):
         yield f"[collect.{field.name}]", field.type
@@ -368,7 +368,7 @@ def metrics() -> str:
         body = f"{KERNEL[name]}.\n" if name in KERNEL else listed(leaf.families())
         parts.append(f"## Collector `{name}`\n\n{prose(type(leaf))}\n\n{body}")
     parts.append(f"## Servers' processes\n\n{listed(process.FAMILIES)}")
-    parts.append(f"## Servers\n\n{listed(standing.SERVER_FAMILIES)}")
+    parts.append(f"## Servers\n\n{listed((*standing.SERVER_FAMILIES, *standing.LOG_FAMILIES))}")
     parts.append(f"## Probes\n\nOf every probe, with its name as `probe`, and `server`:\n\n{listed(probing.FAMILIES)}")
     telling = [leaf for leaf in get_args(probe.Leaf) if leaf.FAMILIES]
     parts += [f"## Probe `{leaf.__struct_config__.tag}`\n\n{listed(leaf.FAMILIES)}" for leaf in telling]

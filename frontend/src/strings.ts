@@ -139,6 +139,8 @@ export const act = {
 export const logs = {
   title: "Output",
   wrap: "Wrap lines",
+  search: "Search in the output",
+  grave: "Warnings and errors only",
   toEnd: "Back to the end",
   held: (lines: number) => (lines === 0 ? "Held here while you read" : `Held here; ${count(lines, "new line")} below`),
   empty: "It has written nothing yet.",

@@ -41,7 +41,7 @@ from watchkeeper.model import (
     new_id,
 )
 from watchkeeper.probe.probing import Asking, Probing, name_probes
-from watchkeeper.standing import LINK_FAMILIES, SERVER_FAMILIES, LinkFigures, ServerFigures, Weighed
+from watchkeeper.standing import LINK_FAMILIES, LOG_FAMILIES, SERVER_FAMILIES, LinkFigures, LogFigures, ServerFigures, Weighed
 from watchkeeper.watched import Settings, is_handed_over, loadable, read_settings
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
@@ -80,6 +80,7 @@ class Agent:
         self.processes = ProcessReader(tasks(), self._servers, self._processes)
         self.itself = Itself()
         self.rounds.add("process", Weighed(self.processes, self.watch.upkeep.weigh, self._processes), self.processes.families)
+        self.rounds.add("log", LogFigures(self.supervisor.logging.written), lambda: LOG_FAMILIES)
         self.rounds.add("server", ServerFigures(self.statuses), lambda: SERVER_FAMILIES)
         self.rounds.add("probe", self.probing, self.probing.families)
         self.rounds.add("openmetrics", self.scraping, self.scraping.families)
@@ -169,6 +170,7 @@ class Agent:
             settings.server,
             control=settings.agent.control,
             evidence=settings.agent.evidence,
+            logs=settings.agent.logs,
             marked=_names(asking for asking in askings if asking.leaf.liveness),
             asked=_names(askings),
         )

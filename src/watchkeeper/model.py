@@ -192,6 +192,8 @@ class EventKind(enum.StrEnum):
     RESTART_MISSED = "restart_missed"
     EVIDENCE_SAVED = "evidence_saved"
     PERSON_NEEDED = "person_needed"
+    LOG_FLOODED = "log_flooded"
+    LOG_CALM = "log_calm"
     STRESS_STARTED = "stress_started"
     STRESS_PHASE = "stress_phase"
     STRESS_ENDED = "stress_ended"

@@ -11,6 +11,11 @@ from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
 SERVER_FAMILIES = FAMILIES
+LOG_FAMILIES = (
+    Family(
+        "watchkeeper_server_log_bytes_total", "counter", "Bytes that the server has written to its log since the agent's start."
+    ),
+)
 LINK_FAMILIES = (
     Family("watchkeeper_agent_link_up", "gauge", "Whether the agent is connected to its hub."),
     Family("watchkeeper_agent_connections_total", "counter", "Connections to the hub since the agent's start."),
@@ -43,6 +48,27 @@ class ServerFigures:
             self._before[status.name], self._failing[status.name] = status, failing
             values += figures(status, failing=failing)
         return values
+
+    def close(self) -> None:
+        """See `seams.Reader`."""
+
+
+class LogFigures:
+    """A reader of how much servers write to their logs."""
+
+    def __init__(self, written: Callable[[], Mapping[str, int]]) -> None:
+        """`written()`: bytes by server."""
+        self.series: tuple[Series, ...] = ()
+        self._written = written
+        self._names: tuple[str, ...] = ()
+
+    def read(self) -> list[float]:
+        """See `seams.Reader`."""
+        found = self._written()
+        if (names := tuple(found)) != self._names:
+            self._names = names
+            self.series = tuple(Series(family.name, (("server", name),)) for name in names for family in LOG_FAMILIES)
+        return [float(count) for count in found.values()]
 
     def close(self) -> None:
         """See `seams.Reader`."""

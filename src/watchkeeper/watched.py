@@ -18,6 +18,7 @@ from watchkeeper.config import NAME, Document, Part
 from watchkeeper.control import DRIVERS, AnyServer, ServerSettings
 from watchkeeper.control.archive import EvidenceSettings
 from watchkeeper.control.conditions import DiskRoom, FileThere
+from watchkeeper.control.logbudget import LogsSettings
 from watchkeeper.control.order import levels
 from watchkeeper.control.permission import ControlSettings
 from watchkeeper.probe import Cloud, Http, Leaf, Tcp
@@ -50,6 +51,7 @@ class AgentSettings(Part, frozen=True, kw_only=True):
     spool: Size = Size(64 << 20)
     control: ControlSettings = ControlSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    logs: LogsSettings = LogsSettings()
 
     def __post_init__(self) -> None:
         """Refuse what could never work."""

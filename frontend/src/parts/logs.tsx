@@ -17,6 +17,8 @@ export function Logs({ machine, server }: { machine: string; server: string }) {
   const box = useRef<HTMLDivElement>(null);
   const wrap = useSignal(true);
   const held = useSignal<number | null>(null); // new lines below while reading above; null follows the end
+  const search = useSignal("");
+  const grave = useSignal(false);
   const state = useSignal<"waiting" | "empty" | "lines" | string>("waiting");
 
   useEffect(() => {
@@ -30,7 +32,7 @@ export function Logs({ machine, server }: { machine: string; server: string }) {
         holder.replaceChildren();
         held.value = null;
       }
-      append(holder, news.lines);
+      append(holder, news.lines, (row) => fits(row, search.peek(), grave.peek()));
       if (held.peek() === null) holder.scrollTop = holder.scrollHeight;
       else held.value = (held.peek() ?? 0) + news.lines.length;
       state.value = news.why || (holder.childElementCount > 0 ? "lines" : "empty");
@@ -41,6 +43,12 @@ export function Logs({ machine, server }: { machine: string; server: string }) {
       followLogs("", "", TAIL);
     };
   }, [machine, server]);
+
+  // Plain text and no pattern: one that runs away would hold up the page.
+  function sift(): void {
+    for (const row of box.current?.children ?? []) if (row instanceof HTMLElement) row.hidden = !fits(row, search.value, grave.value);
+    toEnd();
+  }
 
   function scrolled(): void {
     const holder = box.current;
@@ -60,6 +68,28 @@ export function Logs({ machine, server }: { machine: string; server: string }) {
     <section class="block logs">
       <header class="block-head">
         <h2>{logs.title}</h2>
+        <input
+          type="search"
+          class="log-search"
+          aria-label={logs.search}
+          placeholder={logs.search}
+          value={search.value}
+          onInput={(change) => {
+            search.value = change.currentTarget.value;
+            sift();
+          }}
+        />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={grave.value}
+            onChange={(change) => {
+              grave.value = change.currentTarget.checked;
+              sift();
+            }}
+          />
+          {logs.grave}
+        </label>
         <label class="check">
           <input type="checkbox" checked={wrap.value} onChange={(change) => (wrap.value = change.currentTarget.checked)} />
           {logs.wrap}
@@ -83,13 +113,19 @@ export function Logs({ machine, server }: { machine: string; server: string }) {
   );
 }
 
-function append(holder: HTMLElement, lines: string[]): void {
+function fits(row: HTMLElement, search: string, grave: boolean): boolean {
+  if (grave && !row.className) return false;
+  return !search || (row.textContent ?? "").toLowerCase().includes(search.toLowerCase());
+}
+
+function append(holder: HTMLElement, lines: string[], wanted: (row: HTMLElement) => boolean): void {
   const added = document.createDocumentFragment();
   for (const line of lines.slice(-KEPT)) {
     const row = document.createElement("div");
     const level = LEVEL.exec(line)?.[0];
     if (level) row.className = level.startsWith("W") ? "warn" : "bad";
     row.textContent = line.replace(ESCAPES, "") || "\u00a0";
+    row.hidden = !wanted(row);
     added.append(row);
   }
   holder.append(added);

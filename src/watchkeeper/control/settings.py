@@ -34,9 +34,13 @@ class BackoffSettings(Part, frozen=True, kw_only=True):
 
 
 class LogSettings(Part, frozen=True, kw_only=True):
-    """``[server.NAME.log]``: a server's output is rotated at `size`, and `keep` older files are kept."""
+    """``[server.NAME.log]``: a server's output is rotated at `size`, and `keep` older files are kept.
+
+    More than `flood` a second, for half a minute, is told as an event.
+    """
 
     size: Size = Size(10 << 20)
+    flood: Size = Size(1 << 20)
     keep: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5
 
     def __post_init__(self) -> None:

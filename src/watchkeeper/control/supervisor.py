@@ -22,6 +22,7 @@ from watchkeeper.control.elsewhere import Elsewhere
 from watchkeeper.control.foreignlog import ForeignLog
 from watchkeeper.control.lifecycle import ALIVE
 from watchkeeper.control.logfile import LogFile
+from watchkeeper.control.logging import Logging
 from watchkeeper.control.opening import opened, within
 from watchkeeper.control.order import levels
 from watchkeeper.control.parentage import Found, Process, Told
@@ -72,6 +73,7 @@ class Supervisor:
         self._tell_changed = changed
         self._ready = ready
         self._logs = folder / "logs"
+        self.logging = Logging(self._logs, clock, emit)
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runfile = RunFile(folder / "run")
         self._parent = parent(self._runfile, clock, Told(self._warned, self._moved, self._replaced))
@@ -99,8 +101,7 @@ class Supervisor:
             self._see_ready()
             while True:
                 await asyncio.sleep(ROTATE_SECONDS)
-                for server in list(self._kept.values()):
-                    await asyncio.to_thread(server.log.rotate_if_needed)  # a copy of many megabytes takes a while
+                await self.logging.look(self._kept)
 
     async def order(self, action: Action) -> Outcome:
         """Carry out an operator's order and wait until it is done; never raises for what the caller did wrong."""

@@ -19,6 +19,7 @@ from watchkeeper.control.acting import Acting
 from watchkeeper.control.archive import Archive, EvidenceSettings
 from watchkeeper.control.hearing import Hearing
 from watchkeeper.control.holding import Holding
+from watchkeeper.control.logbudget import LogsSettings
 from watchkeeper.control.orders import Orders
 from watchkeeper.control.permission import ControlSettings
 from watchkeeper.control.remembered import Memory
@@ -78,11 +79,13 @@ class Watch:
         *,
         control: ControlSettings | None = None,
         evidence: EvidenceSettings | None = None,
+        logs: LogsSettings | None = None,
         marked: Mapping[str, Iterable[str]] | None = None,
         asked: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         """Watch these. By server, the names of its probes: those `marked` for liveness, and all that are `asked`."""
         self.archive.space = (evidence or EvidenceSettings()).space
+        self.supervisor.logging.settings = logs or LogsSettings()
         self.orders.replace(control or ControlSettings(), servers)
         self.upkeep.replace(servers)
         self.hearing.replace(servers, marked or {}, asked or {})
