@@ -58,6 +58,7 @@ from watchkeeper.probe import probing  # noqa: E402
 from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402
 from watchkeeper.stress import phases, protocols  # noqa: E402
 from watchkeeper.stress import plan as stress  # noqa: E402
+from watchkeeper.stress.report.writing import schema as report_schema  # noqa: E402
 
 MADE = "<!-- Made by docs/generate.py from the code: change that, then run `python dev.py docs`. -->\n"
 STRESS_SHARED = {
@@ -105,6 +106,7 @@ def main(arguments: list[str]) -> int:
         "cli.md": commands(),
         "api.md": api(),
         "stress-plan.md": stress_plan(),
+        "stress-report.schema.json": json.dumps(report_schema(), indent=2, ensure_ascii=False) + "\n",
     }
     whole = {REFERENCE / name: text for name, text in pages.items()}
     whole |= {RUNBOOKS / name: text for name, text in runbook_pages().items()}

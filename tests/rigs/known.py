@@ -5,7 +5,8 @@
 HTTP kinds: ``fixed`` (each request takes `service` seconds, all at once), ``cap`` (a queue that is served `rate` times a
 second, refusing with 503 beyond `room`), ``random`` (one clerk with exponential service times of mean 1 / `rate`: M/M/1),
 ``stall`` (answers at once, but for `stall` seconds of every `every`), ``freeze`` (as ``cap``, but once `room` wait it never
-serves again), ``errors`` (every `nth` request gets 500), ``wrong`` (answers that are no HTTP, cut off, or reset, in turn).
+serves again), ``errors`` (every `nth` request gets 500), ``leak`` (keeps `bytes` of memory for each request, for ever),
+``wrong`` (answers that are no HTTP, cut off, or reset, in turn).
 WebSocket kinds: ``echo``, ``lossy`` (every `nth` message is not answered), ``twice`` (every `nth` is answered twice),
 ``twist`` (every `nth` comes back changed), ``push`` (`rate` messages a second to everybody).
 """
@@ -34,13 +35,23 @@ class Behaviour:
     def __init__(self, kind: str, given: dict[str, float]) -> None:
         self.kind = kind
         self.loop = asyncio.get_running_loop()
-        self.given = {"service": 0.01, "rate": 200.0, "room": 1e9, "stall": 1.0, "every": 10.0, "nth": 1000.0, **given}
+        self.given = {
+            "service": 0.01,
+            "rate": 200.0,
+            "room": 1e9,
+            "stall": 1.0,
+            "every": 10.0,
+            "nth": 1000.0,
+            "bytes": 1e4,
+            **given,
+        }
         self.requests = 0
         self.free_at = 0.0
         self.waiting = 0
         self.frozen = False
         self.began = self.loop.time()
         self.chance = random.Random(7)
+        self.leaked: list[bytes] = []
 
     def take(self, answer: Any) -> None:
         """A request; `answer(bytes)` is called with its answer."""
@@ -82,6 +93,10 @@ class Behaviour:
         self.frozen = self.frozen or self.waiting >= self.given["room"]
         if not self.frozen:
             self._cap(answer)
+
+    def _leak(self, answer: Any) -> None:
+        self.leaked.append(bytes([self.requests % 255 + 1]) * int(self.given["bytes"]))  # written to, so that it is resident
+        answer(OK)
 
     def _errors(self, answer: Any) -> None:
         answer(FAULT if self.requests % int(self.given["nth"]) == 0 else OK)

@@ -1,7 +1,7 @@
-"""`watchkeeper stress plans|run|runs|show|join`: put a server under load that has agreed to it, and look at what was recorded.
+"""`watchkeeper stress plans|run|runs|show|join|report|compare`: put a server under load that has agreed, look at the record.
 
 A run is made by this process and its workers, not by the hub; the hub's timeline is told where there is one. How a run
-looks in the terminal is `stress_screen`, where its target comes from `stress_target`.
+looks in the terminal is `stress_screen`, where its target comes from `stress_target`; its report is `stress_report`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from watchkeeper.cli import stress_report
 from watchkeeper.cli.config import as_toml
 from watchkeeper.cli.console import paper, print_json, say
 from watchkeeper.cli.exits import FAILED, OK, STRESS_ABORTED, STRESS_INVALID, STRESS_MISSED
@@ -50,12 +51,14 @@ def declare(parser: argparse.ArgumentParser) -> None:
         description="ask the hub for the server's side of a run again: after a crash, or when the hub was away",
     )
     join.add_argument("record", nargs="?", default="last", metavar="RUN", help="its id, or the beginning of it (last)")
-    for below in (plans, run, runs, show, join):
+    for below in (plans, run, runs, show, join, *stress_report.declare(words)):
         add_arguments(below, again=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do one of them."""
+    if args.what in {"report", "compare"}:
+        return {"report": stress_report.report, "compare": stress_report.compare}[args.what](args, runs_folder(args))
     return {"plans": _plans, "run": _run, "runs": _runs, "show": _show, "join": _join}[args.what](args)
 
 
@@ -122,6 +125,7 @@ def _run(args: argparse.Namespace) -> int:
             telling.cancel()
 
     done = asyncio.run(whole())
+    stress_report.after_run(args, runs_folder(args) / done.id)
     if done.verdict:
         return EXITS[done.verdict]
     return STRESS_ABORTED if done.state == "aborted" else FAILED

@@ -1,0 +1,83 @@
+"""Make the published reports again from their raw data: every figure in them comes out of the files beside them.
+
+    python docs/reports/build.py            write report.html, report.md and figures.json anew
+    python docs/reports/build.py --check    say which are not what the raw data give (exit 1)
+    python docs/reports/build.py --take FOLDER RUN [RUN …]   condense these recorded runs into FOLDER first
+
+Each folder holds its runs as ``run-N.json.gz`` (`watchkeeper stress report RUN --keep`): histograms without loss, so that any
+percentile can be asked of them again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "src"))
+
+import msgspec  # noqa: E402  # after the path is set
+
+from watchkeeper.stress.record import Record  # noqa: E402
+from watchkeeper.stress.report.building import build  # noqa: E402
+from watchkeeper.stress.report.digest import kept, opened  # noqa: E402
+from watchkeeper.stress.report.document import Report  # noqa: E402
+from watchkeeper.stress.report.page import page  # noqa: E402
+from watchkeeper.stress.report.reading import read  # noqa: E402
+from watchkeeper.stress.report.summary import summary  # noqa: E402
+
+
+def folders() -> list[Path]:
+    """Those that hold runs."""
+    return sorted(path for path in HERE.iterdir() if path.is_dir() and list(path.glob("run-*.json.gz")))
+
+
+def report(folder: Path) -> Report:
+    """Of the first run, with the spread of all."""
+    first, *others = [opened(path) for path in sorted(folder.glob("run-*.json.gz"))]
+    return build(first, others)
+
+
+def figures(made: Report) -> str:
+    """The key figures, as JSON that a reader can compare by eye."""
+    told = {
+        "verdict": made.verdict,
+        "headline": made.headline,
+        "answers": {one.question: one.answer for one in made.answers},
+        "sustained": made.capacity.sustained if made.capacity else None,
+        "repeats": {one.what: {"unit": one.unit, "values": one.values} for one in made.repeats.figures} if made.repeats else {},
+        "stages": {
+            f"{one.index} {one.name}": {"offered": one.offered, "achieved": one.achieved, **one.latency.quantiles}
+            for one in made.stages
+        },
+    }
+    return msgspec.json.format(msgspec.json.encode(told), indent=1).decode() + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check; returns the exit code."""
+    if arguments[:1] == ["--take"]:
+        folder = HERE / arguments[1]
+        for number, run in enumerate(arguments[2:], 1):
+            kept(read(Record(Path(run))), folder / f"run-{number}.json.gz")
+    wrong = []
+    for folder in folders():
+        made = report(folder)
+        text = figures(made)
+        if "--check" in arguments:
+            published = folder / "figures.json"
+            if json.loads(published.read_text(encoding="utf-8")) != json.loads(text):
+                wrong.append(folder.name)
+            continue
+        (folder / "figures.json").write_text(text, encoding="utf-8")
+        (folder / "report.md").write_text(summary(made), encoding="utf-8")
+        (folder / "report.html").write_text(page(made), encoding="utf-8")
+        print(f"wrote {folder.name}: {made.headline}")
+    for name in wrong:
+        print(f"docs/reports/{name} is not what its raw data give: run python docs/reports/build.py", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

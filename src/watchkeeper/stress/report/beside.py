@@ -1,0 +1,105 @@
+"""What lies beside the load in a run's folder: the server's own lines, marks on the clock, what was concluded, what happened.
+
+All of it may be absent: a target that nobody supervises has none, and the report says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from watchkeeper.errors import Refused
+from watchkeeper.stress.record import Record
+from watchkeeper.stress.report.digest import Line, Mark
+from watchkeeper.stress.run import Happening
+
+POINTS = 450
+"""Of a line; each the mean of what falls together."""
+MOST_LINES = 60
+MOST_EVENTS = 400
+KEPT = (
+    r"process_(cpu|thread_cpu|thread_waiting|resident_memory|proportional_memory|(open|max)_fds|threads|sockets|listen_queue)",
+    r"process_(in)?voluntary_context",
+    r"(?!process|node).*(lag|delay|queue|under_way|connections|sessions|greetings|clogged|rejected|drops|requests)",
+    r"(?!process|node).*(mailbox_messages|messages_(received|accepted|forwarded|kept)_total)",
+    r"node_(cpu_seconds|pressure|load1$|memory_MemAvailable|netstat_Tcp(Ext_Listen|_Retrans)|sockstat_TCP|context)",
+)
+"""Which lines are kept for a report, in this order, as far as there is room."""
+
+
+class _Line(msgspec.Struct):
+    """As the record has it: `at` in ms since the epoch."""
+
+    name: str
+    labels: dict[str, str] = {}
+    unit: str = ""
+    at: list[int] = []
+    values: list[float | None] = []
+
+
+class _Mark(msgspec.Struct):
+    at: int
+    kind: str
+    text: str = ""
+
+
+def lines(folder: Path, zero: int) -> list[Line]:
+    """The lines of the target's side that a report shows, thinned; `zero` is the run's, in ms since the epoch."""
+    found: list[_Line] = _read(folder / "server.json", list[_Line]) or []
+    places = [re.compile(one) for one in KEPT]
+    wanted = []
+    for line in found:
+        seen = {value for value in line.values if value is not None}
+        # A line that stands still is drawn only where its level is of interest: the idle parts of long pages are many.
+        if len(seen) < 2 and not line.name.startswith(("process_resident", "process_open", "process_max", "process_threads")):
+            continue
+        place = next((place for place, one in enumerate(places) if one.match(line.name)), None)
+        if place is not None:
+            wanted.append((place, line))
+    wanted.sort(key=lambda pair: pair[0])
+    return [_thinned(line, zero) for _, line in wanted[:MOST_LINES]]
+
+
+def marks(folder: Path, zero: int) -> list[Mark]:
+    """What was marked on the clock."""
+    found: list[_Mark] = _read(folder / "marks.json", list[_Mark]) or []
+    return [Mark(round((one.at - zero) / 1000, 3), one.kind, one.text[:300]) for one in found[:MOST_EVENTS]]
+
+
+def joined(folder: Path) -> dict[str, Any]:
+    """What was concluded of the target's side; empty where nobody did."""
+    found: dict[str, Any] = _read(folder / "serverside.json", dict[str, Any]) or {}
+    return found
+
+
+def events(record: Record) -> list[Happening]:
+    """What happened, the first of it where there is too much."""
+    found = []
+    for happening in record.events():
+        found.append(msgspec.structs.replace(happening, text=happening.text[:400]))
+        if len(found) == MOST_EVENTS:
+            break
+    return found
+
+
+def _thinned(line: _Line, zero: int) -> Line:
+    at = [round((one - zero) / 1000, 3) for one in line.at]
+    stride = math.ceil(len(at) / POINTS) or 1
+    values: list[float | None] = []
+    for place in range(0, len(at), stride):
+        seen = [one for one in line.values[place : place + stride] if one is not None]
+        values.append(float(f"{sum(seen) / len(seen):.6g}") if seen else None)
+    return Line(line.name, line.labels, line.unit, at[::stride], values)
+
+
+def _read(path: Path, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise Refused(f"{path} cannot be read: {fault}", code="damaged-run") from None
