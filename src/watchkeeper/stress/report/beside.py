@@ -52,7 +52,7 @@ def lines(folder: Path, zero: int) -> list[Line]:
     found: list[_Line] = _read(folder / "server.json", list[_Line]) or []
     places = [re.compile(one) for one in KEPT]
     wanted = []
-    for line in found:
+    for line in _together(found):
         seen = {value for value in line.values if value is not None}
         # A line that stands still is drawn only where its level is of interest: the idle parts of long pages are many.
         if len(seen) < 2 and not line.name.startswith(("process_resident", "process_open", "process_max", "process_threads")):
@@ -83,6 +83,26 @@ def events(record: Record) -> list[Happening]:
         found.append(msgspec.structs.replace(happening, text=happening.text[:400]))
         if len(found) == MOST_EVENTS:
             break
+    return found
+
+
+def _together(lines: list[_Line]) -> list[_Line]:
+    """The same with a machine's processors added up by mode: of 64 of them nobody would see the whole."""
+    modes: dict[str, _Line] = {}
+    found = []
+    for line in lines:
+        if line.name != "node_cpu_seconds_total":
+            found.append(line)
+            continue
+        mode = line.labels.get("mode", "")
+        before = modes.get(mode)
+        if before is None:
+            before = modes[mode] = _Line(line.name, {"mode": mode}, line.unit, line.at, list(line.values))
+            if mode != "idle":
+                found.append(before)
+        elif before.at == line.at:
+            pairs = zip(before.values, line.values, strict=True)
+            before.values = [None if a is None or b is None else a + b for a, b in pairs]
     return found
 
 

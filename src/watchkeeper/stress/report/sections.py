@@ -11,6 +11,8 @@ from watchkeeper.stress.report.document import Report
 from watchkeeper.stress.report.pieces import chart, first_up, head, items, section
 from watchkeeper.stress.report.wording import number, rate, share
 
+UNITS = {"seconds/s": "seconds a second", "1/s": "a second", "bytes/s": "bytes a second"}
+
 
 def asked(report: Report) -> str:
     """Objectives and margins."""
@@ -153,7 +155,7 @@ def server(report: Report) -> str:
     sources = escape(", ".join(server.sources)) or "its record"
     lede = f"What was seen of the target's own machine, on the same clock. Sources: {sources}."
     charts = "".join(
-        chart(f"server{place}", one.title, f"in {one.unit}" if one.unit else "")
+        chart(f"server{place}", one.title, UNITS.get(one.unit, one.unit))
         for place, one in enumerate(server_charts(server.lines))
     )
     return (

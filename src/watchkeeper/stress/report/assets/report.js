@@ -11,6 +11,7 @@
   const size = (v) => { for (const [u, s] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]]) if (Math.abs(v) >= s) return digits(v / s) + " " + u; return digits(v) + " B"; };
   const told = { s: seconds, bytes: size, "bytes/s": (v) => size(v) + "/s", "1/s": (v) => number(v) + "/s", "/s": (v) => number(v) + "/s", ratio: (v) => digits(v * 100) + " %" };
   const say = (v, unit) => (v === null || v === undefined || Number.isNaN(v) ? "–" : told[unit] ? told[unit](v) : number(v) + (unit ? " " + unit : ""));
+  const tick = (v, unit) => (told[unit] ? told[unit](v) : number(v));
   const clock = (s) => { s = Math.round(s); const m = Math.floor(s / 60), h = Math.floor(m / 60); return h ? `${h}:${String(m % 60).padStart(2, "0")}:${String(s % 60).padStart(2, "0")}` : `${m}:${String(s % 60).padStart(2, "0")}`; };
 
   const make = (tag, attributes = {}, ...inside) => {
@@ -55,7 +56,7 @@
     }
     legend() {
       const box = this.element.querySelector(".legend");
-      if (!box) return;
+      if (!box || this.spec.series.length < 2) return;
       for (const one of this.spec.series) {
         if (one.quiet) continue;
         const swatch = make("svg", { viewBox: "0 0 18 8", "aria-hidden": "true" }, one.dots
@@ -70,6 +71,12 @@
         button.onclick = () => { this.log = !this.log; button.setAttribute("aria-pressed", String(this.log)); this.draw(); };
         box.append(button);
       }
+    }
+    show(spec) {
+      this.spec = spec;
+      this.element.querySelector(".legend").replaceChildren();
+      this.legend();
+      this.draw();
     }
     get seen() { return this.spec.series.filter((one) => !this.hidden.has(one.name)); }
     range() {
@@ -104,9 +111,9 @@
       }
       for (const v of this.log ? logSteps(low, high) : steps(low, high, Math.max(3, Math.floor(tall / 52)))) {
         const y = ys(v);
-        svg.append(make("line", { x1: left, x2: wide - right, y1: y, y2: y, stroke: "var(--grid)" }), make("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, say(v, spec.unit)));
+        svg.append(make("line", { x1: left, x2: wide - right, y1: y, y2: y, stroke: "var(--grid)" }), make("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, tick(v, spec.unit)));
       }
-      const ticks = spec.ticks || (spec.xlog ? logSteps(x0, x1).map((v) => [v, say(v, spec.xunit)]) : steps(x0, x1, Math.max(3, Math.floor(wide / 110)), spec.time ? 60 : 10).map((v) => [v, spec.time ? clock(v) : say(v, spec.xunit)]));
+      const ticks = spec.ticks || (spec.xlog ? logSteps(x0, x1).map((v) => [v, tick(v, spec.xunit)]) : steps(x0, x1, Math.max(3, Math.floor(wide / 110)), spec.time ? 60 : 10).map((v) => [v, spec.time ? clock(v) : tick(v, spec.xunit)]));
       for (const [v, text] of ticks) if (v >= x0 && v <= x1) svg.append(make("line", { x1: xs(v), x2: xs(v), y1: tall - bottom, y2: tall - bottom + 4, stroke: "var(--faint)" }), make("text", { x: xs(v), y: tall - bottom + 16, "text-anchor": "middle" }, text));
       svg.append(make("line", { x1: left, x2: wide - right, y1: tall - bottom, y2: tall - bottom, stroke: "var(--faint)" }));
       if (spec.xlabel) svg.append(make("text", { x: (left + wide - right) / 2, y: tall - 3, "text-anchor": "middle", class: "label" }, spec.xlabel));
@@ -268,7 +275,7 @@
     specs.held = { ...time, tall: 170, unit: "", about: "Connections and operations under way over time", series: [over(g, "connections", "connections", "--s6"), over(g, "in_flight", "under way", "--s1", { area: true }), over(g, "waiting", "due and waiting", "--s3")] };
   }
   data.server_charts.forEach((chart, i) => {
-    specs["server" + i] = { ...time, tall: 170, unit: chart.unit, about: chart.title, floor: "near", series: chart.lines.map((line, k) => ({ name: line.name, x: line.at, y: line.values, color: `--s${(k % 8) + 1}` })) };
+    specs["server" + i] = { ...time, tall: 170, unit: chart.unit, about: `${chart.title} over time`, floor: "near", series: chart.lines.map((line, k) => ({ name: line.name, x: line.at, y: line.values, color: `--s${(k % 8) + 1}` })) };
   });
   const curves = stages.filter((stage) => stage.curve.share);
   const percentiles = (stage) => {
@@ -296,15 +303,10 @@
     if (box && select && curves.length) {
       const longest = curves.reduce((a, b) => (b.judged && b.latency.n > (a.judged ? a.latency.n : 0) ? b : a));
       for (const stage of curves) select.append(html("option", { value: stage.index, ...(stage === longest ? { selected: "" } : {}) }, `${stage.name} (${number(stage.latency.n)})`));
-      const redraw = () => {
-        const fresh = box.cloneNode(true);
-        fresh.querySelector(".legend").replaceChildren(); fresh.querySelector(".tip")?.remove(); fresh.querySelector(".plot").replaceChildren();
-        document.getElementById("curve").replaceWith(fresh);
-        const now = new Chart(fresh, percentiles(curves.find((one) => String(one.index) === select.value)));
-        charts[charts.curve ?? (charts.curve = charts.length)] = now;
-      };
-      select.onchange = redraw;
-      redraw();
+      const chosen = () => percentiles(curves.find((one) => String(one.index) === select.value));
+      const chart = new Chart(box, chosen());
+      charts.push(chart);
+      select.onchange = () => chart.show(chosen());
     } else if (box) box.closest(".card").remove();
   };
   const themed = document.getElementById("theme");
