@@ -1,4 +1,4 @@
-"""The page in a real browser: it draws, answers to mouse and keys, has two themes, and fits a telephone and a sheet of paper."""
+"""The page in a real browser: it draws, answers to mouse and keys, has two themes, and fits a telephone and paper."""
 
 from __future__ import annotations
 
