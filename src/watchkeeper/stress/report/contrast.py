@@ -41,7 +41,7 @@ def contrast(first: Sequence[Digest], second: Sequence[Digest], threshold: float
     differences: list[Difference] = []
     if found := _capacity(first, second, threshold):
         differences.append(found)
-    for name in _common(first, second):
+    for name in _shared(first, second):
         a, b = ([_spell(digest, name) for digest in side] for side in (first, second))
         differences += _stage(name, a, b, threshold)
     return compared(differences, threshold, _unlike(first, second))
@@ -102,8 +102,8 @@ def _shares(what: str, failed: Sequence[float], sides: Sequence[Sequence[Spell]]
     error = 1.96 * float(np.sqrt(sum(share * (1 - share) / many for share, many in zip(failed, due, strict=True))))
     if abs(b - a) <= max(error, 0.0001):
         return difference(what, "ratio", (a, b), Interval(1.0, 1.0, 1.0), "less", threshold)
-    base = max(a, 0.0001)
-    ratio = Interval(b / base, max(0.0, (b - error) / base), (b + error) / base)
+    before = max(a, 0.0001)
+    ratio = Interval(b / before, max(0.0, (b - error) / before), (b + error) / before)
     return difference(what, "ratio", (a, b), ratio, "less", threshold)
 
 
@@ -116,7 +116,7 @@ def _failed(side: Sequence[Spell]) -> float:
     return failed / due if due else 0.0
 
 
-def _common(first: Sequence[Digest], second: Sequence[Digest]) -> list[str]:
+def _shared(first: Sequence[Digest], second: Sequence[Digest]) -> list[str]:
     names = [spell.stage.name for spell in first[0].spells if spell.stage.kind in STEADY and spell.ended is not None]
     everybody = [*first, *second]
     return [name for name in dict.fromkeys(names) if all(_has(digest, name) for digest in everybody)]

@@ -20,7 +20,7 @@ def repeats(digests: Sequence[Digest]) -> Repeats:
         ("sustained", "1/s", _sustained),
         ("most done a second", "1/s", _most),
     ]
-    for name in _common(digests):
+    for name in _shared(digests):
         wanted += [(f"{quantile} in {name}", "s", _quantile(name, quantile)) for quantile in ("p50", "p95", "p99")]
     for place, recovery in enumerate(digests[0].run.recoveries):
         wanted.append((f"back after {recovery.after}", "s", _recovery(place)))
@@ -44,7 +44,7 @@ def repeats(digests: Sequence[Digest]) -> Repeats:
     return Repeats(runs, tuple(digest.run.verdict or digest.run.state for digest in digests), tuple(figures))
 
 
-def _common(digests: Sequence[Digest]) -> list[str]:
+def _shared(digests: Sequence[Digest]) -> list[str]:
     """Even stages that all runs have, by name."""
     first = [spell.stage.name for spell in digests[0].spells if spell.stage.kind in STEADY]
     return [name for name in first if all(_stage(one, name) is not None for one in digests)]
