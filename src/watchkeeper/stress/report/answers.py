@@ -103,8 +103,8 @@ def _first(report: Report) -> Answer:
     missed, error = _symptoms(report)
     if server.saturated:
         first = server.saturated[0]
-        words = (str(first.get("text", "")), missed, error)
-        return Answer(question, str(first.get("resource", "?")), "; ".join(one for one in words if one))
+        words = (first.text, missed, error)
+        return Answer(question, first.resource, "; ".join(one for one in words if one))
     seen = server.saturated_why or ("nothing of the server's own was seen to be full" if server.seen else server.why)
     tone: Tone = "plain" if server.seen else "doubt"
     if missed or error:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from watchkeeper.errors import Refused
 from watchkeeper.stress.record import Record
 from watchkeeper.stress.report.digest import Line, Mark
 from watchkeeper.stress.run import Happening
+from watchkeeper.stress.serverside import joined
 
 POINTS = 450
 """Of a line; each the mean of what falls together."""
@@ -31,28 +30,11 @@ KEPT = (
 """Which lines are kept for a report, in this order, as far as there is room."""
 
 
-class _Line(msgspec.Struct):
-    """As the record has it: `at` in ms since the epoch."""
-
-    name: str
-    labels: dict[str, str] = {}
-    unit: str = ""
-    at: list[int] = []
-    values: list[float | None] = []
-
-
-class _Mark(msgspec.Struct):
-    at: int
-    kind: str
-    text: str = ""
-
-
 def lines(folder: Path, zero: int) -> list[Line]:
     """The lines of the target's side that a report shows, thinned; `zero` is the run's, in ms since the epoch."""
-    found: list[_Line] = _read(folder / "server.json", list[_Line]) or []
     places = [re.compile(one) for one in KEPT]
     wanted = []
-    for line in _together(found):
+    for line in _together(joined.lines(folder)):
         seen = {value for value in line.values if value is not None}
         # A line that stands still is drawn only where its level is of interest: the idle parts of long pages are many.
         if len(seen) < 2 and not line.name.startswith(("process_resident", "process_open", "process_max", "process_threads")):
@@ -66,14 +48,8 @@ def lines(folder: Path, zero: int) -> list[Line]:
 
 def marks(folder: Path, zero: int) -> list[Mark]:
     """What was marked on the clock."""
-    found: list[_Mark] = _read(folder / "marks.json", list[_Mark]) or []
-    return [Mark(round((one.at - zero) / 1000, 3), one.kind, one.text[:300]) for one in found[:MOST_EVENTS]]
-
-
-def joined(folder: Path) -> dict[str, Any]:
-    """What was concluded of the target's side; empty where nobody did."""
-    found: dict[str, Any] = _read(folder / "serverside.json", dict[str, Any]) or {}
-    return found
+    found = joined.marks(folder)[:MOST_EVENTS]
+    return [Mark(round((one.at - zero) / 1000, 3), one.kind, one.text[:300]) for one in found]
 
 
 def events(record: Record) -> list[Happening]:
@@ -86,9 +62,9 @@ def events(record: Record) -> list[Happening]:
     return found
 
 
-def _together(lines: list[_Line]) -> list[_Line]:
+def _together(lines: list[joined.Line]) -> list[joined.Line]:
     """The same with a machine's processors added up by mode: of 64 of them nobody would see the whole."""
-    modes: dict[str, _Line] = {}
+    modes: dict[str, joined.Line] = {}
     found = []
     for line in lines:
         if line.name != "node_cpu_seconds_total":
@@ -97,16 +73,15 @@ def _together(lines: list[_Line]) -> list[_Line]:
         mode = line.labels.get("mode", "")
         before = modes.get(mode)
         if before is None:
-            before = modes[mode] = _Line(line.name, {"mode": mode}, line.unit, line.at, list(line.values))
-            if mode != "idle":
-                found.append(before)
+            modes[mode] = joined.Line(line.name, {"mode": mode}, line.unit, line.at, line.values)
         elif before.at == line.at:
             pairs = zip(before.values, line.values, strict=True)
-            before.values = [None if a is None or b is None else a + b for a, b in pairs]
-    return found
+            values = [None if a is None or b is None else a + b for a, b in pairs]
+            modes[mode] = msgspec.structs.replace(before, values=values)
+    return [*found, *(line for mode, line in modes.items() if mode != "idle")]
 
 
-def _thinned(line: _Line, zero: int) -> Line:
+def _thinned(line: joined.Line, zero: int) -> Line:
     at = [round((one - zero) / 1000, 3) for one in line.at]
     stride = math.ceil(len(at) / POINTS) or 1
     values: list[float | None] = []
@@ -114,12 +89,3 @@ def _thinned(line: _Line, zero: int) -> Line:
         seen = [one for one in line.values[place : place + stride] if one is not None]
         values.append(float(f"{sum(seen) / len(seen):.6g}") if seen else None)
     return Line(line.name, line.labels, line.unit, at[::stride], values)
-
-
-def _read(path: Path, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except OSError:
-        return None
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise Refused(f"{path} cannot be read: {fault}", code="damaged-run") from None

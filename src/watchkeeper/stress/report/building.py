@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Sequence
-from typing import Any
 
 from watchkeeper import __version__
 from watchkeeper.stress.faults import blame
@@ -25,6 +24,7 @@ from watchkeeper.stress.report.document import (
     StageReport,
     Threshold,
 )
+from watchkeeper.stress.serverside.joined import ServerSide
 
 NOT_SEEN = (
     "not seen: the target is not supervised by a Watchkeeper that could be asked, or did not run on a machine that is watched"
@@ -142,20 +142,20 @@ def _generator(digest: Digest, seen: Sequence[StageReport]) -> GeneratorReport:
 
 
 def _server(digest: Digest) -> ServerReport:
-    joined: dict[str, Any] = digest.joined
-    if not digest.lines and not joined:
+    if not digest.lines and digest.joined is None:
         return ServerReport(seen=False, why=NOT_SEEN)
+    side = digest.joined or ServerSide()
     return ServerReport(
         seen=True,
         why="",
-        sources=tuple(joined.get("sources", ())),
-        notes=tuple(joined.get("notes", ())),
-        saturated=tuple(joined.get("saturated", ())),
-        saturated_why=str(joined.get("why", "")),
-        bytes_per_connection=dict(joined.get("bytes_per_connection", {})),
-        seconds_per_message=dict(joined.get("seconds_per_message", {})),
-        alerts=tuple(joined.get("alerts", ())),
-        restarts=int(joined.get("restarts", 0)),
-        hangs=int(joined.get("hangs", 0)),
+        sources=side.sources,
+        notes=side.notes,
+        saturated=side.saturated,
+        saturated_why=side.why,
+        bytes_per_connection=side.bytes_per_connection,
+        seconds_per_message=side.seconds_per_message,
+        alerts=side.alerts,
+        restarts=side.restarts,
+        hangs=side.hangs,
         lines=tuple(digest.lines),
     )

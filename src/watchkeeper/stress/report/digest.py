@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from watchkeeper.errors import Refused
 from watchkeeper.stress.run import Ended, Happening, Run, Stage
+from watchkeeper.stress.serverside.joined import ServerSide
 
 FORMAT = 1
 
@@ -106,7 +106,7 @@ class Digest(msgspec.Struct, omit_defaults=True):
     events: list[Happening] = []
     lines: list[Line] = []
     marks: list[Mark] = []
-    joined: dict[str, Any] = {}
+    joined: ServerSide | None = None
     """What was concluded of the server's side, as the record has it."""
     files: list[File] = []
 

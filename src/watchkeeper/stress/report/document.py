@@ -5,7 +5,7 @@ Times are seconds, sizes bytes, shares ratios, rates a second. None: it was not 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ from watchkeeper.stress.analysis.usl import Usl
 from watchkeeper.stress.faults import Blame
 from watchkeeper.stress.report.digest import File, Line, Mark
 from watchkeeper.stress.run import Arrival, Model, Recovery, Run
+from watchkeeper.stress.serverside.joined import Cost, Fired, Saturated
 
 FORMAT = 1
 
@@ -215,12 +216,12 @@ class ServerReport(msgspec.Struct, frozen=True):
     why: str
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    saturated: tuple[dict[str, Any], ...] = ()
-    """What was full, the first one first: ``resource``, ``at``, ``stage``, ``value``, ``limit``, ``unit``, ``text``."""
+    saturated: tuple[Saturated, ...] = ()
+    """What was full, the first one first."""
     saturated_why: str = ""
-    bytes_per_connection: dict[str, Any] = {}
-    seconds_per_message: dict[str, Any] = {}
-    alerts: tuple[dict[str, Any], ...] = ()
+    bytes_per_connection: Cost = Cost()
+    seconds_per_message: Cost = Cost()
+    alerts: tuple[Fired, ...] = ()
     restarts: int = 0
     hangs: int = 0
     lines: tuple[Line, ...] = ()

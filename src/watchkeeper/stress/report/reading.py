@@ -15,10 +15,11 @@ import numpy as np
 from watchkeeper.stress.histogram import Histogram, unpacked
 from watchkeeper.stress.objective import QUANTILES, parse, tally
 from watchkeeper.stress.record import Begun, Record
-from watchkeeper.stress.report.beside import events, joined, lines, marks
+from watchkeeper.stress.report.beside import events, lines, marks
 from watchkeeper.stress.report.digest import Cell, Digest, Fault, File, Spell
 from watchkeeper.stress.report.moments import Generator, Moments
 from watchkeeper.stress.run import Ended, Window
+from watchkeeper.stress.serverside.joined import found as concluded
 
 BLOCKS = 30
 """Of a stage at most: enough for an interval, few enough to keep."""
@@ -68,7 +69,7 @@ def read(record: Record) -> Digest:
         events=events(record),
         lines=lines(record.folder, run.started_at),
         marks=marks(record.folder, run.started_at),
-        joined=joined(record.folder),
+        joined=concluded(record.folder),
         files=_files(record.folder),
     )
 

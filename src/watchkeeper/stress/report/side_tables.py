@@ -9,6 +9,7 @@ from watchkeeper.stress.analysis.chance import Interval
 from watchkeeper.stress.report.cells import Raw, figure, pill, table, with_range, within
 from watchkeeper.stress.report.document import Repeats, Report, StageReport
 from watchkeeper.stress.report.wording import NONE, number, of_unit, rate, seconds, share, signed, size
+from watchkeeper.stress.serverside.joined import Cost
 
 WORDS = {"grows": "bad", "unclear": "doubt", "steady": "good", "settles": "good", "shrinks": "good"}
 
@@ -21,19 +22,16 @@ def server(report: Report) -> str:
     cards = [
         (
             "first saturated resource",
-            str(first["resource"]) if first else "none seen",
-            str(first.get("text", "")) if first else found.saturated_why,
+            first.resource if first else "none seen",
+            first.text if first else found.saturated_why,
         ),
-        ("a connection costs", size(cost.get("value")) if cost.get("value") else NONE, _cost(cost, "bytes")),
-        ("a message costs", seconds(each.get("value")) if each.get("value") else NONE, _cost(each, "s")),
+        ("a connection costs", size(cost.value), _cost(cost, "bytes")),
+        ("a message costs", seconds(each.value), _cost(each, "s")),
     ]
     shown = "".join(figure(value, name, detail) for name, value, detail in cards)
     parts = [f'<div class="three">{shown}</div>']
     if len(found.saturated) > 1:
-        rows = [
-            (str(one.get("resource", "")), seconds(_figure(one.get("at"))), str(one.get("stage", "")), str(one.get("text", "")))
-            for one in found.saturated
-        ]
+        rows = [(one.resource, seconds(one.at), one.stage, one.text) for one in found.saturated]
         parts.append(
             _card(
                 table(
@@ -47,13 +45,13 @@ def server(report: Report) -> str:
     if found.alerts:
         fired = [
             (
-                str(one.get("name", "")),
-                str(one.get("severity", "")),
-                str(one.get("stage", "")),
-                seconds(_figure(one.get("lag"))),
-                seconds(_figure(one.get("after_load"))),
-                seconds(_figure(one.get("to_resolve"))),
-                str(one.get("text", "")),
+                one.name,
+                one.severity,
+                one.stage,
+                seconds(one.lag),
+                seconds(one.after_load),
+                seconds(one.to_resolve),
+                one.text,
             )
             for one in found.alerts
         ]
@@ -69,15 +67,12 @@ def _card(inside: str) -> str:
     return f'<div class="card flows"><div class="wide">{inside}</div></div>'
 
 
-def _figure(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _cost(cost: dict[str, object], unit: str) -> str:
-    low, high = _figure(cost.get("low")), _figure(cost.get("high"))
-    if cost.get("value") and low is not None and high is not None:
-        return f"95 %: {of_unit(low, unit)} to {of_unit(high, unit)}, from {cost.get('points', 0)} moments"
-    return str(cost.get("why", "not known"))
+def _cost(cost: Cost, unit: str) -> str:
+    if cost.value is None:
+        return cost.why or "not known"
+    if cost.low < cost.high:
+        return f"95 %: {of_unit(cost.low, unit)} to {of_unit(cost.high, unit)}, from {cost.points} moments"
+    return cost.why
 
 
 def marks(report: Report) -> str:
