@@ -40,7 +40,7 @@ def test_the_breaking_point_is_where_work_is_left() -> None:
     found = breaking(LEVELS)
     assert found is not None
     assert (found.level, found.below) == (1100, 950)
-    assert "1000/s were done" in found.why
+    assert "1,000/s were done" in found.why
     assert breaking(LEVELS[:10]) is None
     failing = breaking([*LEVELS[:5], Level(550, 550, 545, 0.1, 0.1, 0.1, 0.1, 0.02, "broken")])
     assert failing is not None

@@ -55,7 +55,7 @@ def behaviour(strain: Strain) -> Behaviour:  # noqa: PLR0911  # one for each wor
     if not strain.due:
         return Behaviour("unknown", "nothing was due")
     undone = strain.said_no + strain.nobody + strain.dropped
-    did = f"{strain.achieved:.4g}/s done of {strain.offered:.4g}/s due"
+    did = f"{strain.achieved:,.0f}/s done of {strain.offered:,.0f}/s due"
     if strain.restarts:
         return Behaviour("crashes", f"the server was started again {strain.restarts} times")
     if strain.last_due and not strain.last_done:
@@ -68,7 +68,7 @@ def behaviour(strain: Strain) -> Behaviour:  # noqa: PLR0911  # one for each wor
             return Behaviour("queues", f"everything was done, later: {_slower(strain)}")
         return Behaviour("absorbs", f"{did}: it was no overload to it")
     if strain.best and strain.achieved < COLLAPSE * strain.best:
-        return Behaviour("collapses", f"{did}, while it did {strain.best:.4g}/s under less load")
+        return Behaviour("collapses", f"{did}, while it did {strain.best:,.0f}/s under less load")
     if undone and strain.said_no >= SHED * undone:
         return Behaviour("sheds", f"{did}; {strain.said_no / strain.due:.1%} were refused in its own words, {_slower(strain)}")
     if strain.refused and strain.refused >= SHED * undone:

@@ -103,7 +103,7 @@ def breaking(levels: Sequence[Level]) -> Breaking | None:
         return None
     first = beyond[0]
     if first.achieved < KEPT_UP * first.offered:
-        why = f"{first.achieved:.4g}/s were done of {first.offered:.4g}/s that were due"
+        why = f"{first.achieved:,.0f}/s were done of {first.offered:,.0f}/s that were due"
     else:
         why = f"{first.failed:.2%} failed"
     return Breaking(first.offered, kept, why)

@@ -115,7 +115,9 @@ def _first(report: Report) -> Answer:
 
 def _symptoms(report: Report) -> tuple[str, str]:
     """The first signs in the load itself: what the lowest broken level missed, and the target's first error."""
-    broken = sorted((one for one in report.stages if one.decision.startswith("broken")), key=lambda one: (one.level, one.began))
+    found = [one for one in report.stages if one.decision.startswith("broken")]
+    searched = [one for one in found if one.kind == "steps"] or found
+    broken = sorted(searched, key=lambda one: (one.level, one.began))
     missed = f"{broken[0].decision.removeprefix('broken: ')} at {level(broken[0].level, broken[0].model)}" if broken else ""
     theirs = sorted((one for one in report.faults if one.blame != "ours"), key=lambda one: one.first)
     return missed, f"first error {theirs[0].code} after {seconds(theirs[0].first)}" if theirs else ""
