@@ -135,7 +135,7 @@ def test_repeats_show_their_spread(tmp_path: Path) -> None:
     ("more", "first", "answer"),
     [
         ({"verdict": "fail", "reasons": ("p99 < 100ms: missed",)}, "missed", "FAIL"),
-        ({"verdict": "invalid", "reasons": ("the generator was late",)}, "Nothing can be said", "INVALID"),
+        ({"verdict": "invalid", "reasons": ("the generator was late",)}, "No verdict on", "INVALID"),
         ({"verdict": "", "state": "aborted", "why": "an operator has ended it"}, "did not come to its end", "ABORTED"),
     ],
 )

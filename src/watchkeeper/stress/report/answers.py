@@ -26,7 +26,11 @@ def headline(report: Report) -> str:
     if report.verdict not in {"pass", "fail", "invalid"}:
         return f"The run against {target} did not come to its end: {report.run.why or 'its process is gone'}."
     if report.verdict == "invalid":
-        return f"Nothing can be said of {target}: {listed(list(report.run.reasons) or ['the generator was the limit'], 1)}."
+        why = listed(list(report.run.reasons) or ["the generator was the limit"], 1)
+        if capacity is not None and capacity.sustained:
+            # Lateness of the generator only makes a target look worse, so a level that held has held.
+            return f"No verdict on {target} ({why}); it held {level(capacity.sustained, capacity.model)} all the same."
+        return f"Nothing can be said of {target}: {why}."
     parts = []
     if capacity is not None and capacity.sustained:
         parts.append(f"takes {level(capacity.sustained, capacity.model)} within its objectives")
