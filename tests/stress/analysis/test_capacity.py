@@ -25,6 +25,7 @@ def test_the_power_of_one_clerk_is_greatest_at_half_its_rate() -> None:
     """X/R = x(mu - x), greatest at mu / 2."""
     assert power(LEVELS) == 500
     assert power(LEVELS[:3]) is None
+    assert power(LEVELS[5:]) is None, "the best lies below what was looked at"
 
 
 def test_the_ceiling_is_what_is_done_whatever_is_due() -> None:

@@ -110,9 +110,15 @@ def breaking(levels: Sequence[Level]) -> Breaking | None:
 
 
 def power(levels: Sequence[Level]) -> float | None:
-    """The level with the most throughput per time (L. Kleinrock, 1979): the knee by the curve; None for too few levels."""
+    """The level with the most throughput per time (L. Kleinrock, 1979): the knee by the curve.
+
+    None for too few levels, and where it is the lowest of them: then it lies below what was looked at.
+    """
     found = [(one.achieved / one.p50, one.level) for one in levels if one.p50 > 0]
-    return max(found)[1] if len(found) >= FEWEST else None
+    if len(found) < FEWEST:
+        return None
+    best = max(found)[1]
+    return best if best > min(level for _, level in found) else None
 
 
 def bend(levels: Sequence[Level]) -> float | None:
