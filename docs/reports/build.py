@@ -11,6 +11,7 @@ percentile can be asked of them again.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -21,11 +22,21 @@ import msgspec  # noqa: E402  # after the path is set
 
 from watchkeeper.stress.record import Record  # noqa: E402
 from watchkeeper.stress.report.building import build  # noqa: E402
-from watchkeeper.stress.report.digest import kept, opened  # noqa: E402
+from watchkeeper.stress.report.digest import Digest, kept, opened  # noqa: E402
 from watchkeeper.stress.report.document import Report  # noqa: E402
 from watchkeeper.stress.report.page import page  # noqa: E402
 from watchkeeper.stress.report.reading import read  # noqa: E402
 from watchkeeper.stress.report.summary import summary  # noqa: E402
+
+
+def public(digest: Digest) -> Digest:
+    """Without what names the machine it ran on: its name, and the folders of files."""
+    run = digest.run
+    command = tuple(Path(word).name if word.startswith("/") else word for word in run.command)
+    environment = {name: value for name, value in run.environment.items() if name != "machine"}
+    digest.run = msgspec.structs.replace(run, command=command, environment=environment)
+    digest.plan = re.sub(r'"/[^"\n]*/([^"/\n]+)"', r'"\1"', digest.plan)
+    return digest
 
 
 def folders() -> list[Path]:
@@ -60,7 +71,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--take"]:
         folder = HERE / arguments[1]
         for number, run in enumerate(arguments[2:], 1):
-            kept(read(Record(Path(run))), folder / f"run-{number}.json.gz")
+            kept(public(read(Record(Path(run)))), folder / f"run-{number}.json.gz")
     wrong = []
     for folder in folders():
         made = report(folder)

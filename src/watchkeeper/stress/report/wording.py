@@ -59,7 +59,9 @@ def share(value: float | None) -> str:
 
 def signed(value: float | None) -> str:
     """A relative difference: +3.2 %."""
-    return NONE if value is None or math.isnan(value) else f"{value * 100:+.3g} %"
+    if value is None or math.isnan(value):
+        return NONE
+    return f"{value * 100:+,.0f} %" if abs(value) >= 1 else f"{value * 100:+.3g} %"
 
 
 def of_unit(value: float | None, unit: str) -> str:
