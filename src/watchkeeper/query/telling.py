@@ -15,7 +15,7 @@ import numpy as np
 
 from watchkeeper.model import Series
 from watchkeeper.query.evaluation import Value
-from watchkeeper.query.table import Floats
+from watchkeeper.query.table import Floats, Ints
 
 SMALLEST, LARGEST = 1e-4, 1e15
 """Sizes between which everybody writes figures without exponents."""
@@ -49,7 +49,10 @@ def figure(value: float) -> str:
 def texts(values: Floats) -> list[str]:
     """Many figures; those of usual sizes are written together by the encoder of JSON, which is as short and much quicker."""
     sizes = np.abs(values)
-    if ((sizes < LARGEST) & ((sizes >= SMALLEST) | (sizes == 0))).all():
+    odd = sizes < SMALLEST
+    odd &= sizes != 0
+    odd |= ~(sizes < LARGEST)
+    if not odd.any():
         written = msgspec.json.encode(values.tolist()).decode()[1:-1].split(",") if len(values) else []
         return [text[:-2] if text[-2:] == ".0" else text for text in written]
     return [figure(value) for value in values.tolist()]
@@ -83,11 +86,17 @@ def _lines(value: Value) -> Iterator[bytes]:
     every: list[str] | None = None
     for series, times, values in value.lines():
         if len(times) == len(value.times) and not value.samples:
-            every = when = texts(times / 1000) if every is None else every
+            every = when = _seconds(times) if every is None else every
         else:
-            when = texts(times / 1000)
+            when = _seconds(times)
         points = ",".join([f'[{at},"{figure}"]' for at, figure in zip(when, texts(values), strict=True)])
         yield b'{"metric":' + msgspec.json.encode(metric(series)) + b',"values":[' + points.encode() + b"]}"
+
+
+def _seconds(times: Ints) -> list[str]:
+    """Instants as they are written; most questions are asked at whole seconds."""
+    seconds, rest = np.divmod(times, 1000)
+    return texts(times / 1000) if rest.any() else [str(second) for second in seconds.tolist()]
 
 
 def _second(value: Value) -> float:

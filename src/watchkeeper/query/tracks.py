@@ -8,9 +8,10 @@ windows are looked up once for it, and series with gaps only count theirs off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watchkeeper.model import ABSENT_BITS, STALE_BITS, Block, Series
 from watchkeeper.query.table import Bools, Floats, Ints
@@ -131,12 +132,17 @@ def _flattened(blocks: Sequence[Block], starts: Ints, ends: Ints, *, stale: bool
         series += block.series
     return Tracks(
         series,
-        np.concatenate(values),
-        np.concatenate(times) if instants else np.zeros(1, np.int64),
-        np.concatenate(shifts),
-        np.concatenate(firsts),
-        np.maximum(np.concatenate(lasts), np.concatenate(firsts)),
+        _joined(values),
+        _joined(times) if instants else np.zeros(1, np.int64),
+        _joined(shifts),
+        _joined(firsts),
+        _joined(lasts),
     )
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """One after another; a single one as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _there(columns: Floats, *, stale: bool) -> Bools | None:

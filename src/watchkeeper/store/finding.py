@@ -36,6 +36,7 @@ def expression(text: str) -> Any:
         raise Refused(f"{text!r} is no regular expression: {why}", code="bad-matcher") from None
 
 
+@lru_cache(maxsize=1024)
 def condition(matcher: Matcher) -> Callable[[str], bool]:
     """What a label's value must satisfy; raises Refused on a regular expression that is none."""
     if matcher.op in {"=", "!="}:

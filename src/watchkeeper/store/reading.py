@@ -178,11 +178,13 @@ class Reading:
                     admit(size.samples, size.series)
                 for one, read in zip(wanted, self._unpacked(reader, wanted, size.samples), strict=True):
                     if read is not None:
-                        piece = Piece(one.names, read.opened.times, read.figures.T)
-                        found.setdefault(one.chunk.stream, []).append(cut(piece, since[one.chunk.stream], end))
+                        chunk, piece = one.chunk, Piece(one.names, read.opened.times, read.figures.T)
+                        start = since[chunk.stream]
+                        if chunk.t0 < start or chunk.t1 > end:
+                            piece = cut(piece, start, end)
+                        found.setdefault(chunk.stream, []).append(piece)
         for row in rows:
-            piece = Piece(row.names, row.times, row.values.T[list(row.columns)].T)
-            found.setdefault(row.stream, []).append(piece)
+            found.setdefault(row.stream, []).append(Piece(row.names, row.times, columns_of(row.values, row.columns)))
         kept_pieces = {number: [piece for piece in pieces if len(piece.times)] for number, pieces in found.items()}
         return {number: pieces for number, pieces in kept_pieces.items() if pieces}
 
@@ -268,11 +270,16 @@ def inside(times: Times, start: int, end: int) -> tuple[int, int]:
     return int(times.searchsorted(start)), int(times.searchsorted(end, "right"))
 
 
+def columns_of(values: Floats, columns: tuple[int, ...]) -> Floats:
+    """A copy of some columns, each one piece of memory."""
+    if len(columns) == 1:
+        return values[:, columns[0] : columns[0] + 1].copy()
+    return values.T[list(columns)].T
+
+
 def cut(piece: Piece, start: int, end: int) -> Piece:
     """Only the ticks with ``start <= t <= end``."""
     times = piece.times
-    if not len(times) or (times[0] >= start and times[-1] <= end):
-        return piece
     first, last = inside(times, start, end)
     return Piece(piece.series, times[first:last], piece.values[first:last])
 
