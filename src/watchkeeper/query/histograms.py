@@ -1,4 +1,7 @@
-"""histogram_quantile over classic buckets: cumulative counts by upper bound, interpolated within a bucket."""
+"""histogram_quantile over classic buckets: cumulative counts by upper bound, interpolated within a bucket.
+
+Histograms of the same bounds are worked out together, all steps of all of them at once: a fleet has few sets of bounds.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +26,36 @@ def histogram_quantile(q: Floats, table: Table) -> Table:
     steps = table.values.shape[1]
     if not members:
         return empty(steps)
-    values = np.zeros((len(members), steps))
-    present = np.zeros((len(members), steps), np.bool_)
+    shapes: dict[tuple[float, ...], list[tuple[int, list[int]]]] = {}
     for place, buckets in enumerate(members.values()):
         buckets.sort()
-        rows = np.array([row for _, row in buckets], np.intp)
-        bounds = np.array([bound for bound, _ in buckets])
-        there = table.present[rows]
-        present[place] = there.any(axis=0)
-        # Buckets that are not there at a step are not part of its histogram: steps are taken by what they have.
-        patterns, which = np.unique(there, axis=1, return_inverse=True)
-        for number, pattern in enumerate(patterns.T):
-            here = which.ravel() == number
-            if pattern.any():
-                values[place, here] = _quantile(q[here], bounds[pattern], table.values[rows[pattern]][:, here])
+        shapes.setdefault(tuple(bound for bound, _ in buckets), []).append((place, [row for _, row in buckets]))
+    values = np.zeros((len(members), steps))
+    present = np.zeros((len(members), steps), np.bool_)
+    for bounds, alike in shapes.items():
+        places = [place for place, _ in alike]
+        rows = np.array([some for _, some in alike], np.intp).T
+        there = table.present[rows].reshape(len(bounds), -1)
+        present[places] = there.any(axis=0).reshape(len(alike), steps)
+        found = _by_pattern(np.tile(q, len(alike)), np.array(bounds), table.values[rows].reshape(len(bounds), -1), there)
+        values[places] = found.reshape(len(alike), steps)
     return Table([Series("", labels) for labels in members], values, present)
+
+
+def _by_pattern(q: Floats, bounds: Floats, counts: Floats, there: Bools) -> Floats:
+    """Histograms of the same bounds side by side, one a column; a bucket that is not there is not part of its histogram."""
+    whole = there.all(axis=0)
+    if whole.all():
+        return _quantile(q, bounds, counts)
+    found = np.zeros(len(q))
+    found[whole] = _quantile(q[whole], bounds, counts[:, whole])
+    torn = np.flatnonzero(~whole & there.any(axis=0))
+    patterns, which = np.unique(np.packbits(there[:, torn], axis=0), axis=1, return_inverse=True)
+    for number in range(patterns.shape[1]):
+        here = torn[which.ravel() == number]
+        some = there[:, here[0]]
+        found[here] = _quantile(q[here], bounds[some], counts[some][:, here])
+    return found
 
 
 def _bound(text: str) -> float | None:
