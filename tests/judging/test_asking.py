@@ -18,6 +18,8 @@ from watchkeeper.judging.asking import answered
 from watchkeeper.model import Matcher
 from watchkeeper.query import Limits, parse
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def fill(rig: Rig, values: Sequence[float], metric: str = "total", machine: str = "box") -> None:
     """A frame every 5 s."""
@@ -29,6 +31,7 @@ def fill(rig: Rig, values: Sequence[float], metric: str = "total", machine: str 
 async def ask_all(rig: Rig) -> list[Change]:
     """Ask every question once, now."""
     before = len(rig.bench._pending)
+    await rig.settle()
     for rule in rig.bench.court.questions():
         await rig.bench.asking._ask(rule, rig.now)
     return rig.bench._pending[before:]
@@ -80,6 +83,7 @@ async def test_recording_rules_are_kept_and_can_be_asked(tmp_path: Path) -> None
         await ask_all(rig)
         recorded = [Matcher("__name__", "=", "job:total:rate1m")]
         assert [series.label("machine") for series, _, _ in rig.store.latest(recorded)] == ["other"]
+        await rig.settle()
         assert len(rig.store.series(recorded)) == 2
 
 
@@ -156,5 +160,6 @@ async def test_an_answer_of_two_equal_series_is_refused(tmp_path: Path) -> None:
     async with benched(tmp_path) as rig:
         rig.connect()
         rig.frame({"a": 1.0, "b": 1.0})
+        await rig.settle()
         with pytest.raises(Refused, match="two series with the same labels"):
             answered(parse('{__name__=~"a|b"}'), rig.store, rig.now, Limits())

@@ -11,6 +11,8 @@ from rigs.bench import BEGIN, benched
 from watchkeeper.clock import FakeClock
 from watchkeeper.telling import AlertState
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 RULE = """
 [[rule]]
 alert = "Busy"

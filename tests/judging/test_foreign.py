@@ -9,6 +9,8 @@ import pytest
 from rigs.bench import benched
 from watchkeeper.errors import Refused
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 NOW = '[route]\ngroup_wait = "0s"\n'
 LABELS = {"alertname": "FromAfar", "instance": "x:1", "severity": "page"}
 

@@ -11,6 +11,8 @@ from watchkeeper.errors import Refused
 from watchkeeper.model import Matcher
 from watchkeeper.telling import Silence
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 RULE = '[[rule]]\nalert = "Busy"\nexpr = "load > 1"\nseverity = "critical"\n'
 NOW = '[route]\ngroup_wait = "0s"\nescalate = ["boss"]\nescalate_after = "15m"\nrepeat_interval = "1h"\n'
 BUSY = (Matcher("alertname", "=", "Busy"),)

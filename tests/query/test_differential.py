@@ -66,6 +66,7 @@ def test_questions_made_from_the_grammar_are_answered_alike(pair: tuple[Promethe
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_many_more_made_questions_are_answered_alike(other_pair: tuple[Prometheus, Store]) -> None:
     """Thousands, others on every run, over other figures."""
     compare(other_pair, made(settings(QUICK, max_examples=5000, derandomize=False)))

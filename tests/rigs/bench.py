@@ -35,7 +35,8 @@ from watchkeeper.model import (
     ServerStatus,
     dictionary,
 )
-from watchkeeper.store import FrameStore, StoreSettings, open_store
+from watchkeeper.seams import Store
+from watchkeeper.store import StoreSettings, open_store
 from watchkeeper.telling import Bulletin
 from watchkeeper.web.changes import Changes
 from watchkeeper.wire.packets import Statuses
@@ -59,7 +60,7 @@ class Link:
 class Rig:
     """One bench and what is around it."""
 
-    def __init__(self, store: FrameStore, journal: Journal, clock: FakeClock, rules: str, *, stock: bool) -> None:
+    def __init__(self, store: Store, journal: Journal, clock: FakeClock, rules: str, data: Path, *, stock: bool) -> None:
         self.clock = clock
         self.store = store
         self.journal = journal
@@ -72,7 +73,7 @@ class Rig:
         alerting = read_alerting(parse({"rules.toml": head + rules}))
         sources = Sources(store, journal, self._lines, self.fleet.statuses)
         self.bench = Bench(
-            alerting, sources, self.fleet, self.changes, clock, self._tell, url="http://watch.example", data=store._folder
+            alerting, sources, self.fleet, self.changes, clock, self._tell, url="http://watch.example", data=data
         )
         self.desk = AlertDesk(self.bench)
         self.links: dict[str, Link] = {}
@@ -142,9 +143,17 @@ class Rig:
         end = self.clock.wall() + seconds
         while (left := end - self.clock.wall()) > 0:
             self.clock.advance(min(left, max(0.001, self.bench._pause())))
-            await self.bench.turn()
-        await self.bench.turn()
+            await self._turn()
+        await self._turn()
         await self.journal.events.add(self.fleet.collect()[0])
+
+    async def settle(self) -> None:
+        """Let questions find what was taken."""
+        await settled(self.store)
+
+    async def _turn(self) -> None:
+        await self.settle()
+        await self.bench.turn()
 
     def observe(self) -> None:
         """The hub reads its own figures."""
@@ -167,14 +176,23 @@ class Rig:
         return [event for event in reversed(found) if event.kind.value in kinds]
 
 
+def opened(folder: Path, clock: FakeClock) -> Store:
+    """The store that benches stand on: tests put its twin here to be held over that too."""
+    return open_store(folder, StoreSettings(), clock)
+
+
+async def settled(_: Store) -> None:
+    """Frames are found as soon as they are taken; the twin must send them first."""
+
+
 @asynccontextmanager
 async def benched(folder: Path, rules: str = "", *, stock: bool = False, clock: FakeClock | None = None) -> AsyncIterator[Rig]:
     """A bench over what is in `folder`, restored, for the length of an ``async with``."""
     clock = clock or FakeClock(wall=BEGIN)
-    store = open_store(folder / "store", StoreSettings(), clock)
+    store = opened(folder / "store", clock)
     try:
         async with open_journal(folder / "journal.db") as journal:
-            rig = Rig(store, journal, clock, rules, stock=stock)
+            rig = Rig(store, journal, clock, rules, folder, stock=stock)
             await rig.bench.restore()
             yield rig
     finally:

@@ -73,6 +73,11 @@ class Victoria:
         """Let questions see, and the disk keep, what was sent."""
         assert self._client.get("/internal/force_flush").status_code == 200
 
+    def forget(self) -> None:
+        """Delete all series."""
+        told = self._client.get("/api/v1/admin/tsdb/delete_series", params={"match[]": '{__name__!=""}'})
+        assert told.status_code == 204, told.text
+
     def samples(self, selector: str) -> dict[str, dict[int, float | None]]:
         """What it has, by series as text; no value = a stale marker."""
         self.flush()
