@@ -268,6 +268,8 @@ def test_hwmon(tmp_path: Path) -> None:
     (tmp_path / chip / "device").symlink_to(device)
     for name, value in (("temp1_input", "45500"), ("temp1_max", "80000"), ("temp1_crit", "100000"), ("temp2_input", "n/a")):
         put(tmp_path, f"{chip}/{name}", f"{value}\n")
+    put(tmp_path, f"{chip}/temp1_crit_alarm", "1\n")
+    put(tmp_path, f"{chip}/temp1_alarm", "0\n")
     put(tmp_path, "sys/class/hwmon/hwmon1/name", "acpitz\n")
     put(tmp_path, "sys/class/hwmon/hwmon1/temp1_input", "30000\n")
     put(tmp_path, "sys/class/thermal/thermal_zone0/type", "x86_pkg_temp\n")
@@ -279,6 +281,8 @@ def test_hwmon(tmp_path: Path) -> None:
     assert math.isnan(found['node_hwmon_temp_celsius{chip="platform_coretemp_0",sensor="temp2"}'])
     assert found['node_hwmon_temp_celsius{chip="acpitz",sensor="temp1"}'] == 30
     assert found['node_thermal_zone_temp{type="x86_pkg_temp",zone="0"}'] == 51
+    assert found['node_hwmon_temp_crit_alarm_celsius{chip="platform_coretemp_0",sensor="temp1"}'] == 1
+    assert found['node_hwmon_temp_alarm{chip="platform_coretemp_0",sensor="temp1"}'] == 0
     reader.close()
 
 
@@ -291,6 +295,13 @@ md127 : active (auto-read-only) raid6 sdf1[3] sde1[2] sdd1[1] sdc1[0] sdg1[4](S)
 
 md1 : active linear sdh1[0]
       100 blocks super 1.2 64k rounding
+
+md2 : active raid1 sdj1[2] sdi1[0]
+      1000 blocks super 1.2 [2/1] [U_]
+      [=>...................]  recovery =  8.2% (82/1000) finish=12.7min speed=1K/sec
+
+md3 : inactive sdk1[0](S)
+      1000 blocks super 1.2
 
 unused devices: <none>
 """
@@ -308,6 +319,10 @@ def test_mdadm(tmp_path: Path) -> None:
     assert found['node_md_disks_required{device="md127"}'] == 4
     assert found['node_md_disks{device="md127",state="spare"}'] == 1
     assert found['node_md_disks_required{device="md1"}'] == 1
+    states = {name: "active" for name in ("md0", "md127", "md1")} | {"md2": "recovering", "md3": "inactive"}
+    for name, state in states.items():
+        assert found[f'node_md_state{{device="{name}",state="{state}"}}'] == 1
+        assert sum(value for text, value in found.items() if f'node_md_state{{device="{name}"' in text) == 1
     layout = reader.series
     reader.read()
     assert reader.series is layout

@@ -18,7 +18,11 @@ _KINDS = {
     "input": Family("node_hwmon_temp_celsius", "gauge", "Hardware monitor for temperature (input)"),
     "max": Family("node_hwmon_temp_max_celsius", "gauge", "Hardware monitor for temperature (max)"),
     "crit": Family("node_hwmon_temp_crit_celsius", "gauge", "Hardware monitor for temperature (crit)"),
+    "alarm": Family("node_hwmon_temp_alarm", "gauge", "Hardware sensor alarm status (temp)"),
+    "crit_alarm": Family("node_hwmon_temp_crit_alarm_celsius", "gauge", "Hardware monitor for temperature (crit_alarm)"),
 }
+_FLAGS = ("alarm", "crit_alarm")
+"""Nought or one, and no thousandths of a degree; everybody's rules ask whether the second is 1, too."""
 _ZONE = Family("node_thermal_zone_temp", "gauge", "Zone temperature in Celsius")
 _UNCLEAN = re.compile(r"[^a-z0-9:_]+")
 MOST = 256
@@ -46,6 +50,7 @@ class HwmonReader:
     def __init__(self, root: Path) -> None:
         """Look which sensors there are; none is no fault."""
         self._files: list[KeptFile] = []
+        self._parts: list[int] = []
         series: list[Series] = []
         for path, one in (*_monitors(root), *_zones(root)):
             try:
@@ -54,6 +59,7 @@ class HwmonReader:
             except (Failed, OSError):
                 continue
             self._files.append(file)
+            self._parts.append(1 if path.name.endswith(_FLAGS) else 1000)
             series.append(one)
             if len(series) == MOST:
                 break
@@ -61,7 +67,7 @@ class HwmonReader:
 
     def read(self) -> Sequence[float]:
         """See `seams.Reader`."""
-        return [_celsius(file) for file in self._files]
+        return [_figure(file, parts) for file, parts in zip(self._files, self._parts, strict=True)]
 
     def close(self) -> None:
         """See `seams.Reader`."""
@@ -69,9 +75,10 @@ class HwmonReader:
             file.close()
 
 
-def _celsius(file: KeptFile) -> float:
+def _figure(file: KeptFile, parts: int) -> float:
+    """What a sensor says, of which so many parts make one."""
     try:
-        return int(file.read()) / 1000
+        return int(file.read()) / parts
     except (OSError, ValueError):
         return float("nan")
 

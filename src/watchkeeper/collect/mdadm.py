@@ -13,8 +13,12 @@ from watchkeeper.model import Family, Series
 
 _DISKS = Family("node_md_disks", "gauge", "Number of active/failed/spare disks of device.")
 _REQUIRED = Family("node_md_disks_required", "gauge", "Total number of disks of device.")
+_STATE = Family("node_md_state", "gauge", "Indicates the state of md-device.")
+_WORK = {"recovery": "recovering", "reshape": "recovering", "resync": "resync", "check": "check"}
+_STATES = ("active", "inactive", "recovering", "resync", "check")
 _ARRAY = re.compile(r"^(md\S*) : (\w+)(?: \([^)]*\))*(?: (raid\d+|linear|multipath|faulty))?((?: \S+)*)$", re.MULTILINE)
 _NEEDS = re.compile(r"\[(\d+)/(\d+)\]")
+_WORKS = re.compile(r"\b(recovery|reshape|resync|check) *=")
 
 
 class Mdadm(Timed, frozen=True, kw_only=True):
@@ -25,7 +29,7 @@ class Mdadm(Timed, frozen=True, kw_only=True):
 
     def families(self) -> tuple[Family, ...]:
         """See `seams.Collector`."""
-        return (_DISKS, _REQUIRED)
+        return (_DISKS, _REQUIRED, _STATE)
 
     def open(self, root: Path) -> MdadmReader:
         """See `seams.Collector`."""
@@ -71,3 +75,7 @@ def _arrays(text: str) -> Iterator[tuple[Series, float]]:
         yield Series(_REQUIRED.name, (("device", name),)), float(required)
         for state, count in (("active", active), ("failed", failed), ("spare", spare)):
             yield Series(_DISKS.name, (("device", name), ("state", state))), float(count)
+        works = _WORKS.search(re.split(r"\n(?=\S)|\n\n", text[found.end() :], maxsplit=1)[0])
+        now = _WORK[works[1]] if works else "active" if found[2] == "active" else "inactive"
+        for state in _STATES:
+            yield Series(_STATE.name, (("device", name), ("state", state))), float(state == now)
