@@ -319,7 +319,7 @@ def test_mdadm(tmp_path: Path) -> None:
     assert found['node_md_disks_required{device="md127"}'] == 4
     assert found['node_md_disks{device="md127",state="spare"}'] == 1
     assert found['node_md_disks_required{device="md1"}'] == 1
-    states = {name: "active" for name in ("md0", "md127", "md1")} | {"md2": "recovering", "md3": "inactive"}
+    states = dict.fromkeys(("md0", "md127", "md1"), "active") | {"md2": "recovering", "md3": "inactive"}
     for name, state in states.items():
         assert found[f'node_md_state{{device="{name}",state="{state}"}}'] == 1
         assert sum(value for text, value in found.items() if f'node_md_state{{device="{name}"' in text) == 1
