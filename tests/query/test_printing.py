@@ -30,7 +30,7 @@ def test_spaces_brackets_and_lines(question: str, told: str) -> None:
     assert pretty(question) == told
 
 
-@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@settings(max_examples=120, deadline=None, database=None, derandomize=True)
 @given(questions())
 def test_what_is_printed_means_the_same(question: str) -> None:
     """Whatever was asked, and printing it again changes nothing."""

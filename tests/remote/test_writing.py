@@ -16,15 +16,19 @@ from watchkeeper.remote.writing import fields, read_request
 from watchkeeper.remote.writing import series as read_series
 from watchkeeper.store.remotewrite import field, labels, varint, write_request
 
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=300)
+TEXTS = st.one_of(
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=12),
+    st.builds(
+        lambda some, times: some * times, st.text(st.characters(codec="utf-8"), min_size=1, max_size=3), st.integers(1, 100)
+    ),
+)
+NAMES = st.text("abcXYZ_", min_size=1, max_size=9).map(lambda name: f"l{name}")
 
 
 @given(
     st.lists(
         st.tuples(
-            st.dictionaries(
-                st.from_regex("[a-zA-Z_][a-zA-Z0-9_]{0,9}", fullmatch=True).filter(lambda n: n != "__name__"), TEXTS
-            ),
+            st.dictionaries(NAMES, TEXTS, max_size=5),
             st.lists(st.tuples(st.integers(-(1 << 62), 1 << 62), st.floats(allow_nan=False)), min_size=1, max_size=4),
         ),
         max_size=4,

@@ -23,7 +23,7 @@ from watchkeeper.quantities import Size
 from watchkeeper.store import StoreSettings, open_store
 
 RIG = Path(ingest.__file__)
-KILLS = 14
+KILLS, MANY_KILLS = 6, 40
 
 
 def fill_and_kill(folder: Path, seconds: float) -> int:
@@ -64,10 +64,11 @@ def check(folder: Path, acknowledged: int) -> int:
     return ticks
 
 
-def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(MANY_KILLS, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, kills: int) -> None:
     """At random moments of ingest, seals, compactions and rollups; half the time the log's tail is torn as well."""
     chance = random.Random(os.environ.get("WATCHKEEPER_TEST_SEED", "7"))
-    for kill in range(KILLS):
+    for kill in range(kills):
         acknowledged = fill_and_kill(tmp_path, chance.uniform(0.02, 0.5))
         if kill % 2:
             newest = max((tmp_path / "log").glob("*.log"))

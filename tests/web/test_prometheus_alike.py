@@ -58,6 +58,8 @@ GRAFANA: list[tuple[str, str, Fields]] = [
     ("GET", "/api/v1/metadata", {"metric": "nosuch"}),
     ("GET", "/api/v1/metadata", {"limit": "0"}),
     ("POST", "/api/v1/format_query", {"query": "sum by(a)(rate(foo[5m]))>bool 1"}),
+    ("POST", "/api/v1/query_exemplars", {"query": 'rate(requests_total{path="/"}[5m])', "start": str(BEGIN), "end": str(END)}),
+    ("GET", "/api/v1/query_exemplars", {"query": "nosuch"}),
 ]
 
 
@@ -103,6 +105,9 @@ WRONG: list[tuple[str, Fields]] = [
     ("labels", {"start": "x"}),
     ("label/a-b/values", {}),
     ("metadata", {"limit": "x"}),
+    ("query_exemplars", {"query": "1+"}),
+    ("query_exemplars", {"query": "up", "start": "2", "end": "1"}),
+    ("query_exemplars", {"query": "up", "start": "x"}),
     ("format_query", {"query": "1+"}),
     ("format_query", {}),
     ("rules", {"type": "x"}),

@@ -88,6 +88,23 @@ async def label_values(request: Request[Any, Any, Any], hall: NamedDependency[Ha
     return await answer(request, hall, find)
 
 
+async def query_exemplars(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> Response[bytes]:
+    """The exemplars of an expression's series: none, since none are kept. Grafana asks for them unbidden."""
+    form = await form_of(request)
+    start, end, text = form.at("start", -FOREVER), form.at("end", FOREVER), form.text("query")
+    if end < start:
+        raise bad("end timestamp must not be before start timestamp")
+
+    def work(_: float) -> Found:
+        try:
+            parse(text)
+        except Refused as fault:
+            raise bad(fault.why) from None
+        return Found(b"[]")
+
+    return await answer(request, hall, work)
+
+
 async def format_query(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> Response[bytes]:
     """The expression put in order."""
     text = (await form_of(request)).text("query")
@@ -165,5 +182,6 @@ ROUTES = [
     *routes("/api/v1/series", "promSeries", series, *_NAMES, posted=True),
     *routes("/api/v1/labels", "promLabels", labels, *_NAMES, posted=True),
     *routes("/api/v1/label/{name:str}/values", "promLabelValues", label_values, *_NAMES),
+    *routes("/api/v1/query_exemplars", "promExemplars", query_exemplars, "query", "start", "end", posted=True),
     *routes("/api/v1/format_query", "promFormatQuery", format_query, "query", posted=True),
 ]
