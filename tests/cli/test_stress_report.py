@@ -76,9 +76,9 @@ def test_every_run_ends_with_its_report(cli, capsys, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN + "\n")
     plan = tmp_path / "short.toml"
     text = 'name = "short"\nconnections = 4\nobjectives = ["rate > 1000/s"]\n'
-    text += '[[phase]]\nkind = "constant"\nrate = 50\nlasts = "1s"\n'
+    text += '[[phase]]\nkind = "constant"\nrate = 10\nlasts = "1s"\n'
     plan.write_text(f'{text}{QUICK}\n[target]\ntoken = {{ file = "{tmp_path / "token"}" }}\n')
-    with known_server("fixed", service=0.001) as url:
+    with known_server("fixed", service=0.3) as url:  # the gate of lateness is a tenth of it
         assert cli("stress", "run", str(plan), "--target", url, "--data", str(tmp_path / "data")) == STRESS_MISSED
     (page,) = (tmp_path / "data" / "stress").glob("*/report/report.html")
     assert 'role="status">FAIL<' in page.read_text()
