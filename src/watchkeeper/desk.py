@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,15 +22,17 @@ from watchkeeper.fleet import Fleet
 from watchkeeper.journal import Journal, JournalSettings
 from watchkeeper.judging.bench import Bench
 from watchkeeper.judging.showing import AlertDesk
-from watchkeeper.model import Action, Dictionary, Event, Family, Frame, LogLines, Outcome, ServerStatus
+from watchkeeper.model import Action, Dictionary, Event, Family, Frame, LogLines, Matcher, Outcome, Series, ServerStatus
 from watchkeeper.office import Office, empty_office
 from watchkeeper.remote.receiver import Receiver
 from watchkeeper.remote.sender import Sender
 from watchkeeper.remote.writing import read_request
 from watchkeeper.store import FrameStore, VictoriaMetrics
 from watchkeeper.store.snappy import unpack
+from watchkeeper.stress.hubside.baselines import Baselines
 from watchkeeper.stress.hubside.lab import Going, Lab, StressSecond
 from watchkeeper.stress.hubside.launching import Launcher
+from watchkeeper.stress.serverside.joining import BUILD
 from watchkeeper.telling import Bulletin
 from watchkeeper.web.changes import Changes
 from watchkeeper.web.desk import Figure, LinkSocket, Presence
@@ -86,6 +88,7 @@ class Hub:
         self._receipts: list[asyncio.Future[None]] = []
         self.senders: tuple[Sender, ...] = ()
         self.office: Office = empty_office(journal, clock, self.tell)
+        self._baselines = Baselines(data / "stress")
         self.lab = Lab(data / "stress", Launcher(data, config), self._keep_stress, self._stressed)
         self.bench: Bench | None = None
         self._drills: Drills | None = None
@@ -115,7 +118,17 @@ class Hub:
         judged = self.bench.figures() if self.bench else ()
         office = [Figure(*one) for one in self.office.figures()]
         drills = [Figure(*one) for one in self._drills.figures()] if self._drills else ()
-        return [*ours, *judged, *own.remote_figures(self.receiver, self.senders), *office, *drills]
+        measured = [Figure(*one) for one in self._baselines.figures(self._builds())]
+        return [*ours, *judged, *own.remote_figures(self.receiver, self.senders), *office, *drills, *measured]
+
+    def _builds(self) -> Iterable[Series]:
+        """The newest word of each server's agent on what it is."""
+        newest: dict[tuple[str, str], tuple[int, Series]] = {}
+        for series, at, _ in self.store.latest([Matcher("__name__", "=", BUILD)]):
+            key = series.label("machine"), series.label("server")
+            if key not in newest or at > newest[key][0]:
+                newest[key] = at, series
+        return [series for _, series in newest.values()]
 
     def ready(self) -> str:
         """Empty when frames and events can be made durable; else why not."""

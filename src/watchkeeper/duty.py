@@ -41,8 +41,19 @@ from watchkeeper.model import (
     new_id,
 )
 from watchkeeper.probe.probing import Asking, Probing, name_probes
-from watchkeeper.standing import LINK_FAMILIES, LOG_FAMILIES, SERVER_FAMILIES, LinkFigures, LogFigures, ServerFigures, Weighed
-from watchkeeper.watched import Settings, is_handed_over, loadable, read_settings
+from watchkeeper.standing import (
+    BUILD_FAMILIES,
+    LINK_FAMILIES,
+    LOG_FAMILIES,
+    SERVER_FAMILIES,
+    BuildFigures,
+    LinkFigures,
+    LogFigures,
+    ServerFigures,
+    Subject,
+    Weighed,
+)
+from watchkeeper.watched import Settings, is_handed_over, loadable, read_settings, subject_of
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
@@ -82,6 +93,7 @@ class Agent:
         self.rounds.add("process", Weighed(self.processes, self.watch.upkeep.weigh, self._processes), self.processes.families)
         self.rounds.add("log", LogFigures(self.supervisor.logging.written), lambda: LOG_FAMILIES)
         self.rounds.add("server", ServerFigures(self.statuses), lambda: SERVER_FAMILIES)
+        self.rounds.add("build", BuildFigures(self._subjects, self._introduce), lambda: BUILD_FAMILIES)
         self.rounds.add("probe", self.probing, self.probing.families)
         self.rounds.add("openmetrics", self.scraping, self.scraping.families)
         self.rounds.add("agent", self.itself, lambda: ITSELF_FAMILIES)
@@ -226,6 +238,9 @@ class Agent:
 
     def _is_awake(self, server: str) -> bool:
         return not server or self.supervisor.state(server) in {ServerState.RUNNING, ServerState.STARTING}
+
+    def _subjects(self) -> dict[str, Subject]:
+        return {name: Subject(*subject_of(server)) for name, server in self.settings.server.items()}
 
     def _servers(self) -> Sequence[str]:
         return tuple(self.settings.server)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from watchkeeper.collect.process import ProcessReader, Supervised
 from watchkeeper.failing import FAMILIES, figures, is_failing
-from watchkeeper.model import Family, Series, ServerStatus
+from watchkeeper.model import Family, Machine, Series, ServerStatus
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
@@ -16,6 +20,10 @@ LOG_FAMILIES = (
         "watchkeeper_server_log_bytes_total", "counter", "Bytes that the server has written to its log since the agent's start."
     ),
 )
+BUILD_FAMILIES = (
+    Family("watchkeeper_server_build_info", "info", "Which build, configuration and machine the server is, as digests; 1."),
+)
+BUILD_SECONDS = 30.0
 LINK_FAMILIES = (
     Family("watchkeeper_agent_link_up", "gauge", "Whether the agent is connected to its hub."),
     Family("watchkeeper_agent_connections_total", "counter", "Connections to the hub since the agent's start."),
@@ -72,6 +80,60 @@ class LogFigures:
 
     def close(self) -> None:
         """See `seams.Reader`."""
+
+
+class Subject(NamedTuple):
+    """What a server is made of: the files that its command names, and its table of the configuration as text."""
+
+    files: tuple[Path, ...]
+    config: str
+
+
+class BuildFigures:
+    """A reader of which build, configuration and machine each server is: what was measured of one holds for these alone.
+
+    A file is told apart by path, size and time of change: reading hundreds of megabytes for it would cost more than a
+    needless "measure again" does.
+    """
+
+    def __init__(self, subjects: Callable[[], Mapping[str, Subject]], machine: Callable[[], Machine]) -> None:
+        self.series: tuple[Series, ...] = ()
+        self._subjects = subjects
+        self._machine = machine
+        self._due = 0.0
+        self._told: list[tuple[tuple[str, str], ...]] = []
+
+    def read(self) -> list[float]:
+        """See `seams.Reader`."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + BUILD_SECONDS
+            told = [self._labels(name, subject) for name, subject in self._subjects().items()]
+            if told != self._told:
+                self._told = told
+                self.series = tuple(Series(BUILD_FAMILIES[0].name, labels) for labels in told)
+        return [1.0] * len(self.series)
+
+    def close(self) -> None:
+        """See `seams.Reader`."""
+
+    def _labels(self, name: str, subject: Subject) -> tuple[tuple[str, str], ...]:
+        machine = self._machine()
+        host = _digest(machine.os, machine.kernel, machine.architecture, str(machine.cpus), str(machine.memory_bytes >> 28))
+        build = _digest(*(_seen(path) for path in subject.files))
+        return (("build", build), ("config", _digest(subject.config)), ("host", host), ("server", name))
+
+
+def _seen(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return f"{path} -"
+    return f"{path} {found.st_size} {found.st_mtime_ns}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()
 
 
 class Weighed:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Union
@@ -158,6 +159,18 @@ def _placed(server: WatchedServer, folder: Path) -> WatchedServer:
         if name == "folder" or path is not None:
             whole[name] = folder / path if path is not None else folder
     return msgspec.structs.replace(server, **whole)
+
+
+def subject_of(server: WatchedServer) -> tuple[tuple[Path, ...], str]:
+    """The files that a server's command names, and its table as text, without what its environment holds: that is secret."""
+    folder = Path(server.folder or ".")
+    files = []
+    for place, word in enumerate(server.command):
+        path = Path(shutil.which(word) or word) if place == 0 and "/" not in word else folder / word
+        if place == 0 or path.is_file():
+            files.append(path)
+    told = msgspec.structs.replace(server, environment={}, probe=(), metrics=(), stress=False)
+    return tuple(files), repr(told)
 
 
 def loadable(server: WatchedServer) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`watchkeeper stress plans|run|runs|show|join|report|compare`: put a server under load that has agreed, look at the record.
+"""`watchkeeper stress …`: put a server under load that has agreed to it, look at what was recorded, make rules of it.
 
 A run is made by this process and its workers, not by the hub; the hub's timeline is told where there is one. How a run
 looks in the terminal is `stress_screen`, where its target comes from `stress_target`; its report is `stress_report`.
@@ -51,7 +51,14 @@ def declare(parser: argparse.ArgumentParser) -> None:
         description="ask the hub for the server's side of a run again: after a crash, or when the hub was away",
     )
     join.add_argument("record", nargs="?", default="last", metavar="RUN", help="its id, or the beginning of it (last)")
-    for below in (plans, run, runs, show, join, *stress_report.declare(words)):
+    propose = words.add_parser(
+        "propose",
+        help="propose rules from a run's knee",
+        description="rules at 70 and 85 % of what was measured at the knee, as a diff for patch; nothing is applied",
+    )
+    propose.add_argument("record", nargs="?", default="last", metavar="RUN", help="its id, or the beginning of it (last)")
+    propose.add_argument("--file", metavar="FILE", help="what it is a diff against (conf.d/capacity-SERVER.toml)")
+    for below in (plans, run, runs, show, join, propose, *stress_report.declare(words)):
         add_arguments(below, again=True)
 
 
@@ -59,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Do one of them."""
     if args.what in {"report", "compare"}:
         return {"report": stress_report.report, "compare": stress_report.compare}[args.what](args, runs_folder(args))
-    return {"plans": _plans, "run": _run, "runs": _runs, "show": _show, "join": _join}[args.what](args)
+    return {"plans": _plans, "run": _run, "runs": _runs, "show": _show, "join": _join, "propose": _propose}[args.what](args)
 
 
 def runs_folder(args: argparse.Namespace) -> Path:
@@ -170,6 +177,28 @@ def _join(args: argparse.Namespace) -> int:
     else:
         for line in serverside(side):
             say(args, line)
+    return OK
+
+
+def _propose(args: argparse.Namespace) -> int:
+    from watchkeeper.cli.options import config_file  # noqa: PLC0415  # as above
+    from watchkeeper.stress.propose import as_diff, propose  # noqa: PLC0415
+    from watchkeeper.stress.record import find  # noqa: PLC0415
+
+    record = find(runs_folder(args), args.record)
+    proposal = propose(record)
+    config = config_file(args.config)
+    beside = (config.parent if config else Path()) / "conf.d" / f"capacity-{record.run.server}.toml"
+    diff = as_diff(proposal, Path(args.file) if args.file else beside)
+    if args.json:
+        print_json({"diff": diff, "left_out": proposal.left_out})
+        return OK
+    for one in proposal.left_out:
+        print(f"watchkeeper: not proposed: {one}", file=sys.stderr)
+    if diff:
+        print(diff, end="")
+    else:
+        print("watchkeeper: the file has these rules already", file=sys.stderr)
     return OK
 
 

@@ -20,7 +20,8 @@ from watchkeeper.stress.serverside.told import Offset, Teller
 BEFORE = 60_000
 """ms before the run that are drawn as well: what was normal."""
 AFTER = 30_000
-HOST = ("node_cpu_seconds_total", "node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes", "node_load1")
+BUILD = "watchkeeper_server_build_info"
+"""Tells by its labels which build, configuration and machine a server is."""
 SHORTEST_LIFE = 2.0
 """Seconds into the run after which a process that has begun is one that was started again."""
 
@@ -72,6 +73,7 @@ async def join(record: Record, teller: Teller | None) -> ServerSide:
         alerts=tuple(fired),
         restarts=restarts,
         hangs=hangs,
+        subject=_subject(sampled, run.server),
         sources=tuple(sources),
         notes=tuple(notes),
     )
@@ -104,6 +106,13 @@ def _begun_again(sampled: Sequence[Sampled], started_at: int) -> list[Mark]:
             if at > started_at + SHORTEST_LIFE * 1000:
                 found.append(Mark(at, "restart", f"the target's process {one.labels['pid']} was started"))
     return found
+
+
+def _subject(sampled: Sequence[Sampled], server: str) -> dict[str, str]:
+    """Build, configuration and host of the server, as its agent told them last."""
+    told_of = [one for one in sampled if one.name == BUILD and one.labels.get("server") == server and one.at]
+    newest = max(told_of, key=lambda one: one.at[-1], default=None)
+    return {name: newest.labels.get(name, "") for name in ("build", "config", "host")} if newest else {}
 
 
 def _why_none(lines: Sequence[Line]) -> str:
