@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from watchkeeper.collect.rounds import Rounds
 from watchkeeper.collect.scraping import Scraping, Source
 from watchkeeper.config import Document
 from watchkeeper.control.watch import Watch
+from watchkeeper.control.workers import carry
 from watchkeeper.errors import ConfigError, Failed
 from watchkeeper.introduce import introduce, machine_name
 from watchkeeper.model import (
@@ -117,6 +118,12 @@ class Agent:
     def evidence(self, identity: str) -> AsyncGenerator[bytes, None]:
         """See `wire.uplink.Duty`."""
         return self.watch.evidence(identity)
+
+    async def carry(
+        self, count: int, told: asyncio.Queue[tuple[int, bytes]], say: Callable[[int, bytes], Awaitable[None]]
+    ) -> None:
+        """See `wire.uplink.Duty`."""
+        await carry(count, told, say, allowed=self.settings.agent.load)
 
     # -- changes ------------------------------------------------------------------------------------
 

@@ -42,7 +42,8 @@ class AgentSettings(Part, frozen=True, kw_only=True):
 
     Without `hub` (``https://…``) it talks to the hub on this machine, with that one's own token; another
     hub needs a `token`. `on_stop` is ``stop`` or ``leave`` (the servers go on and are taken over by the next
-    agent). `spool` bounds what waits on the disk while the hub is away.
+    agent). `spool` bounds what waits on the disk while the hub is away. With `load` the
+    hub may have this machine make the load of stress runs (``watchkeeper stress run --from``).
     """
 
     period: Duration = Duration(5)
@@ -53,6 +54,7 @@ class AgentSettings(Part, frozen=True, kw_only=True):
     control: ControlSettings = ControlSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     logs: LogsSettings = LogsSettings()
+    load: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could never work."""

@@ -287,6 +287,9 @@ class StandInDesk:
             raise Refused(f"there is no evidence {identity!r}", code="no-evidence")
         return self.saved[identity]
 
+    async def workers(self, machine: str, count: int, socket: LinkSocket) -> None:
+        """Nobody makes load here."""
+
     async def link(self, socket: LinkSocket) -> None:
         """Echo until the agent says bye or goes."""
         while (message := await socket.receive()) is not None:

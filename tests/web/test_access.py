@@ -99,11 +99,14 @@ def test_the_two_sockets_take_their_own_alone() -> None:
     """Agents' tokens open the link and nothing else; no person's session opens the link, whatever its role is called."""
     access.permit_socket(Bearer("alpha", "link", token=True), "/link")
     access.permit_socket(Bearer("ann", "viewer"), "/live")
+    access.permit_socket(Bearer("ann", "operator"), "/api/stress/workers/box/1")
     for who, path in (
         (Bearer("alpha", "link", token=True), "/live"),
         (Bearer("cli", "admin", token=True), "/link"),
         (Bearer("ann", "admin"), "/link"),
         (Bearer("ann", "link"), "/link"),
+        (Bearer("ann", "viewer"), "/api/stress/workers/box/1"),
+        (Bearer("alpha", "link", token=True), "/api/stress/workers/box/1"),
     ):
         with pytest.raises(Refused) as refused:
             access.permit_socket(who, path)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -25,7 +26,7 @@ from watchkeeper.model import (
     ServerStatus,
     dictionary,
 )
-from watchkeeper.wire import packets
+from watchkeeper.wire import downlink, packets
 from watchkeeper.wire.downlink import Downlink
 from watchkeeper.wire.socket import dial
 from watchkeeper.wire.spool import Spool
@@ -115,6 +116,21 @@ class Duty:
             raise Refused("it is gone", code="no-evidence")
         for _ in range(3 if identity != "endless" else 1000):
             yield identity.encode() * 1000
+
+    async def carry(
+        self, count: int, told: asyncio.Queue[tuple[int, bytes]], say: Callable[[int, bytes], Awaitable[None]]
+    ) -> None:
+        """Two workers that say back what they are told; more are too many."""
+        if count > 2:
+            raise Refused("too many", code="too-many")
+        try:
+            while True:
+                number, content = await told.get()
+                await say(number, content.upper())
+        finally:
+            self.ended.append(count)
+
+    ended: ClassVar[list[int]] = []
 
 
 @asynccontextmanager
@@ -285,3 +301,30 @@ def test_pauses_grow_with_full_jitter_up_to_a_cap() -> None:
     assert pause_before(1, 1) == pytest.approx(0.4)
     assert pause_before(50, 1) == LONGEST_PAUSE
     assert pause_before(3, 0) == 0
+
+
+async def test_workers_are_carried_both_ways_and_end_with_whoever_asked(tmp_path: Path) -> None:
+    """Bytes go to each worker and come back; leaving ends them; what the agent refuses is told in its words."""
+    hub = Hub()
+    Duty.ended.clear()
+    async with hub_listening(hub) as port, agent_joined(port, Spool(tmp_path, 1 << 20)):
+        await until(lambda: hub.link is not None)
+        async with hub.link.workers(2) as line, asyncio.timeout(20):
+            await line.send(1, b"one")
+            await line.send(0, b"two")
+            parts = [await line.receive(), await line.receive()]
+            assert [(part.number, part.content) for part in parts] == [(1, b"ONE"), (0, b"TWO")]
+        await until(lambda: Duty.ended == [2])
+        async with hub.link.workers(3) as line, asyncio.timeout(20):
+            part = await line.receive()
+            assert (part.end, part.why) == (True, "too many")
+
+
+async def test_a_reader_who_is_too_slow_hears_that_it_is_over(tmp_path: Path) -> None:
+    """Nothing of what workers say may be missing in the middle: so the line ends, with the reason."""
+    line = downlink.WorkerLine(Socket(None), "a")  # type: ignore[arg-type]  # nothing is sent
+    for number in range(downlink.WORKER_PARTS + 1):
+        downlink._add(line, packets.WorkerPart("a", number))  # the one who hears the agent
+    part = await line.receive()
+    assert part.end
+    assert "not taken in time" in part.why

@@ -36,6 +36,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--protocol", choices=("http", "websocket", "tcp", "cloud"), help="what is spoken, where the plan leaves it open"
     )
+    run.add_argument(
+        "--from", dest="origins", default="", metavar="MACHINE,…", help="whose agents make the load, through the hub"
+    )
     run.add_argument("--connections", type=int, metavar="N", help="how many connections, all workers together")
     run.add_argument("--workers", type=int, metavar="N", help="how many worker processes")
     run.add_argument("--seed", type=int, metavar="N", help="fixes everything that is left to chance")
@@ -98,7 +101,7 @@ def _plans(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from watchkeeper.cli.stress_hub import teller  # noqa: PLC0415
+    from watchkeeper.cli.stress_hub import origins, teller  # noqa: PLC0415
     from watchkeeper.cli.stress_screen import Screen  # noqa: PLC0415  # as above
     from watchkeeper.cli.stress_target import here, prepare  # noqa: PLC0415
     from watchkeeper.stress.conduct import conduct  # noqa: PLC0415
@@ -114,6 +117,7 @@ def _run(args: argparse.Namespace) -> int:
         ("watchkeeper", *sys.argv[1:]),
         supervised,
         here=here(args),
+        origins=origins(args, plan),
         teller=hub,
         guard=hub,
     )

@@ -11,18 +11,24 @@ import math
 import re
 import time
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from functools import partial
+from urllib.parse import quote, urlencode
 
 from watchkeeper.cli.client import Hub, connect
 from watchkeeper.cli.options import reach
+from watchkeeper.config import nearest
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Event
+from watchkeeper.stress.distant import Distant
+from watchkeeper.stress.plan import Plan
+from watchkeeper.stress.protocols import Own
 from watchkeeper.stress.serverside import told
 from watchkeeper.stress.serverside.figures import Sampled
 from watchkeeper.stress.serverside.told import Offset
 from watchkeeper.telling import Alert
 from watchkeeper.web.alert_shapes import AlertsView
-from watchkeeper.web.shapes import EventsView
+from watchkeeper.web.shapes import EventsView, MachineView
+from watchkeeper.wire.socket import dial
 
 PIECE = 600
 """Seconds of figures that are asked for at once: a long run is read in pieces, whatever one answer may hold."""
@@ -119,6 +125,30 @@ class HubTeller:
             for one in view.alerts
             if one.fired_at and one.fired_at < end and (not one.resolved_at or one.resolved_at > start)
         ]
+
+
+def origins(args: argparse.Namespace, plan: Plan) -> list[Distant]:
+    """The machines of ``--from``, each with a worker for each of its processors (or as many as the plan says).
+
+    Raises Refused for one that the hub does not know or that is not connected.
+    """
+    names = [name for name in args.origins.split(",") if name]
+    if not names:
+        return []
+    if isinstance(plan.protocol, Own):
+        raise Refused("a Python file of one's own runs on this machine alone: leave --from out", code="own-elsewhere")
+    hub = connect(reach(args))
+    known = {one.machine.name: one for one in hub.ask("GET", "/api/machines", list[MachineView])}
+    found = []
+    for name in dict.fromkeys(names):
+        if name not in known:
+            raise Refused(f"the hub knows no machine {name!r}{nearest(name, sorted(known))}", code="unknown-machine")
+        if not known[name].connected:
+            raise Refused(f"{name}'s agent is not connected", code="not-connected")
+        count = plan.generator.workers or max(1, known[name].machine.cpus)
+        url = f"ws{hub.found.url.removeprefix('http')}/api/stress/workers/{quote(name, safe='')}/{count}"
+        found.append(Distant(name, count, partial(dial, url, hub.found.token)))
+    return found
 
 
 def teller(args: argparse.Namespace) -> HubTeller | None:

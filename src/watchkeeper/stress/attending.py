@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.stress.desk import Abort, Desk, EndWord, Guard, Request, Side
+from watchkeeper.stress.distant import AGAIN_SECONDS
 from watchkeeper.stress.run import Figures
 from watchkeeper.stress.serverside.figures import changed
 from watchkeeper.stress.serverside.nearby import nearby
@@ -43,6 +44,8 @@ async def attending(desk: Desk, staging: Staging, found: Target) -> AsyncIterato
             if request.guard is not None and desk.plan.safety.alerts:
                 machines = guarded(request, found)
                 tasks.append(group.create_task(_ask(desk, request.guard, machines), name="critical alerts"))
+            if desk.crew.distant:
+                tasks.append(group.create_task(_compare(desk), name="clocks"))
             yield
             for task in tasks:
                 task.cancel()
@@ -90,6 +93,14 @@ async def _ask(desk: Desk, guard: Guard, machines: Sequence[str]) -> None:
                 is_told = True
                 desk.note("note", f"whether alerts fire cannot be asked: {fault}")
         await asyncio.sleep(ASK_SECONDS)
+
+
+async def _compare(desk: Desk) -> None:
+    """Ask the clocks of other machines again: two that run apart over hours are told."""
+    while True:
+        await asyncio.sleep(AGAIN_SECONDS)
+        for distant in desk.crew.distant:
+            distant.ask()
 
 
 async def _read(desk: Desk, side: Side) -> None:

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from watchkeeper.errors import Failed
 from watchkeeper.stress import talk
-from watchkeeper.stress.crew import Crew, Lost, Member
+from watchkeeper.stress.crew import Crew, Member
+from watchkeeper.stress.distant import DistantMember, Lost
 from watchkeeper.stress.plan import Plan
 from watchkeeper.stress.run import Calibration, Stage
 
@@ -105,7 +106,7 @@ async def _cloud(folder: str) -> tuple[asyncio.subprocess.Process, int]:
     raise Failed("the Cloud Server to measure the generator against did not start")
 
 
-async def _measured(member: Member, text: str, kind: str, url: str, port: int) -> tuple[float, int]:
+async def _measured(member: Member | DistantMember, text: str, kind: str, url: str, port: int) -> tuple[float, int]:
     """Processor seconds and operations of one closed second."""
     schemes = {"http": "http", "websocket": "ws", "tcp": "tcp", "cloud": "ws"}
     parts = urlsplit(url)

@@ -17,12 +17,13 @@ from contextlib import asynccontextmanager, closing, suppress
 import msgspec
 
 from watchkeeper import __version__
-from watchkeeper.errors import Refused
+from watchkeeper.errors import Failed, Refused
 from watchkeeper.lock import Lock
 from watchkeeper.stress import calibrate, course, fit, surroundings, talk, target
 from watchkeeper.stress.attending import attending, guarded, needed
-from watchkeeper.stress.crew import Crew, Lost
+from watchkeeper.stress.crew import Crew
 from watchkeeper.stress.desk import Abort, Desk, Request, Watcher
+from watchkeeper.stress.distant import Lost
 from watchkeeper.stress.gathering import Gathering
 from watchkeeper.stress.record import Record, Recording
 from watchkeeper.stress.recovery import Moment
@@ -48,7 +49,11 @@ async def conduct(request: Request, watcher: Watcher, abort: asyncio.Event) -> R
         fit.check_connections(plan)
         fit.check_rates(plan, plan.generator.ceiling)
         found = await target.look_up(plan)
-        shape = fit.spread(plan, surroundings.machine(), found.address[0], is_local=found.is_local)
+        found = _placed(request, found)
+        if request.origins:
+            shape = fit.spread_over(plan, [one.count for one in request.origins])
+        else:
+            shape = fit.spread(plan, surroundings.machine(), found.address[0], is_local=found.is_local)
         agreed = await target.consent(plan, found, request.supervised)
         if plan.safety.alerts and (why := await needed(request.guard, guarded(request, found))):
             raise Refused(f"{why}; nothing is put under load meanwhile (safety.alerts)", code="in-need")
@@ -60,8 +65,20 @@ async def conduct(request: Request, watcher: Watcher, abort: asyncio.Event) -> R
         lock.close()
 
 
+def _placed(request: Request, found: target.Target) -> target.Target:
+    """Where the target is: loopback is its own machine's. Raises Refused where the load cannot get there."""
+    supervised = request.supervised
+    is_elsewhere = supervised is not None and supervised.machine not in {"", request.here}
+    if not is_elsewhere or supervised is None:
+        return found
+    if target.is_loopback(found.address[0]) and [one.machine for one in request.origins] != [supervised.machine]:
+        why = f"{found.url} is an address of {supervised.machine} alone: make the load there (--from {supervised.machine})"
+        raise Refused(why, code="no-target")
+    return found._replace(is_local=False)
+
+
 async def _measure(request: Request, workers: int) -> Calibration | None:
-    if request.plan.generator.ceiling:
+    if request.plan.generator.ceiling or request.origins:
         return None
     return await calibrate.calibrate(request.plan, request.text, workers, request.folder / "calibration.log")
 
@@ -139,7 +156,8 @@ async def _run_on(
     why = ""
     try:
         await watcher.began(run)
-        await crew.start(shape.workers)
+        await _gather_crew(crew, request, shape)
+        _tell_origins(recording, crew)
         async with _listening(desk), attending(desk, staging, found):
             await _prepare(desk, run, found, shape)
             why = await staging.carry_out()
@@ -150,12 +168,16 @@ async def _run_on(
     except* Lost as faults:
         state, why = "broken", _first(faults)
         desk.note("worker-lost", why)
+    except* Failed as faults:
+        state, why = "broken", _first(faults)
+        desk.note("worker-lost", why)
     except* OSError as faults:
         state, why = "broken", f"the record could not be written: {_first(faults)}"
     finally:
         await crew.leave()
     with suppress(OSError):
         gathering.write(int(desk.now) + 1, everything=True)
+    _tell_origins(recording, crew)
     run = judged(recording.run, request.plan, staging.results, staging.held, state, why)
     recording.update(msgspec.structs.replace(run, ended_at=round(time.time() * 1000)))
     with suppress(OSError):
@@ -163,6 +185,20 @@ async def _run_on(
         await join(Record(recording.folder), request.teller)
     await watcher.ended(recording.run)
     return recording.run
+
+
+async def _gather_crew(crew: Crew, request: Request, shape: fit.Fit) -> None:
+    """Workers here, or on the machines that the load is to come from."""
+    if not request.origins:
+        await crew.start(shape.workers)
+    for one in request.origins:
+        await crew.join(one)
+
+
+def _tell_origins(recording: Recording, crew: Crew) -> None:
+    if crew.distant:
+        with suppress(OSError):
+            recording.update(msgspec.structs.replace(recording.run, origins=tuple(one.origin() for one in crew.distant)))
 
 
 @asynccontextmanager

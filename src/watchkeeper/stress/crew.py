@@ -14,16 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from watchkeeper.stress import talk
+from watchkeeper.stress.distant import Distant, DistantMember, Lost
 
 GOODBYE_SECONDS = 3.0
-
-
-class Lost(Exception):
-    """A worker has ended, or could not go on."""
+NEARBY = 20_000_000
+"""ns that a word may wait in a hub and an agent beside its way."""
 
 
 class Member:
-    """One worker, seen from here."""
+    """One worker of this machine, seen from here."""
+
+    machine = ""
 
     def __init__(self, number: int, process: asyncio.subprocess.Process) -> None:
         """Started already."""
@@ -36,13 +37,31 @@ class Member:
         """Tell it."""
         self.writer.write(talk.written(order))
 
+    async def how(self) -> str:
+        """How it has ended."""
+        return _how(await self.process.wait())
+
+    async def leave(self) -> None:
+        """Have it end, by force if need be."""
+        with suppress(ConnectionError, AttributeError):
+            self.order(talk.Quit())
+            self.writer.close()
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+
 
 class Crew:
     """All workers of a run."""
 
     def __init__(self, log: Path) -> None:
         """`log` gets what workers have to say on their error output."""
-        self.members: list[Member] = []
+        self.members: list[Member | DistantMember] = []
+        self.distant: list[Distant] = []
         self._log = log
         self._is_leaving = False
 
@@ -68,38 +87,36 @@ class Crew:
                 self.members.append(member)
                 member.reader, member.writer = await asyncio.open_connection(sock=ours, limit=talk.MOST)
 
+    @property
+    def distance(self) -> int:
+        """How long, in ns, a word may take to the workers that are farthest away; 0 where all are here."""
+        return max((4 * one.bound + NEARBY for one in self.distant), default=0)
+
+    async def join(self, distant: Distant) -> None:
+        """Start workers on another machine, and compare clocks with them; raises Lost, Failed."""
+        self.distant.append(distant)
+        self.members += await distant.start(len(self.members))
+
     def order(self, order: talk.Order) -> None:
         """Tell all of them."""
         for member in self.members:
             member.order(order)
 
-    async def listen(self, member: Member, take: Callable[[Member, talk.Report], Awaitable[None]]) -> None:
+    async def listen(
+        self, member: Member | DistantMember, take: Callable[[Member | DistantMember, talk.Report], Awaitable[None]]
+    ) -> None:
         """Hand on what a worker says until it ends; raises Lost when that was not its time."""
         while (said := await talk.report(member.reader)) is not None:
             if isinstance(said, talk.Broken):
                 raise Lost(f"worker {member.number} cannot go on: {said.why}")
             await take(member, said)
         if not self._is_leaving:
-            code = await member.process.wait()
-            raise Lost(f"worker {member.number} has ended ({_how(code)})")
+            raise Lost(f"worker {member.number} has ended ({await member.how()})")
 
     async def leave(self) -> None:
         """Have all of them end, by force if need be."""
         self._is_leaving = True
-        for member in self.members:
-            with suppress(ConnectionError, AttributeError):
-                member.order(talk.Quit())
-                member.writer.close()
-        await asyncio.gather(*(self._ended(member) for member in self.members))
-
-    async def _ended(self, member: Member) -> None:
-        try:
-            async with asyncio.timeout(GOODBYE_SECONDS):
-                await member.process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                member.process.kill()
-            await member.process.wait()
+        await asyncio.gather(*(member.leave() for member in self.members), *(one.close() for one in self.distant))
 
 
 def _how(code: int) -> str:
@@ -107,5 +124,5 @@ def _how(code: int) -> str:
 
 
 def pids(crew: Crew) -> Sequence[int]:
-    """The workers' process ids."""
-    return [member.process.pid for member in crew.members]
+    """The process ids of this machine's workers."""
+    return [member.process.pid for member in crew.members if isinstance(member, Member)]

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from watchkeeper.stress import talk
 from watchkeeper.stress.crew import Crew, Member
+from watchkeeper.stress.distant import Distant, DistantMember
 from watchkeeper.stress.gathering import Gathering
 from watchkeeper.stress.plan import Plan
 from watchkeeper.stress.record import Recording
@@ -77,7 +78,8 @@ class Guard(Protocol):
 class Request(NamedTuple):
     """What is to be run. `text`: the plan as TOML; `folder`: where runs are kept; `here`: what this machine is called.
 
-    `teller` is asked for the server's side when the run is over, `guard` all the while; a hub is both, where there is one.
+    `teller` is asked for the server's side when the run is over, `guard` all the while;
+    a hub is both, where there is one. `origins`: the machines that make the load; none: this one does.
     """
 
     plan: Plan
@@ -87,6 +89,7 @@ class Request(NamedTuple):
     supervised: Supervised | None = None
     sides: Sequence[Side] = ()
     here: str = ""
+    origins: Sequence[Distant] = ()
     teller: Teller | None = None
     guard: Guard | None = None
 
@@ -120,7 +123,7 @@ class Desk:
         """Write down that something happened."""
         self.recording.happen(Happening(round(self.now, 3), kind, text, facts))
 
-    async def take(self, member: Member, said: talk.Report) -> None:
+    async def take(self, member: Member | DistantMember, said: talk.Report) -> None:
         """A worker's word."""
         match said:
             case talk.Tick():
@@ -135,6 +138,11 @@ class Desk:
                 self.gathering.stage(stage).over.add(member.number)
             case talk.Settled(stage=stage):
                 self.gathering.stage(stage).settled.add(member.number)
+            case talk.Clocked():
+                for distant in self.crew.distant:
+                    if distant.machine == member.machine:
+                        distant.clocked(said)
+                return
             case talk.Broken():
                 pass
         async with self.changed:

@@ -70,6 +70,20 @@ def spread(plan: Plan, machine: Machine, address: str, *, is_local: bool) -> Fit
     return Fit(workers, sources, int(spin * 1e9))
 
 
+def spread_over(plan: Plan, workers: Sequence[int]) -> Fit:
+    """The same over other machines, of which each has so many workers; raises Refused.
+
+    How many files and ports each has is its own to find out: what it lacks is told as `no-descriptor` and `no-port`.
+    """
+    if plan.generator.sources:
+        raise Refused("generator.sources are addresses of this machine, and the load comes from others", code="bad-source")
+    connections, ports = connections_of(plan), 25_000 * len(workers)
+    if connections > ports:
+        why = f"{connections} connections are more than {len(workers)} machines have ports for: {ports} would fit"
+        raise Refused(why, code="does-not-fit")
+    return Fit(sum(workers), (), 0)
+
+
 def expanded(sources: Sequence[str]) -> tuple[str, ...]:
     """Addresses, and the hosts of networks (``127.0.1.0/26``); raises Refused for what is neither."""
     found: list[str] = []

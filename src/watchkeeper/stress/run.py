@@ -234,6 +234,20 @@ class Calibration(msgspec.Struct, frozen=True, omit_defaults=True):
     against: str = ""
 
 
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Another machine that made a part of the load: its `workers` by number, and how its clock stood to the run's.
+
+    `ahead_ns`: how far its monotonic clock was ahead; `bound_ns`: by how much that may be wrong at the most; `drift_ns`: how
+    far the two had moved against each other at the end. All instants of the record were brought to the run's clock.
+    """
+
+    machine: str
+    workers: tuple[int, ...]
+    ahead_ns: int = 0
+    bound_ns: int = 0
+    drift_ns: int = 0
+
+
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """A run as a whole: ``run.json``."""
 
@@ -272,5 +286,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     objectives: tuple[Held, ...] = ()
     knees: tuple[Knee, ...] = ()
     recoveries: tuple[Recovery, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    """The other machines that the load came from; empty: it came from the coordinator's alone."""
     notes: tuple[str, ...] = ()
     """What a reader must know: the load and its target shared a machine, a rate was held down, a phase was left out."""

@@ -97,10 +97,10 @@ class Staging:
     async def _run(self, stage: Stage) -> None:
         """A stage, and the one that begins in the instant of its end, if there is one."""
         await self._connect(stage)
-        began = self._begin(stage, LEAD)
+        began = self._begin(stage, LEAD + self._desk.crew.distance)
         seconds = await self._over(stage, began)
         following = course.at_once(self._course, self.results, stage)
-        began_after = self._begin(following, 0) if following is not None else 0.0
+        began_after = self._begin(following, self._desk.crew.distance) if following is not None else 0.0
         await self._settle(stage, began, seconds, "", alone=following is None)
         if following is not None:
             seconds = await self._over(following, began_after)

@@ -67,7 +67,13 @@ class Quit(Said, tag=5):
     """Go."""
 
 
-Order = Prepare | Connect | Begin | Stop | Quit
+class Clock(Said, tag=6):
+    """Say what your clock is. `sent`: ns of the asker's, to come back as it is."""
+
+    sent: int
+
+
+Order = Prepare | Connect | Begin | Stop | Quit | Clock
 
 
 class Ready(Said, tag=64):
@@ -134,7 +140,14 @@ class Broken(Said, tag=70):
     why: str
 
 
-Report = Ready | Connected | Tick | Over | Settled | Broken
+class Clocked(Said, tag=71):
+    """The answer to it: `now`, ns of this worker's monotonic clock."""
+
+    sent: int
+    now: int
+
+
+Report = Ready | Connected | Tick | Over | Settled | Broken | Clocked
 
 _encode = msgspec.msgpack.Encoder().encode
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)

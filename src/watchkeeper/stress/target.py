@@ -72,6 +72,11 @@ def is_near(address: str) -> bool:
     return found.is_loopback or found.is_private or found.is_link_local
 
 
+def is_loopback(address: str) -> bool:
+    """Whether an address is each machine's own."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
 def is_own(address: str) -> bool:
     """Whether an address is this machine's: then it can be bound."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

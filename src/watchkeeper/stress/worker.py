@@ -11,6 +11,7 @@ import gc
 import socket
 import ssl
 import sys
+import time
 import traceback
 from contextlib import suppress
 
@@ -89,6 +90,8 @@ class Worker:
                 self.floor.stop()
             case talk.Quit():
                 return False
+            case talk.Clock(sent=sent):
+                self.say(talk.Clocked(sent, time.monotonic_ns()))
             case talk.Prepare():
                 raise AssertionError("prepared already")
         return True
@@ -199,6 +202,9 @@ async def serve(line: socket.socket) -> int:
     """Obey until the line ends or says so; returns the exit code."""
     reader, writer = await asyncio.open_connection(sock=line, limit=talk.MOST)
     order = await talk.order(reader)
+    while isinstance(order, talk.Clock):  # before anything else, so that all times it is told are its own
+        writer.write(talk.written(talk.Clocked(order.sent, time.monotonic_ns())))
+        order = await talk.order(reader)
     if not isinstance(order, talk.Prepare):
         return 1
     try:

@@ -118,7 +118,7 @@ def permit_writing(bearer: Bearer | None) -> Bearer:
 def permit_socket(bearer: Bearer | None, path: str) -> None:
     """Let a WebSocket in: agents with their own kind of token on ``/link``, readers on ``/live``; raises `Refused`."""
     if path != "/link":
-        permit(bearer, acts=False)
+        permit(bearer, acts=path.startswith("/api/"))  # below it a socket has load made, which only who may act may
     elif bearer is None:
         raise Refused("an agent must show a link token", code="not-signed-in")
     elif not bearer.token or bearer.role != "link":

@@ -26,7 +26,7 @@ from watchkeeper.web.board import Board
 from watchkeeper.web.desk import Desk
 from watchkeeper.web.gate import BODY_BYTES, SAFE, Gate, speaks_prometheus
 from watchkeeper.web.hall import Connection, Hall
-from watchkeeper.web.link import link
+from watchkeeper.web.link import link, workers
 from watchkeeper.web.listen import address
 from watchkeeper.web.live import live
 from watchkeeper.web.page import Asset, assets, page_routes
@@ -96,6 +96,7 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
             *drills.ROUTES,
             live,
             link,
+            workers,
             *page_routes(files),
         ],
         dependencies={"hall": Provide(lambda: hall, sync_to_thread=False)},

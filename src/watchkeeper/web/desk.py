@@ -224,6 +224,10 @@ class Desk(Protocol):
         """
         ...
 
+    async def workers(self, machine: str, count: int, socket: LinkSocket) -> None:
+        """Carry between a stress run and workers on an agent's machine (`wire.packets.WorkerPart`) until either ends."""
+        ...
+
     async def link(self, socket: LinkSocket) -> None:
         """Serve one agent's connection until it ends; returning closes the socket. Raises nothing."""
         ...

@@ -8,8 +8,13 @@ from litestar import WebSocket, websocket
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
+from litestar.params import FromPath
 
+from watchkeeper.errors import Refused
 from watchkeeper.web.hall import Hall
+
+MOST = 64
+"""Workers that may be asked for on one machine."""
 
 
 class AgentSocket:
@@ -57,6 +62,20 @@ async def link(socket: WebSocket[Any, Any, Any], hall: NamedDependency[Hall]) ->
     agent = AgentSocket(socket, _place(socket), socket.scope["bearer"].name)  # type: ignore[typeddict-item]  # from the gate
     await hall.desk.link(agent)
     await agent.close(1000, "")
+
+
+@websocket("/api/stress/workers/{machine:str}/{count:int}")
+async def workers(
+    socket: WebSocket[Any, Any, Any], hall: NamedDependency[Hall], machine: FromPath[str], count: FromPath[int]
+) -> None:
+    """Carry for a stress run, whose operator the gate has let in, between it and workers on a machine."""
+    await socket.accept()
+    line = AgentSocket(socket, _place(socket), socket.scope["bearer"].name)  # type: ignore[typeddict-item]  # as above
+    try:
+        await hall.desk.workers(machine, min(max(count, 0), MOST), line)
+    except* Refused as faults:
+        await line.close(1008, str(faults.exceptions[0]))
+    await line.close(1000, "")
 
 
 def _place(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -8,15 +8,16 @@ most once; whoever waits for logs gets what comes, bounded, and an end when the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Refused
 from watchkeeper.model import Action, LogLines, Machine, new_id
 from watchkeeper.wire import packets
-from watchkeeper.wire.packets import Bye, Define, Done, EvidencePart, Figures, Happened, Hello, Logs, Statuses
+from watchkeeper.wire.packets import Bye, Define, Done, EvidencePart, Figures, Happened, Hello, Logs, Statuses, WorkerPart
 from watchkeeper.wire.session import GREETING_SECONDS, HubSession
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ SILENCE_SECONDS = 90.0
 
 EVIDENCE_BYTES = 8 << 20
 """More than any evidence has as a JSON document."""
+
+WORKER_PARTS = 512
+"""How many parts of what workers say may wait: some 32 MiB."""
 
 LOG_PARTS = 256
 """How many parts of a log may wait for a slow reader before the oldest go."""
@@ -65,6 +69,28 @@ class Intake(Protocol):
         ...
 
 
+class WorkerLine:
+    """A line to workers of a stress run on the agent's machine."""
+
+    def __init__(self, socket: Wire, ask: str) -> None:
+        """Asked for already."""
+        self._socket = socket
+        self._ask = ask
+        self.parts: asyncio.Queue[WorkerPart] = asyncio.Queue(WORKER_PARTS)
+
+    async def send(self, number: int, content: bytes) -> None:
+        """Bytes to a worker."""
+        await self._socket.send(packets.encode(WorkerPart(self._ask, number, content)))
+
+    async def receive(self) -> WorkerPart:
+        """What comes next; `end` with the last."""
+        return await self.parts.get()
+
+    async def close(self) -> None:
+        """Have the workers end."""
+        await self._socket.send(packets.encode(WorkerPart(self._ask, -1, end=True)))
+
+
 class Downlink:
     """One agent's connection."""
 
@@ -76,6 +102,7 @@ class Downlink:
         self._session = HubSession(clock.monotonic())
         self._asks: dict[str, asyncio.Queue[LogLines]] = {}
         self._pieces: dict[str, asyncio.Queue[EvidencePart]] = {}
+        self._lines: dict[str, WorkerLine] = {}
         self._task: asyncio.Task[object] | None = None
         self._leaving = ""
         self.machine = ""
@@ -110,6 +137,8 @@ class Downlink:
                 _put(queue, LogLines(ask, (), end=True, why="the agent's link has ended"))
             for ask, pieces in self._pieces.items():
                 pieces.put_nowait(EvidencePart(ask, b"", end=True, why="the agent's link has ended"))
+            for ask, line in self._lines.items():
+                _add(line, WorkerPart(ask, -1, end=True, why="the agent's link has ended"))
         if farewell is not None:
             await self._socket.send(packets.encode(farewell))
         await self._socket.close(code, why)
@@ -141,6 +170,9 @@ class Downlink:
             case EvidencePart():
                 if pieces := self._pieces.get(packet.ask):
                     pieces.put_nowait(packet)
+            case WorkerPart():
+                if line := self._lines.get(packet.ask):
+                    _add(line, packet)
             case Bye(reason=reason):
                 raise Refused(f"the agent said goodbye: {reason}", code="bye")
             case _:
@@ -191,11 +223,33 @@ class Downlink:
             raise Refused(piece.why, code="no-evidence")
         return bytes(found)
 
+    @contextlib.asynccontextmanager
+    async def workers(self, count: int) -> AsyncIterator[WorkerLine]:
+        """Workers of a stress run on this machine, for the length of this; they end with it."""
+        ask = new_id(milliseconds(self._clock.wall()))
+        line = self._lines[ask] = WorkerLine(self._socket, ask)
+        try:
+            await self._socket.send(packets.encode(packets.WorkersAsk(ask, count)))
+            yield line
+        finally:
+            del self._lines[ask]
+            await line.close()
+
     def leave(self, reason: str) -> None:
         """Have `serve` close this connection, saying why; synchronous, and what was taken stays taken."""
         if not self._leaving and self._task is not None:
             self._leaving = reason
             self._task.cancel()
+
+
+def _add(line: WorkerLine, part: WorkerPart) -> None:
+    """Nothing of what workers say may be left out: whoever is too slow to take it hears that it is over."""
+    queue = line.parts
+    if queue.full():
+        while not queue.empty():
+            queue.get_nowait()
+        part = WorkerPart(part.ask, -1, end=True, why="what the workers say was not taken in time")
+    queue.put_nowait(part)
 
 
 def _put(queue: asyncio.Queue[LogLines], part: LogLines) -> None:

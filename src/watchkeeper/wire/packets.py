@@ -124,6 +124,23 @@ class EvidencePart(Packet, frozen=True, tag="evidence"):
     why: str = ""
 
 
+class WorkersAsk(Packet, frozen=True, tag="workers_ask"):
+    """Hub: start so many workers of a stress run, and carry what they say. Sent to agents of this version or later alone."""
+
+    ask: str
+    count: int
+
+
+class WorkerPart(Packet, frozen=True, tag="worker"):
+    """Either side: bytes to or from a worker, in order. `end`: no more of this ask, and `why` where it was not asked for."""
+
+    ask: str
+    number: int
+    content: bytes = b""
+    end: bool = False
+    why: str = ""
+
+
 class Bye(Packet, frozen=True, tag="bye"):
     """Either side: I close the link, and why."""
 
@@ -132,8 +149,8 @@ class Bye(Packet, frozen=True, tag="bye"):
 
 
 Numbered = Figures | Happened
-FromAgent = Hello | Define | Figures | Happened | Statuses | Done | Logs | EvidencePart | Bye
-FromHub = Welcome | Ack | Order | LogsAsk | LogsStop | EvidenceAsk | Bye
+FromAgent = Hello | Define | Figures | Happened | Statuses | Done | Logs | EvidencePart | WorkerPart | Bye
+FromHub = Welcome | Ack | Order | LogsAsk | LogsStop | EvidenceAsk | WorkersAsk | WorkerPart | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _from_agent: msgspec.msgpack.Decoder[FromAgent] = msgspec.msgpack.Decoder(FromAgent)
@@ -143,6 +160,14 @@ _from_hub: msgspec.msgpack.Decoder[FromHub] = msgspec.msgpack.Decoder(FromHub)
 def encode(packet: Packet) -> bytes:
     """A packet as the bytes of one WebSocket message."""
     return _encoder.encode(packet)
+
+
+_part: msgspec.msgpack.Decoder[WorkerPart] = msgspec.msgpack.Decoder(WorkerPart)
+
+
+def worker_part(message: bytes) -> WorkerPart:
+    """Decode a message of a line to workers; raises Refused (``malformed-packet``)."""
+    return _decode(_part, message)
 
 
 def from_agent(message: bytes) -> FromAgent:

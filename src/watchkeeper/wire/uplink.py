@@ -12,7 +12,7 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Protocol
 
 from watchkeeper.clock import Clock, milliseconds
@@ -50,6 +50,15 @@ class Duty(Protocol):
 
     def evidence(self, identity: str) -> AsyncGenerator[bytes, None]:
         """One piece of evidence, in parts that fit a packet; raises Refused on the first step when it is not there."""
+        ...
+
+    async def carry(
+        self, count: int, told: asyncio.Queue[tuple[int, bytes]], say: Callable[[int, bytes], Awaitable[None]]
+    ) -> None:
+        """Start workers of a stress run, hand them what is `told` and `say` what they do, until all have ended or cancelled.
+
+        Raises Refused where this agent is not to make load.
+        """
         ...
 
 
@@ -169,7 +178,7 @@ class Uplink:
             await socket.ping()
 
     async def _receive(self, socket: ClientSocket, session: AgentSession, group: asyncio.TaskGroup) -> None:
-        follows: dict[str, asyncio.Task[None]] = {}
+        errands = _Errands(socket, self._duty, group)
         while (message := await socket.receive()) is not None:
             packet, released = session.receive(message)
             match packet:
@@ -185,16 +194,10 @@ class Uplink:
                     self._rung.set()
                 case packets.Order(action=action):
                     self._orders.create_task(self._obey(action), name=f"order {action.verb} {action.server}")
-                case packets.LogsAsk(ask=ask):
-                    follows = {key: task for key, task in follows.items() if not task.done()}
-                    follows[ask] = group.create_task(self._show_logs(socket, packet), name=f"logs {packet.server}")
-                case packets.LogsStop(ask=ask):
-                    if task := follows.get(ask):
-                        task.cancel()
-                case packets.EvidenceAsk():
-                    group.create_task(self._show_evidence(socket, packet), name=f"evidence {packet.evidence}")
                 case packets.Bye(reason=reason):
                     raise Failed(f"the hub said goodbye: {reason}")
+                case _:
+                    errands.take(packet)
         raise Failed("the hub closed the link")
 
     async def _obey(self, action: Action) -> None:
@@ -202,25 +205,70 @@ class Uplink:
         self._outcomes.append(await self._duty.order(action))
         self._rung.set()
 
-    async def _show_logs(self, socket: ClientSocket, ask: packets.LogsAsk) -> None:
+
+class _Errands:
+    """What the hub has asked for on one connection and gets piece by piece; it ends with the connection."""
+
+    def __init__(self, socket: ClientSocket, duty: Duty, group: asyncio.TaskGroup) -> None:
+        self._socket = socket
+        self._duty = duty
+        self._group = group
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, asyncio.Queue[tuple[int, bytes]]] = {}
+
+    def take(self, packet: packets.FromHub) -> None:
+        """Begin one, hand it something, or end it."""
+        match packet:
+            case packets.LogsAsk(ask=ask):
+                self._begin(ask, self._show_logs(packet), f"logs {packet.server}")
+            case packets.EvidenceAsk(ask=ask):
+                self._begin(ask, self._show_evidence(packet), f"evidence {packet.evidence}")
+            case packets.WorkersAsk(ask=ask):
+                self._told[ask] = asyncio.Queue()
+                self._begin(ask, self._carry(packet, self._told[ask]), "workers")
+            case packets.WorkerPart(ask=ask, end=False) if ask in self._told:
+                self._told[ask].put_nowait((packet.number, packet.content))
+            case packets.LogsStop(ask=ask) | packets.WorkerPart(ask=ask, end=True):
+                if task := self._tasks.get(ask):
+                    task.cancel()
+
+    def _begin(self, ask: str, work: Coroutine[None, None, None], name: str) -> None:
+        self._tasks = {key: task for key, task in self._tasks.items() if not task.done()}
+        self._told = {key: told for key, told in self._told.items() if key in self._tasks or key == ask}
+        self._tasks[ask] = self._group.create_task(work, name=name)
+
+    async def _show_logs(self, ask: packets.LogsAsk) -> None:
         why = ""
         try:
             async with contextlib.aclosing(self._duty.logs(ask.server, ask.lines, follow=ask.follow)) as parts:
                 async for lines in parts:
-                    await socket.send(packets.encode(packets.Logs(LogLines(ask.ask, lines, end=False))))
+                    await self._socket.send(packets.encode(packets.Logs(LogLines(ask.ask, lines, end=False))))
         except Refused as fault:
             why = fault.why
-        await socket.send(packets.encode(packets.Logs(LogLines(ask.ask, (), end=True, why=why))))
+        await self._socket.send(packets.encode(packets.Logs(LogLines(ask.ask, (), end=True, why=why))))
 
-    async def _show_evidence(self, socket: ClientSocket, ask: packets.EvidenceAsk) -> None:
+    async def _show_evidence(self, ask: packets.EvidenceAsk) -> None:
         why = ""
         try:
             async with contextlib.aclosing(self._duty.evidence(ask.evidence)) as parts:
                 async for part in parts:
-                    await socket.send(packets.encode(packets.EvidencePart(ask.ask, part, end=False)))
+                    await self._socket.send(packets.encode(packets.EvidencePart(ask.ask, part, end=False)))
         except Refused as fault:
             why = fault.why
-        await socket.send(packets.encode(packets.EvidencePart(ask.ask, b"", end=True, why=why)))
+        await self._socket.send(packets.encode(packets.EvidencePart(ask.ask, b"", end=True, why=why)))
+
+    async def _carry(self, ask: packets.WorkersAsk, told: asyncio.Queue[tuple[int, bytes]]) -> None:
+        """A task of the connection's: when the link ends, so do the workers."""
+
+        async def say(number: int, content: bytes) -> None:
+            await self._socket.send(packets.encode(packets.WorkerPart(ask.ask, number, content)))
+
+        why = ""
+        try:
+            await self._duty.carry(ask.count, told, say)
+        except Refused as fault:
+            why = fault.why
+        await self._socket.send(packets.encode(packets.WorkerPart(ask.ask, -1, end=True, why=why)))
 
 
 def _first(faults: BaseExceptionGroup[Failed | Refused]) -> Failed | Refused:
