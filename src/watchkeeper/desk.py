@@ -37,8 +37,9 @@ from watchkeeper.telling import Bulletin
 from watchkeeper.web.changes import Changes
 from watchkeeper.web.desk import Figure, LinkSocket, Presence
 from watchkeeper.web.shapes import StressNews
-from watchkeeper.wire.downlink import Downlink, WorkerLine
-from watchkeeper.wire.packets import WorkerPart, encode, worker_part
+from watchkeeper.wire.carriage import between
+from watchkeeper.wire.downlink import Downlink
+from watchkeeper.wire.packets import WorkerPart, encode
 
 logger = logging.getLogger(__name__)
 
@@ -190,12 +191,7 @@ class Hub:
             why = f"{machine}'s agent is not connected"
             await socket.send(encode(WorkerPart("", -1, end=True, why=why)))
             return
-        async with link.workers(count) as line, asyncio.TaskGroup() as group:
-            hearing = group.create_task(_hear_workers(line, socket), name=f"workers of {machine}")
-            telling = group.create_task(_tell_workers(line, socket), name=f"to workers of {machine}")
-            await asyncio.wait({hearing, telling}, return_when=asyncio.FIRST_COMPLETED)
-            hearing.cancel()
-            telling.cancel()
+        await between(link, machine, count, socket)
 
     async def link(self, socket: LinkSocket) -> None:
         """Serve one agent's connection until it ends."""
@@ -377,20 +373,6 @@ class Hub:
             waiting = self._waiting.pop(action, None)
             if waiting and not waiting.done():
                 waiting.set_result(outcome)
-
-
-async def _hear_workers(line: WorkerLine, socket: LinkSocket) -> None:
-    while True:
-        part = await line.receive()
-        await socket.send(encode(part))
-        if part.end:
-            return
-
-
-async def _tell_workers(line: WorkerLine, socket: LinkSocket) -> None:
-    while (message := await socket.receive()) is not None:
-        part = worker_part(message)
-        await line.send(part.number, part.content)
 
 
 def _answer(receipts: Sequence[asyncio.Future[None]], fault: Failed | None) -> None:

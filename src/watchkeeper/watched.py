@@ -163,15 +163,19 @@ def _placed(server: WatchedServer, folder: Path) -> WatchedServer:
     return msgspec.structs.replace(server, **whole)
 
 
+UNTOLD = frozenset({"environment", "probe", "metrics", "stress", "drill"})
+"""Keys of a server's table that say nothing of what it can take, or are secret."""
+
+
 def subject_of(server: WatchedServer) -> tuple[tuple[Path, ...], str]:
     """The files that a server's command names, and its table as text, without what its environment holds: that is secret."""
-    folder = Path(server.folder or ".")
+    told = {name: getattr(server, name) for name in server.__struct_fields__ if name not in UNTOLD}
+    folder = Path(told.get("folder") or ".")
     files = []
-    for place, word in enumerate(server.command):
+    for place, word in enumerate(told.get("command") or ()):
         path = Path(shutil.which(word) or word) if place == 0 and "/" not in word else folder / word
         if place == 0 or path.is_file():
             files.append(path)
-    told = msgspec.structs.replace(server, environment={}, probe=(), metrics=(), stress=False)
     return tuple(files), repr(told)
 
 

@@ -128,9 +128,9 @@ def _limits(run: Run, lines: Sequence[Line], stage: Span, ended: Ended) -> tuple
     p99 = ended.quantiles.get("p99")
     buckets = next((one.name for one in lines if one.name.endswith("_seconds_count") and _key(one) in own), "")
     if p99 is not None and buckets:
-        base = buckets.removesuffix("_count")
-        expr = f"histogram_quantile(0.99, sum by (machine, server, le) (rate({base}_bucket{{{where}}}[5m])))"
-        whence = f"the load saw {p99:.6g} s at the knee, and the server tells {base}"
+        stem = buckets.removesuffix("_count")
+        expr = f"histogram_quantile(0.99, sum by (machine, server, le) (rate({stem}_bucket{{{where}}}[5m])))"
+        whence = f"the load saw {p99:.6g} s at the knee, and the server tells {stem}"
         found.append(Limit("CapacityLatency", "p99", expr, p99, "s", whence))
     elif p99 is not None:
         expr = f"max by (machine, server) (probe_duration_seconds{{{where}}})"
