@@ -796,6 +796,15 @@ export interface Recovery {
   text?: string;
 }
 
+/** Another machine that made a part of the load: its `workers` by number, and how its clock stood to the run's. `ahead_ns`: how far its monotonic clock was ahead; `bound_ns`: by how much that may be wrong at the most; `drift_ns`: how far the two had moved against each other at the end. All instants of the record were brought to the run's clock. */
+export interface Origin {
+  machine: string;
+  workers: number[];
+  ahead_ns?: number;
+  bound_ns?: number;
+  drift_ns?: number;
+}
+
 /** A run as a whole: `run.json`. */
 export interface Run {
   id: string;
@@ -825,6 +834,7 @@ export interface Run {
   objectives?: Held[];
   knees?: Knee[];
   recoveries?: Recovery[];
+  origins?: Origin[];
   notes?: string[];
 }
 
@@ -890,6 +900,7 @@ export interface ServerSide {
   alerts: Fired[];
   restarts: number;
   hangs: number;
+  subject: Record<string, string>;
   sources: string[];
   notes: string[];
 }
