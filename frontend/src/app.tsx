@@ -7,6 +7,8 @@ import iconUnknown from "./art/icon-unknown.svg";
 import iconUp from "./art/icon-up.svg";
 import iconWrong from "./art/icon-wrong.svg";
 import { EventsPage } from "./pages/events.tsx";
+import { ChannelsPage } from "./pages/channels.tsx";
+import { ExplorePage } from "./pages/explore.tsx";
 import { EvidencePage } from "./pages/evidence.tsx";
 import { MachinesPage } from "./pages/fleet.tsx";
 import { IncidentPage } from "./pages/incident.tsx";
@@ -16,6 +18,7 @@ import { MachinePage } from "./pages/machine.tsx";
 import { MorePage } from "./pages/more.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { GOALS, MORE } from "./pages/places.ts";
+import { RulesPage } from "./pages/rules.tsx";
 import { ServerPage } from "./pages/server.tsx";
 import { isAtDoor, SignInPage } from "./pages/sign-in.tsx";
 import { Announcer } from "./parts/announcer.tsx";
@@ -85,6 +88,12 @@ function Page() {
       return <IncidentPage key={here.incident} id={here.incident} />;
     case "evidence":
       return <EvidencePage key={here.evidence} machine={here.machine} id={here.evidence} />;
+    case "explore":
+      return <ExplorePage />;
+    case "rules":
+      return <RulesPage />;
+    case "channels":
+      return <ChannelsPage />;
     case "more":
       return <MorePage />;
     case "lost":

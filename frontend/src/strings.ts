@@ -99,6 +99,8 @@ export const server = {
   figures: "Figures",
   own: "What it says of itself",
   events: "Its events",
+  restarts: "Ends and why",
+  ran: (text: string) => `after ${text}`,
   probeWord: (probe: ProbeResult) => (probe.at === 0 ? "Not asked yet" : probe.ok ? "Answers" : "Fails"),
 };
 
@@ -145,6 +147,10 @@ export const logs = {
   held: (lines: number) => (lines === 0 ? "Held here while you read" : `Held here; ${count(lines, "new line")} below`),
   empty: "It has written nothing yet.",
   waiting: "Waiting for its output…",
+  at: (text: string) => `Around ${text}`,
+  atNone: "Its lines carry no times, so that instant cannot be found in them.",
+  atBefore: "That instant lies before the oldest line that was kept.",
+  live: "Back to live",
 };
 
 export const charts = {

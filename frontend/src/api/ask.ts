@@ -5,6 +5,8 @@ import type {
   AlertDetail,
   AlertsView,
   AssignAsk,
+  BackTest,
+  ChannelView,
   Chart,
   Comment,
   CommentAsk,
@@ -16,10 +18,13 @@ import type {
   IncidentsView,
   LogsView,
   NotificationsView,
+  NotificationView,
   Overview,
   PanelView,
   Person,
   Problem,
+  RuleAsk,
+  RuleView,
   SignIn,
   SilenceAsk,
   SilenceView,
@@ -43,12 +48,13 @@ export class Refusal extends Error {
 
 const PATIENCE = 10_000; // ms; a hub that is silent for longer is as good as away
 
-async function ask<T>(path: string, body?: unknown, method = body === undefined ? "GET" : "POST"): Promise<T> {
+/** Ask the hub; raises `Refusal`. */
+export async function ask<T>(path: string, body?: unknown, method = body === undefined ? "GET" : "POST", patience = PATIENCE): Promise<T> {
   let answer: Response;
   try {
     answer = await fetch(path, {
       method,
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(patience),
       headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
@@ -62,7 +68,8 @@ async function ask<T>(path: string, body?: unknown, method = body === undefined 
 
 function problemIn(text: string, answer: Response): Problem {
   try {
-    const said = JSON.parse(text) as Partial<Problem>;
+    const said = JSON.parse(text) as Partial<Problem> & { error?: string; errorType?: string };
+    if (typeof said.error === "string") return { code: said.errorType ?? "", why: said.error, hint: "" }; // Prometheus' envelope
     if (typeof said.why === "string") return { code: said.code ?? "", why: said.why, hint: said.hint ?? "" };
   } catch {
     // not ours: a proxy's page, say; the status line has to do
@@ -70,11 +77,14 @@ function problemIn(text: string, answer: Response): Problem {
   return { code: `http-${answer.status}`, why: `The hub answered ${answer.status} ${answer.statusText}.`, hint: "" };
 }
 
-function query(words: Record<string, string | number>): string {
+/** Words as a query; empty ones are left out. */
+export function query(words: Record<string, string | number>): string {
   const said = Object.entries(words).filter(([, value]) => value !== "");
   return said.length === 0 ? "" : `?${new URLSearchParams(said.map(([name, value]) => [name, String(value)]))}`;
 }
 
+/** What happened to a server when it was ended or started. */
+const ENDS = ["server_exited", "server_start_failed", "server_stopped", "server_started", "server_hung", "machine_rebooted"];
 const incidentAddress = (incident: string) => `/api/incidents/${encodeURIComponent(incident)}`;
 const serverAddress = (machine: string, server: string) =>
   `/api/machines/${encodeURIComponent(machine)}/servers/${encodeURIComponent(server)}`;
@@ -87,6 +97,10 @@ export const hub = {
   panels: () => ask<PanelView[]>("/api/panels"),
   ownPanels: (machine: string, server: string) => ask<PanelView[]>(`/api/panels${query({ machine, server })}`),
   events: (machine: string, server: string, limit: number) => ask<EventsView>(`/api/events${query({ machine, server, limit })}`),
+  happened: (machine: string, server: string, since: number, until: number, limit: number) =>
+    ask<EventsView>(`/api/events${query({ machine, server, since: Math.round(since), until: Math.round(until), limit })}`),
+  ends: (machine: string, server: string, limit: number) =>
+    ask<EventsView>(`/api/events${query({ machine, server, limit })}&${ENDS.map((kind) => `kind=${kind}`).join("&")}`),
   chart: (panel: string, machine: string, server: string, start: number, end: number, points: number) =>
     ask<Chart>(`/api/charts/${encodeURIComponent(panel)}${query({ machine, server, start, end, points })}`),
   logs: (machine: string, server: string, lines: number) => ask<LogsView>(`${serverAddress(machine, server)}/logs${query({ lines })}`),
@@ -105,6 +119,10 @@ export const hub = {
   silence: (wanted: SilenceAsk) => ask<SilenceView>("/api/silences", wanted),
   endSilence: (id: string) => ask<SilenceView>(`/api/silences/${encodeURIComponent(id)}`, undefined, "DELETE"),
   notifications: (incident: string, limit: number) => ask<NotificationsView>(`/api/notifications${query({ incident, limit })}`),
+  rules: () => ask<RuleView[]>("/api/rules"),
+  testRule: (wanted: RuleAsk) => ask<BackTest>("/api/rules/test", wanted, "POST", 60_000),
+  channels: () => ask<ChannelView[]>("/api/channels"),
+  testChannel: (name: string) => ask<NotificationView>(`/api/channels/${encodeURIComponent(name)}/test`, {}, "POST", 60_000),
   evidenceList: (machine: string, server: string, limit: number) => ask<EvidenceList>(`/api/evidence${query({ machine, server, limit })}`),
   evidence: (machine: string, id: string) => ask<EvidenceFile>(`/api/machines/${encodeURIComponent(machine)}/evidence/${encodeURIComponent(id)}`),
 };

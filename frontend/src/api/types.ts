@@ -614,7 +614,7 @@ export interface MarkAsk {
   server?: string;
 }
 
-/** A rule to be replayed over stored history: a known one by `rule` (its name or key), or one that is written here. `where` is file and line, for whoever is told of it; `expr`, `for_seconds`, `keep_firing_for_seconds` and `clear` are as in a rule; `since_seconds` is how far back. POST /api/rules/test. */
+/** A rule to be replayed over stored history: a known one by `rule` (its name or key), or one that is written here. `where` is file and line, for whoever is told of it; `expr`, `for_seconds`, `keep_firing_for_seconds` and `clear` are as in a rule; `since_seconds` is how far back. Of a known one `set` are other parameters and `for_seconds` another hold (0: its own), to see what a `[[tune]]` would do. POST /api/rules/test. */
 export interface RuleAsk {
   rule?: string;
   expr?: string;
@@ -624,6 +624,7 @@ export interface RuleAsk {
   severity?: "critical" | "info" | "warning";
   since_seconds?: number;
   where?: string;
+  set?: Record<string, number | string>;
 }
 
 /** When a rule would have fired: from `since` to `until` (ms; `ongoing`: it still did at the end). */

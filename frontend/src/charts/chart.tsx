@@ -5,20 +5,22 @@ import { useEffect, useId, useMemo, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import type { PanelView } from "../api/types.ts";
 import { clock, day, figure, minute, utc } from "../format.ts";
-import { type Range, seconds } from "../route.ts";
-import { charts, ranges } from "../strings.ts";
+import { instant, type Range, type Zoom } from "../route.ts";
+import { charts } from "../strings.ts";
+import { spanName } from "../strings/time.ts";
 import { palette } from "../theme.ts";
 import { Feed } from "./feed.ts";
+import { notes } from "./notes.ts";
 import { colour, content, draw, LIMIT } from "./plot.ts";
 
 const ROWS = 24;
 
-type Props = { panel: PanelView; machine: string; server: string; range: Range; whole: number };
+type Props = { panel: PanelView; machine: string; server: string; range: Range; zoom: Zoom | null; whole: number };
 
 const READ = 5; // lines whose figures have room above the chart
 
-export function ChartCard({ panel, machine, server, range, whole }: Props) {
-  const feed = useMemo(() => new Feed(panel.name, machine, server, range, whole), [panel.name, machine, server, range, whole]);
+export function ChartCard({ panel, machine, server, range, zoom, whole }: Props) {
+  const feed = useMemo(() => new Feed(panel.name, machine, server, range, whole, zoom), [panel.name, machine, server, range, whole, zoom]);
   const under = useSignal<number | null>(null);
   const asTable = useSignal(false);
   const id = useId();
@@ -84,13 +86,13 @@ function UnderCursor({ feed, under }: { feed: Feed; under: number | null }) {
   if (at === undefined) return null;
   return (
     <time class="at" title={utc(at)}>
-      {label(at, feed.range)}
+      {label(at, feed.seconds)}
     </time>
   );
 }
 
-function label(at: number, range: Range): string {
-  return seconds(range) <= 3600 ? clock(at) : `${day(at)}, ${minute(at)}`;
+function label(at: number, span: number): string {
+  return span <= 3600 ? clock(at) : `${day(at)}, ${minute(at)}`;
 }
 
 function Drawing({ feed, title, point }: { feed: Feed; title: string; point: (index: number | null) => void }) {
@@ -112,7 +114,7 @@ function Drawing({ feed, title, point }: { feed: Feed; title: string; point: (in
           </button>
         </p>
       )}
-      {state === "ready" && feed.chart?.lines.length === 0 && <p class="empty">{charts.none(ranges[feed.range].name)}</p>}
+      {state === "ready" && feed.chart?.lines.length === 0 && <p class="empty">{charts.none(spanName(feed.range, feed.zoom))}</p>}
     </div>
   );
 }
@@ -127,7 +129,7 @@ function paintWhileSeen(holder: HTMLElement, feed: Feed, title: string, point: (
     frame = 0;
     if (!seen || (feed.chart?.lines.length ?? 0) === 0) return;
     const newest = feed.chart?.lines.map((line, index) => `${line.name} ${figure(feed.window.at(index, -1), feed.chart?.unit ?? "")}`);
-    holder.setAttribute("aria-label", charts.summary(title, ranges[feed.range].name, newest?.join(", ") ?? ""));
+    holder.setAttribute("aria-label", charts.summary(title, spanName(feed.range, feed.zoom), newest?.join(", ") ?? ""));
     const wanted = `${palette.peek()} ${feed.chart?.lines.map((line) => line.name).join()} ${feed.banded.join()}`;
     if (plot && drawn === wanted) {
       plot.setData(content(feed));
@@ -149,7 +151,8 @@ function paintWhileSeen(holder: HTMLElement, feed: Feed, title: string, point: (
   });
   sight.observe(holder);
   size.observe(holder);
-  const stops = [feed.beat.subscribe(soon), palette.subscribe(soon)];
+  const again = () => plot?.redraw(false, false);
+  const stops = [feed.beat.subscribe(soon), palette.subscribe(soon), notes.subscribe(again), instant.subscribe(again)];
   return () => {
     for (const stop of stops) stop();
     cancelAnimationFrame(frame);
@@ -184,7 +187,7 @@ function Table({ feed, title }: { feed: Feed; title: string }) {
         <tbody>
           {rows.map((index) => (
             <tr key={instants[index]}>
-              <th scope="row">{label(instants[index] ?? 0, feed.range)}</th>
+              <th scope="row">{label(instants[index] ?? 0, feed.seconds)}</th>
               {lines.map((line, place) => (
                 <td key={line.name}>{figure(feed.window.at(place, index), feed.chart?.unit ?? "")}</td>
               ))}

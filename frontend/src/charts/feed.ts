@@ -3,7 +3,7 @@ import { effect, signal } from "@preact/signals";
 import { hub, Refusal } from "../api/ask.ts";
 import type { Chart, Point } from "../api/types.ts";
 import { hearPoints } from "../live.ts";
-import { type Range, seconds } from "../route.ts";
+import { type Range, seconds, type Zoom } from "../route.ts";
 import { connection, findMachine, hubNow } from "../store.ts";
 import { SlidingWindow } from "./window.ts";
 
@@ -30,12 +30,21 @@ export class Feed {
   /** All there is of what the chart shows (a machine's memory), for the axis; 0 where that means nothing. */
   readonly whole: number;
 
-  constructor(panel: string, machine: string, server: string, range: Range, whole = 0) {
+  /** The part of time that is shown instead of the range up to now. */
+  readonly zoom: Zoom | null;
+
+  constructor(panel: string, machine: string, server: string, range: Range, whole = 0, zoom: Zoom | null = null) {
+    this.zoom = zoom;
     this.panel = panel;
     this.whole = whole;
     this.machine = machine;
     this.server = server;
     this.range = range;
+  }
+
+  /** How long a time is shown, s. */
+  get seconds(): number {
+    return this.zoom ? (this.zoom[1] - this.zoom[0]) / 1000 : seconds(this.range);
   }
 
   /** Lines whose least and most are known, by index: they get a band. */
@@ -45,6 +54,7 @@ export class Feed {
 
   /** The range shown, ms. It follows the data, and the clock when data stop coming, so that silence is seen as a gap. */
   get shown(): [number, number] {
+    if (this.zoom) return [this.zoom[0], this.zoom[1]];
     const late = 3 * Math.max(this.chart?.step ?? 0, 5000);
     const end = Math.max(this.window.last, hubNow() - late);
     return [end - seconds(this.range) * 1000, end];
@@ -52,8 +62,9 @@ export class Feed {
 
   /** Begin; returns how to stop. */
   start(): () => void {
-    const unhear = hearPoints((points) => this.take(points));
+    const unhear = this.zoom ? () => undefined : hearPoints((points) => this.take(points));
     const again = setInterval(() => {
+      if (this.zoom) return; // what is past does not change
       const due = STREAMED.has(this.range) ? Number.POSITIVE_INFINITY : Math.max(SELDOM, this.chart?.step ?? 0);
       if (!document.hidden && performance.now() - this.fetchedAt > due) void this.load();
     }, 5000);
@@ -71,9 +82,10 @@ export class Feed {
     if (this.busy) return;
     this.busy = true;
     this.fetchedAt = performance.now();
-    const end = Math.round(hubNow());
+    const end = Math.round(this.zoom?.[1] ?? hubNow());
+    const start = Math.round(this.zoom?.[0] ?? end - seconds(this.range) * 1000);
     try {
-      this.fill(await hub.chart(this.panel, this.machine, this.server, end - seconds(this.range) * 1000, end, POINTS));
+      this.fill(await hub.chart(this.panel, this.machine, this.server, start, end, POINTS));
       this.state.value = "ready";
     } catch (fault) {
       if (!(fault instanceof Refusal)) throw fault;

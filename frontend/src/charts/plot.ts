@@ -2,12 +2,13 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { day, mark, minute } from "../format.ts";
-import { seconds } from "../route.ts";
+import { instant, pick, zoomTo } from "../route.ts";
 import type { Feed } from "./feed.ts";
+import { drawNotes, hovered } from "./notes.ts";
 import { top } from "./scale.ts";
 
 const WHOLE = new Set(["filesystem"]); // how full something is reads best against all of it
-const COLOURS = 6;
+export const COLOURS = 6;
 const HOUR = 3600;
 const MINUTE = 60_000;
 const STEPS = [0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 14_400].map((step) => step * MINUTE); // between labels, ms
@@ -19,7 +20,7 @@ export function colour(line: number): string {
   return `var(--line-${(line % COLOURS) + 1})`;
 }
 
-function token(name: string): string {
+export function token(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
@@ -31,10 +32,7 @@ function clear(paint: string, share: number): string {
 export function draw(root: HTMLElement, feed: Feed, point: (index: number | null) => void): uPlot {
   const unit = feed.chart?.unit ?? "count";
   const lines = feed.chart?.lines ?? [];
-  const font = "11px 'Inter Variable', system-ui, sans-serif";
   const quiet = token("--ink-3");
-  const rule = token("--rule");
-  const axis = { font, stroke: quiet, ticks: { show: false }, border: { show: false } };
   const banded = lines.length <= BANDED ? feed.banded : [];
   const options: uPlot.Options = {
     width: Math.max(120, root.clientWidth),
@@ -44,33 +42,17 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
     legend: { show: false },
     cursor: {
       y: false,
-      drag: { x: false, y: false },
+      drag: { x: true, y: false, setScale: false, dist: 6 },
+      bind: { dblclick: () => () => null }, // ours is the way back in the history
       points: { size: 7, width: 2, fill: token("--sheet"), stroke: (plot, series) => paintOf(plot, series) },
-      sync: { key: "watchkeeper", setSeries: false, scales: ["x", null] },
+      // One cursor for all; but a part that is dragged over is chosen once, by the chart under the hand.
+      sync: { key: "watchkeeper", setSeries: false, scales: ["x", null], filters: { pub: (type) => type !== "mousedown" && type !== "mouseup", sub: () => true } },
     },
     scales: {
       x: { time: true, range: () => feed.shown },
       y: { range: () => [0, ceiling(feed, unit)] },
     },
-    axes: [
-      {
-        ...axis,
-        size: 22,
-        gap: 4,
-        space: 72,
-        incrs: STEPS,
-        grid: { show: false },
-        values: (_plot, splits) => splits.map((at) => label(at, seconds(feed.range))),
-      },
-      {
-        ...axis,
-        size: 58,
-        gap: 6,
-        grid: { stroke: rule, width: 1 },
-        splits: (_plot, _axis, low, high) => [low, high / 2, high],
-        values: (_plot, splits) => splits.map((value) => mark(value, unit)),
-      },
-    ],
+    axes: axes(feed.seconds, (value) => mark(value, unit), true),
     series: [
       {},
       ...lines.map((line, index) => {
@@ -88,9 +70,59 @@ export function draw(root: HTMLElement, feed: Feed, point: (index: number | null
       const first = 1 + lines.length + place * 2;
       return { series: [first + 1, first], fill: clear(token(`--line-${(line % COLOURS) + 1}`), 0.18) };
     }),
-    hooks: { setCursor: [(plot) => point(plot.cursor.idx ?? null)] },
+    hooks: {
+      setCursor: [
+        (plot) => {
+          point(plot.cursor.idx ?? null);
+          hovered.value = plot.cursor.idx === null || plot.cursor.idx === undefined ? 0 : (plot.data[0][plot.cursor.idx] ?? 0);
+        },
+      ],
+      setSelect: [chosen],
+      draw: [(plot) => drawNotes(plot, { good: token("--good"), warn: token("--warn"), bad: token("--bad"), quiet, even: token("--accent") }, instant.peek())],
+      ready: [clicks],
+    },
   };
   return new uPlot(options, content(feed), root);
+}
+
+/** A time axis over so many seconds, and one of figures beside it; `halved` labels bottom, middle and top alone. */
+export function axes(span: number, written: (value: number) => string, halved = false): uPlot.Axis[] {
+  const axis = { font: "11px 'Inter Variable', system-ui, sans-serif", stroke: token("--ink-3"), ticks: { show: false }, border: { show: false } };
+  return [
+    { ...axis, size: 22, gap: 4, space: 72, incrs: STEPS, grid: { show: false }, values: (_plot, splits) => splits.map((at) => label(at, span)) },
+    {
+      ...axis,
+      size: 58,
+      gap: 6,
+      grid: { stroke: token("--rule"), width: 1 },
+      ...(halved ? { splits: (_plot: uPlot, _axis: number, low: number, high: number) => [low, high / 2, high] } : {}),
+      values: (_plot, splits) => splits.map(written),
+    },
+  ];
+}
+
+/** A part of time was dragged over: show it alone. */
+function chosen(plot: uPlot): void {
+  if (plot.select.width < 4) return;
+  const from = plot.posToVal(plot.select.left, "x");
+  const to = plot.posToVal(plot.select.left + plot.select.width, "x");
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  zoomTo(from, to);
+}
+
+const STILL = 4; // px that a hand may move in a click
+
+/** A plain click picks the instant under it: what ran then, what was written then. */
+function clicks(plot: uPlot): void {
+  let pressed = Number.NaN;
+  plot.over.addEventListener("pointerdown", (event) => {
+    pressed = event.clientX;
+  });
+  plot.over.addEventListener("click", (event) => {
+    if (Math.abs(event.clientX - pressed) > STILL) return;
+    const at = plot.posToVal(event.clientX - plot.over.getBoundingClientRect().left, "x");
+    if (Number.isFinite(at)) pick(Math.round(at));
+  });
 }
 
 /** Where the axis ends. A limit far above everything would flatten the rest, so only the others count. */

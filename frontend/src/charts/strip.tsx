@@ -1,8 +1,9 @@
 // Was it up? A row of short spans, each as bad as its worst moment; what was not known is neither up nor down.
 import { useEffect, useMemo } from "preact/hooks";
 import { day, figure, minute } from "../format.ts";
-import { type Range, seconds } from "../route.ts";
-import { charts, ranges } from "../strings.ts";
+import type { Range, Zoom } from "../route.ts";
+import { charts } from "../strings.ts";
+import { spanName } from "../strings/time.ts";
 import { Feed } from "./feed.ts";
 
 const SPANS = 90;
@@ -36,30 +37,39 @@ function bridged(spans: Span[]): Span[] {
   });
 }
 
-export function UpStrip({ machine, server, range }: { machine: string; server: string; range: Range }) {
-  const feed = useMemo(() => new Feed("server_up", machine, server, range), [machine, server, range]);
+type Props = { machine: string; server: string; range: Range; zoom: Zoom | null };
+
+export function UpStrip({ machine, server, range, zoom }: Props) {
+  const feed = useMemo(() => new Feed("server_up", machine, server, range, 0, zoom), [machine, server, range, zoom]);
   useEffect(() => feed.start(), [feed]);
   void feed.beat.value;
   const [from, to] = feed.shown;
   const { spans, share } = uptime(feed.window.instants(), feed.window.column(0), from, to);
-  const words = charts.upShare(figure(share, "ratio"), ranges[range].name);
-  const start = seconds(range) > 86400 ? day(from) : minute(from);
+  const words = charts.upShare(figure(share, "ratio"), spanName(range, zoom));
+  const start = feed.seconds > 86400 ? day(from) : minute(from);
   return (
     <div class="strip">
       <p>
         <b>{figure(share, "ratio")}</b> {charts.partWords.up}
       </p>
-      <span class="spans" role="img" aria-label={`${charts.upTitle}: ${words}`} title={words}>
-        {spans.map((span, index) => (
-          // Spans have no name but their place, and never change it.
-          // oxlint-disable-next-line react/no-array-index-key
-          <i key={index} class={span} />
-        ))}
-      </span>
+      <Spans spans={spans} words={`${charts.upTitle}: ${words}`} />
       <span class="ends" aria-hidden="true">
         <span>{start}</span>
-        <span>{charts.nowWord}</span>
+        <span>{zoom ? minute(to) : charts.nowWord}</span>
       </span>
     </div>
+  );
+}
+
+/** The row of spans itself; `words` say it to who cannot see it. */
+export function Spans({ spans, words }: { spans: Span[]; words: string }) {
+  return (
+    <span class="spans" role="img" aria-label={words} title={words}>
+      {spans.map((span, index) => (
+        // Spans have no name but their place, and never change it.
+        // oxlint-disable-next-line react/no-array-index-key
+        <i key={index} class={span} />
+      ))}
+    </span>
   );
 }

@@ -12,6 +12,7 @@ import { mayAct, useActing } from "../parts/acting.ts";
 import { IncidentActs, incidentStanding, Where } from "../parts/incidents.tsx";
 import { AFTER, BEFORE, Evidence, Told, Ways } from "../parts/incident-side.tsx";
 import { Mark, type Shape, State, type Tone } from "../parts/state.tsx";
+import { Prose } from "../parts/prose.tsx";
 import { Moment } from "../parts/time.tsx";
 import { Lost } from "./lost.tsx";
 
@@ -131,7 +132,7 @@ function Alerts({ list, lead }: { list: Alert[]; lead: AlertDetail | null }) {
               {rule.first && (
                 <>
                   <b>{words.first}: </b>
-                  {rule.first}
+                  <Prose text={rule.first} />
                 </>
               )}{" "}
               {rule.runbook && (
@@ -142,7 +143,7 @@ function Alerts({ list, lead }: { list: Alert[]; lead: AlertDetail | null }) {
             </p>
             {rule.why && (
               <p class="quiet">
-                {words.why}: {rule.why}
+                {words.why}: <Prose text={rule.why} />
               </p>
             )}
           </li>

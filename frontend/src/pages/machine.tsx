@@ -11,6 +11,7 @@ import { machine as words } from "../strings.ts";
 import { Lost } from "./lost.tsx";
 import { Bar } from "../parts/bar.tsx";
 import { Events } from "../parts/events.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
 import { machineStanding, State } from "../parts/state.tsx";
 
@@ -29,6 +30,7 @@ export function MachinePage({ name }: { name: string }) {
       {!view.connected && <p class="notice">{words.silent(duration((now.value - view.seen_at) / 1000))}</p>}
       <ServerTable list={servers.value?.filter((one) => one.machine === name) ?? []} machines={false} />
       <Charts title={words.charts} scope="machine" machine={name} />
+      <Instant machine={name} />
       <div class="columns">
         <Disks machine={name} />
         <History machine={name} server="" title={words.events} />
@@ -80,7 +82,7 @@ function Disks({ machine }: { machine: string }) {
 }
 
 /** What happened to one machine or server: fetched after each gap, and kept up by the stream. */
-export function History({ machine, server, title }: { machine: string; server: string; title: string }) {
+export function History({ machine, server, title, most = LISTED }: { machine: string; server: string; title: string; most?: number }) {
   const fetched = useSignal<Event[] | null>(null);
   useEffect(() => {
     let mine = true;
@@ -95,7 +97,7 @@ export function History({ machine, server, title }: { machine: string; server: s
     };
   }, [machine, server, connection.value]);
   const newer = events.value?.filter((event) => event.machine === machine && (server === "" || event.server === server)) ?? [];
-  const list = fetched.value && newer.reduce(withEvent, fetched.value).slice(0, LISTED);
+  const list = fetched.value && newer.reduce(withEvent, fetched.value).slice(0, most);
   return (
     <section class="block">
       <header class="block-head">

@@ -3,16 +3,19 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { hub } from "../api/ask.ts";
-import type { PanelView, ProbeResult, ServerView } from "../api/types.ts";
+import type { PanelView, ServerView } from "../api/types.ts";
 import { Charts } from "../charts/section.tsx";
 import { duration, figure } from "../format.ts";
 import { machinePath } from "../route.ts";
 import { blind, connection, findMachine, findServer, now } from "../store.ts";
 import { machine as machineWords, overview, server as words } from "../strings.ts";
 import { Actions, pressing } from "../parts/actions.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { Logs } from "../parts/logs.tsx";
-import { Mark, serverStanding, State } from "../parts/state.tsx";
-import { Age, Moment } from "../parts/time.tsx";
+import { Probes } from "../parts/probes.tsx";
+import { Restarts } from "../parts/restarts.tsx";
+import { serverStanding, State } from "../parts/state.tsx";
+import { Age } from "../parts/time.tsx";
 import { Lost } from "./lost.tsx";
 import { History } from "./machine.tsx";
 
@@ -33,11 +36,13 @@ export function ServerPage({ machine, name }: { machine: string; name: string })
       </h1>
       <Standing view={view} />
       <Charts title={words.figures} scope="server" machine={machine} server={name} own={own} ownTitle={words.own} />
+      <Instant machine={machine} />
       <div class="columns">
         <Logs machine={machine} server={name} />
         <div>
           <Probes view={view} />
-          <History machine={machine} server={name} title={words.events} />
+          <Restarts machine={machine} server={name} />
+          <History machine={machine} server={name} title={words.events} most={12} />
         </div>
       </div>
     </>
@@ -124,39 +129,5 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
-  );
-}
-
-function Probes({ view }: { view: ServerView }) {
-  return (
-    <section class="block">
-      <header class="block-head">
-        <h2>{words.probes}</h2>
-      </header>
-      <ul class="sheet plain-list">
-        {view.status.probes.length === 0 && <li class="empty">{words.noProbes}</li>}
-        {view.status.probes.map((probe) => (
-          <ProbeRow key={probe.name} probe={probe} />
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-function ProbeRow({ probe }: { probe: ProbeResult }) {
-  const tone = probe.at === 0 ? "quiet" : probe.ok ? "good" : "bad";
-  return (
-    <li class="probe" data-probe={probe.name}>
-      <span class={`state ${tone}`}>
-        <Mark shape={probe.at === 0 ? "ring" : probe.ok ? "disc" : "square"} tone={tone} />
-        {probe.name}
-      </span>
-      <span>
-        {words.probeWord(probe)}
-        {probe.at > 0 && probe.ok && <b> {figure(probe.duration, "seconds")}</b>}
-      </span>
-      <Moment at={probe.at} />
-      {probe.why && <small class="why">{probe.why}</small>}
-    </li>
   );
 }

@@ -4,16 +4,19 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { followLogs, hearLogs } from "../live.ts";
 import { logs } from "../strings.ts";
+import { instant } from "../route.ts";
+import { append } from "./lines.ts";
+import { LogsAt } from "./logs-at.tsx";
 
 const TAIL = 200;
-const KEPT = 2000;
-const LEVEL = /\b(?:WARN(?:ING)?|ERROR|FATAL|CRITICAL|PANIC)\b/;
 const NEAR = 24; // px from the end that still count as the end
-// Colours and cursor moves that programs write for terminals (ECMA-48), which mean nothing here.
-// oxlint-disable-next-line no-control-regex
-const ESCAPES = /\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)|[@-Z\\-_])/g;
 
+/** Live, or around the instant that was picked on the charts. */
 export function Logs({ machine, server }: { machine: string; server: string }) {
+  return instant.value > 0 ? <LogsAt machine={machine} server={server} at={instant.value} /> : <LiveLogs machine={machine} server={server} />;
+}
+
+function LiveLogs({ machine, server }: { machine: string; server: string }) {
   const box = useRef<HTMLDivElement>(null);
   const wrap = useSignal(true);
   const held = useSignal<number | null>(null); // new lines below while reading above; null follows the end
@@ -116,18 +119,4 @@ export function Logs({ machine, server }: { machine: string; server: string }) {
 function fits(row: HTMLElement, search: string, grave: boolean): boolean {
   if (grave && !row.className) return false;
   return !search || (row.textContent ?? "").toLowerCase().includes(search.toLowerCase());
-}
-
-function append(holder: HTMLElement, lines: string[], wanted: (row: HTMLElement) => boolean): void {
-  const added = document.createDocumentFragment();
-  for (const line of lines.slice(-KEPT)) {
-    const row = document.createElement("div");
-    const level = LEVEL.exec(line)?.[0];
-    if (level) row.className = level.startsWith("W") ? "warn" : "bad";
-    row.textContent = line.replace(ESCAPES, "") || "\u00a0";
-    row.hidden = !wanted(row);
-    added.append(row);
-  }
-  holder.append(added);
-  while (holder.childElementCount > KEPT) holder.firstElementChild?.remove();
 }

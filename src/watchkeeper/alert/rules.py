@@ -44,9 +44,9 @@ class Fault(Exception):
 class Rule(msgspec.Struct, frozen=True):
     """One rule, ready to be judged by. `key` is its name in the journal and in the API, stable while name and severity are.
 
-    `text` and `clear_text` are its expressions with their parameters put in; `tree` and `clear` the same, parsed. Times are ms;
-    `interval` is how often it is judged if it looks back. `where` is file and line. `needs` says what it waits for as long
-    as no series of it has been seen. It holds for labels that match `only` and none of `but`.
+    `text` and `clear_text` are its expressions with their parameters put in; `tree` and `clear` the same, parsed; `written` are
+    both before that. Times are ms; `interval` is how often it is judged if it looks back. `where` is file and line. `needs`
+    says what it waits for as long as no series of it has been seen. It holds for labels that match `only` and none of `but`.
     """
 
     key: str
@@ -73,6 +73,7 @@ class Rule(msgspec.Struct, frozen=True):
     parameters: dict[str, Figure] = {}
     only: tuple[Matcher, ...] = ()
     but: tuple[tuple[Matcher, ...], ...] = ()
+    written: tuple[str, str] = ("", "")
 
     def is_for(self, labels: Mapping[str, str]) -> bool:
         """Whether it is meant for these labels at all: changes of a rule may hold for some machines alone."""
@@ -135,6 +136,28 @@ def make(settings: RuleSettings, *, interval: float, where: str, file: str, grou
         runbook=settings.runbook,
         needs=settings.needs,
         parameters=settings.parameters,
+        written=(settings.expr, settings.clear),
+    )
+
+
+def tuned(rule: Rule, changes: Mapping[str, Figure], hold: int) -> Rule:
+    """The rule with other parameters, and another `hold` (ms; 0: its own), as `[[tune]]` would make it; raises Fault."""
+    for name, value in changes.items():
+        if (known := rule.parameters.get(name)) is None:
+            raise Fault("set", f"{rule.name} has no parameter {name!r}; known: {', '.join(sorted(rule.parameters)) or 'none'}")
+        if kind_of(known) != kind_of(value):
+            raise Fault("set", f"{name}: expected a {kind_of(known)} such as {known!r}, got {value!r}")
+    parameters = rule.parameters | dict(changes)
+    text = filled(rule.written[0], parameters, "expr")
+    clear_text = filled(rule.written[1], parameters, "clear") if rule.written[1] else ""
+    return msgspec.structs.replace(
+        rule,
+        text=text,
+        tree=_vector(text, "expr"),
+        clear_text=clear_text,
+        clear=_vector(clear_text, "clear") if clear_text else None,
+        hold=hold or rule.hold,
+        parameters=parameters,
     )
 
 

@@ -18,7 +18,7 @@ from watchkeeper.alert.incidents import Book, Topology
 from watchkeeper.alert.judge import Sight
 from watchkeeper.alert.replay import Fired, firings
 from watchkeeper.alert.routing import Routing
-from watchkeeper.alert.rules import Fault, Rule, make
+from watchkeeper.alert.rules import Fault, Rule, make, tuned
 from watchkeeper.alert.settings import RouteSettings, RuleSettings
 from watchkeeper.alert.shape import figure
 from watchkeeper.config import Duration
@@ -46,7 +46,12 @@ def asked_rule(ask: RuleAsk, known: Callable[[str], Rule | None], interval: floa
         found = known(ask.rule)
         if found is None:
             raise Refused(f"there is no rule {ask.rule!r}", code="unknown-rule")
-        return found
+        if not ask.set and not ask.for_seconds:
+            return found
+        try:
+            return tuned(found, ask.set, round(ask.for_seconds * 1000))
+        except (Fault, ValueError) as fault:
+            raise Refused(str(fault), code="bad-rule") from None
     try:
         settings = RuleSettings(
             alert=ask.rule or "Test",

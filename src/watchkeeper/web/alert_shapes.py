@@ -135,7 +135,8 @@ class RuleAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A rule to be replayed over stored history: a known one by `rule` (its name or key), or one that is written here.
 
     `where` is file and line, for whoever is told of it; `expr`, `for_seconds`, `keep_firing_for_seconds` and `clear` are as
-    in a rule; `since_seconds` is how far back. POST /api/rules/test.
+    in a rule; `since_seconds` is how far back. Of a known one `set` are other parameters and `for_seconds` another hold (0: its
+    own), to see what a `[[tune]]` would do. POST /api/rules/test.
     """
 
     rule: str = ""
@@ -146,6 +147,7 @@ class RuleAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     severity: Severity = "warning"
     since_seconds: float = 86400.0
     where: str = ""
+    set: dict[str, int | float | str] = {}
 
 
 class Firing(msgspec.Struct, frozen=True):
