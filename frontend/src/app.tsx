@@ -24,11 +24,13 @@ import { isAtDoor, SignInPage } from "./pages/sign-in.tsx";
 import { Announcer } from "./parts/announcer.tsx";
 import { Banner } from "./parts/banner.tsx";
 import { Freshness } from "./parts/freshness.tsx";
+import { askPalette, Keys } from "./parts/keys.tsx";
 import { Logo } from "./parts/logo.tsx";
 import { machineStanding, Mark, serverStanding } from "./parts/state.tsx";
 import { machinePath, type Place, place, serverPath } from "./route.ts";
 import { findServer, machines, panels, person, sentence, servers, verdict } from "./store.ts";
 import { frame, overview, PRODUCT } from "./strings.ts";
+import { keys } from "./strings/keys.ts";
 import { theme, turn } from "./theme.ts";
 import { waiting } from "./watch.ts";
 
@@ -62,6 +64,7 @@ export function App() {
           <SignOut />
         </footer>
         <Announcer />
+        <Keys />
       </div>
       <nav class="tabs" aria-label={frame.nav}>
         <Links tabs />
@@ -122,6 +125,9 @@ function Side() {
         <Logo />
         {PRODUCT}
       </a>
+      <button type="button" class="go-anywhere" aria-haspopup="dialog" onClick={askPalette}>
+        {keys.open} <kbd>Ctrl K</kbd>
+      </button>
       <nav aria-label={frame.nav}>
         <Links />
       </nav>

@@ -17,7 +17,7 @@ let socket: WebSocket | null = null;
 let heard = 0; // performance.now() of the last message
 let failures = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
-let wanted: Subscribe = { type: "subscribe" };
+let wanted: Subscribe = { type: "subscribe", changes: true };
 let followed: LogsFollow = { type: "logs" };
 const pointEars = new Set<Ear<Point[]>>();
 const logEars = new Set<(news: LogNews, fresh: boolean) => void>();
@@ -31,7 +31,7 @@ export function wait(tries: number, chance: number): number {
 
 /** Ask for the newest points of these panels from now on. */
 export function subscribe(panels: string[], machine: string, server: string): void {
-  wanted = { type: "subscribe", panels, machine, server };
+  wanted = { type: "subscribe", panels, machine, server, changes: true };
   send(wanted);
 }
 

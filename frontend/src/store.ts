@@ -84,8 +84,39 @@ export function takeTick(tick: Tick): void {
   clockAt(tick.at);
   sentence.value = tick.sentence;
   wrong.value = tick.wrong;
-  machines.value = tick.machines;
-  servers.value = tick.servers;
+  if (!tick.partial) {
+    machines.value = tick.machines;
+    servers.value = tick.servers;
+    return;
+  }
+  if (tick.machines.length > 0) machines.value = merged(machines.value ?? [], tick.machines, (view) => view.machine.name, machineRank);
+  if (tick.servers.length > 0) servers.value = merged(servers.value ?? [], tick.servers, (view) => key(view.machine, view.status.name), serverRank);
+}
+
+/** As the hub ranks them: those out of touch first. */
+function machineRank(view: MachineView): string {
+  return `${view.health === "up" ? 1 : 0} ${view.machine.name}`;
+}
+
+/** As the hub ranks them: down, then unknown, then up, then stopped on purpose. */
+function serverRank(view: ServerView): string {
+  const worst = view.health === "unknown" ? 1 : view.status.state === "stopped" ? 3 : view.health === "down" ? 0 : 2;
+  return `${worst} ${view.machine} ${view.status.name}`;
+}
+
+/** A list with what has changed put into it; sorted anew only where something has changed its rank. */
+export function merged<T>(list: T[], changed: T[], name: (one: T) => string, rank: (one: T) => string): T[] {
+  const fresh = new Map(changed.map((one) => [name(one), one]));
+  let moved = false;
+  const result = list.map((one) => {
+    const other = fresh.get(name(one));
+    if (!other) return one;
+    fresh.delete(name(one));
+    moved ||= rank(one) !== rank(other);
+    return other;
+  });
+  if (!moved && fresh.size === 0) return result;
+  return [...result, ...fresh.values()].toSorted((one, other) => (rank(one) < rank(other) ? -1 : 1));
 }
 
 /** Put an event into a list, newest first, once. */

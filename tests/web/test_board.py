@@ -9,8 +9,9 @@ from rigs.desk import MemoryStore, StandInDesk, series
 from watchkeeper.clock import FakeClock
 from watchkeeper.errors import Refused
 from watchkeeper.model import Health, Machine, ProbeResult, ServerState, ServerStatus
-from watchkeeper.web.board import FRESH_FOR, SLOW_ROUND, TOLD_FOR, Board
+from watchkeeper.web.board import FRESH_FOR, TOLD_FOR, Board
 from watchkeeper.web.desk import Presence
+from watchkeeper.web.headline import SLOW_ROUND
 from watchkeeper.web.overview import (
     machine_health,
     needs_attention,

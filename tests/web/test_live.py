@@ -264,3 +264,18 @@ async def test_a_message_beyond_a_packet_closes_the_link(web) -> None:
     async with stream(web, "/link", authorization=f"Bearer {link}") as socket:
         await socket.send(b"x" * (1 << 21))
         assert (await closed(socket))[0] == 1009
+
+
+async def test_a_page_that_asks_for_changes_is_told_them_alone(web) -> None:
+    """The first tick is whole; then only what has changed is told, until something is gone."""
+    async with stream(web) as socket:
+        await socket.send('{"type":"subscribe","changes":true}')
+        await heard(socket, "tick", partial=True)
+        web.desk.turn("web", reason="as told")
+        part = await heard(socket, "tick", partial=True)
+        while not part["servers"]:
+            part = await heard(socket, "tick", partial=True)
+        assert "as told" in {one["status"]["reason"] for one in part["servers"]}
+        del web.desk.servers["jobs"]
+        web.desk.changes.status("alpha")
+        assert len((await heard(socket, "tick", partial=False))["servers"]) == 1

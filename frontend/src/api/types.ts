@@ -265,12 +265,13 @@ export interface Problem {
   hint: string;
 }
 
-/** Browser to hub on /live: from now on send these panels' newest points (at most 32); replaces the last one. */
+/** Browser to hub on /live: from now on send these panels' newest points (at most 32); replaces the last one. `changes`: ticks need hold only those machines and servers that have changed since the one before. */
 export interface Subscribe {
   type: "subscribe";
   panels?: string[];
   machine?: string;
   server?: string;
+  changes?: boolean;
 }
 
 /** Browser to hub on /live: follow one server's output (an empty server: stop). */
@@ -288,7 +289,7 @@ export interface Point {
   values: Record<string, number | null>;
 }
 
-/** Hub to browser on /live, when frames come in and at least every 2 s: everything small that may have changed. */
+/** Hub to browser on /live, when frames come in and at least every 2 s: everything small that may have changed. `partial`: machines and servers that are not there are as they were. */
 export interface Tick {
   type: "tick";
   at: number;
@@ -297,6 +298,7 @@ export interface Tick {
   machines: MachineView[];
   servers: ServerView[];
   points: Point[];
+  partial: boolean;
 }
 
 /** Hub to browser on /live, at once: an event came in. */

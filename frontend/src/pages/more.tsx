@@ -1,5 +1,7 @@
 // On a phone: all pages that have no tab of their own.
 import { places } from "../strings/places.ts";
+import { askPalette } from "../parts/keys.tsx";
+import { keys } from "../strings/keys.ts";
 import { GOALS } from "./places.ts";
 
 export function MorePage() {
@@ -14,6 +16,11 @@ export function MorePage() {
             </a>
           </li>
         ))}
+        <li>
+          <button type="button" class="link" aria-haspopup="dialog" onClick={askPalette}>
+            {keys.open}
+          </button>
+        </li>
       </ul>
     </>
   );

@@ -1,7 +1,8 @@
 """What all pages show now: views of machines and servers with their headline figures, made once for all who look.
 
 Everything is read from the store and the desk and kept for half a second, so fifty open pages cost as much as
-one. Figures that are older than a few rounds are not known, never shown as if they were new.
+one; a machine of which nothing new came in is shown as before, so three hundred cost as much as those that speak. Figures
+that are older than a few rounds are not known, never shown as if they were new.
 """
 
 from __future__ import annotations
@@ -13,47 +14,33 @@ import msgspec
 from watchkeeper.clock import milliseconds
 from watchkeeper.config import nearest
 from watchkeeper.errors import Refused
-from watchkeeper.model import Matcher, ProbeResult, Series, ServerStatus
-from watchkeeper.web import applications, charts, overview
+from watchkeeper.model import Health, Matcher
+from watchkeeper.web import applications, charts, headline, overview
 from watchkeeper.web.desk import Desk, Presence
+from watchkeeper.web.headline import Totals
 from watchkeeper.web.panels import PANELS, Panel
 from watchkeeper.web.shapes import MachineFigures, MachineView, Point, ServerFigures, ServerView
 
 FRESH_FOR = 500
 """How long a reading serves everyone, in ms."""
-SLOW_ROUND = 300
-"""The longest round, in seconds, of figures that change slowly (file systems): older ones are not shown."""
+DEAR = 40
+"""So many rates one reading may take from charts, where nobody has looked before; the others are known with the next frame."""
+UNASKED_FOR = 1.5
+"""After so many rounds without a frame a machine is looked at all the same: its figures may have become too old."""
 
 TOLD_FOR = 86_400_000
 """For so long, in ms, a server that tells nothing any more keeps the charts of what it has told."""
 
-_NEWEST = (
-    "node_memory_MemTotal_bytes",
-    "node_memory_MemAvailable_bytes",
-    "node_filesystem_avail_bytes",
-    "node_filesystem_size_bytes",
-    "node_load1",
-    "process_proportional_memory_bytes",
-    "process_resident_memory_bytes",
-    "process_threads",
-    "process_open_fds",
-    "process_max_fds",
-    "watchkeeper_server_processes",
-    "probe_success",
-    "probe_duration_seconds",
-)
 
+class Kept(NamedTuple):
+    """What was last shown of a machine: at `at` (ms), after `mark` changes; `risen` is what rates go on from."""
 
-class Sample(NamedTuple):
-    """The newest value of a series, of `at` (ms)."""
-
-    series: Series
     at: int
-    value: float
-
-
-Newest = dict[tuple[str, str, str], list[Sample]]
-"""Fresh samples by machine, server and metric."""
+    mark: int
+    health: Health
+    machine: MachineView
+    servers: tuple[ServerView, ...]
+    risen: Totals
 
 
 class Reading(NamedTuple):
@@ -75,6 +62,9 @@ class Board:
         self._turn = 0
         self._points: dict[tuple[str, str, str], Point | None] = {}
         self._points_at = 0
+        self._kept: dict[str, Kept] = {}
+        self._dear = 0
+        self._periods: dict[str, float] = {}
 
     def now(self) -> int:
         """The hub's wall clock, ms."""
@@ -111,6 +101,8 @@ class Board:
 
     def period(self, machine: str) -> float:
         """The round of a machine's agent, in seconds."""
+        if (known := self._periods.get(machine)) is not None:
+            return known
         return next((one.period for one in self._desk.machines() if one.machine.name == machine), 5.0)
 
     def panel(self, name: str) -> Panel | None:
@@ -139,21 +131,17 @@ class Board:
         return self._points[key]
 
     def _read(self, now: int) -> Reading:
-        newest = self._newest(now)
         machines: list[MachineView] = []
         servers: list[ServerView] = []
+        kept: dict[str, Kept] = {}
+        self._dear = DEAR
         for presence in self._desk.machines():
             name = presence.machine.name
-            health = overview.machine_health(presence, now)
-            figures = self._machine_figures(presence, newest, now) if health == "up" else MachineFigures()
-            machines.append(
-                MachineView(presence.machine, health, presence.connected, presence.seen_at, presence.period, figures)
-            )
-            for status in self._desk.statuses(name):
-                said = overview.server_health(status.health, health)
-                shown = self._server_figures(name, status, newest) if health == "up" else ServerFigures()
-                probes = tuple(_freshened(probe, name, status.name, newest) for probe in status.probes)
-                servers.append(ServerView(name, msgspec.structs.replace(status, probes=probes), said, shown))
+            kept[name] = self._look(presence, now)
+            self._periods[name] = presence.period
+            machines.append(kept[name].machine)
+            servers += kept[name].servers
+        self._kept = kept
         return Reading(
             now,
             overview.sentence(machines, servers),
@@ -162,82 +150,53 @@ class Board:
             overview.worst_first_servers(servers),
         )
 
-    def _newest(self, now: int) -> Newest:
-        found: Newest = {}
-        for series, at, value in self._desk.store.latest([Matcher("__name__", "=~", "|".join(_NEWEST))]):
-            if now - at <= SLOW_ROUND * 1000 and value == value:  # noqa: PLR0124  # NaN is no value
-                key = (series.label("machine"), series.label("server"), series.name)
-                found.setdefault(key, []).append(Sample(series, at, value))
-        return found
-
-    def _machine_figures(self, presence: Presence, newest: Newest, now: int) -> MachineFigures:
+    def _look(self, presence: Presence, now: int) -> Kept:
+        """A machine as it is to be shown; as before where nothing of it has changed."""
         name = presence.machine.name
+        health = overview.machine_health(presence, now)
+        mark = self._desk.changes.stirred.get(name, 0)
+        known = self._kept.get(name)
+        young = known is not None and 0 <= now - known.at < presence.period * UNASKED_FOR * 1000
+        if known is not None and young and known.mark == mark and known.health == health:
+            return known
+        found: headline.Newest = {}
+        risen: Totals = {}
+        if health == "up":
+            found = headline.newest(self._desk.store, name, now)
+            risen = self._risen(presence, found, known)
+        figures = headline.machine_figures(presence, found, risen, now) if health == "up" else MachineFigures()
+        machine = MachineView(presence.machine, health, presence.connected, presence.seen_at, presence.period, figures)
+        servers = []
+        for status in self._desk.statuses(name):
+            said = overview.server_health(status.health, health)
+            shown = headline.server_figures(presence, status, found, risen, now) if health == "up" else ServerFigures()
+            probes = tuple(headline.freshened(probe, status.name, found) for probe in status.probes)
+            servers.append(ServerView(name, msgspec.structs.replace(status, probes=probes), said, shown))
+        return Kept(now, mark, health, machine, tuple(servers), risen)
 
-        def one(metric: str) -> float | None:
-            found = newest.get((name, "", metric))
-            return found[0].value if found else None
+    def _risen(self, presence: Presence, found: headline.Newest, known: Kept | None) -> Totals:
+        """How fast things rise: since the last look, or, where that is too long ago, as the charts have it."""
+        name = presence.machine.name
+        risen = headline.totals(found, known.risen if known else {}, presence.period)
+        unknown = {line for line, total in risen.items() if total.rate is None}
+        if unknown & {"cpu", "idle"}:
+            unknown |= {"cpu", "idle"} & risen.keys()  # one is a share of the other, so both come from one source
+        return risen | {line: risen[line]._replace(rate=self._drawn(name, line)) for line in unknown}
 
-        total, available = one("node_memory_MemTotal_bytes"), one("node_memory_MemAvailable_bytes")
-        used = total - available if total is not None and available is not None else None
-        cpu = self.point("cpu", name, "")
-        network = self.point("network", name, "")
-        shares = [share for share in cpu.values.values() if share is not None] if cpu else []
-        fullest = _fullest(newest, name)
-        boot_at = presence.machine.boot_at
-        return MachineFigures(
-            cpu_ratio=sum(shares) if shares else None,
-            memory_ratio=used / total if used is not None and total else None,
-            memory_used_bytes=used,
-            memory_total_bytes=total,
-            disk_ratio=fullest[0] if fullest else None,
-            disk_mountpoint=fullest[1] if fullest else None,
-            disk_free_bytes=fullest[2] if fullest else None,
-            load1=one("node_load1"),
-            network_receive_bytes_per_second=network.values.get("receive") if network else None,
-            network_transmit_bytes_per_second=network.values.get("transmit") if network else None,
-            uptime_seconds=(now - boot_at) / 1000 if boot_at else None,
-        )
-
-    def _server_figures(self, machine: str, status: ServerStatus, newest: Newest) -> ServerFigures:
-        if not status.pid:
-            return ServerFigures()  # its last figures would be those of a process that is gone
-
-        def one(metric: str) -> float | None:
-            found = newest.get((machine, status.name, metric))
-            return found[0].value if found else None
-
-        cpu = self.point("server_cpu", machine, status.name)
-        proportional = one("process_proportional_memory_bytes")
-        return ServerFigures(
-            cpu_ratio=cpu.values.get("cpu") if cpu else None,
-            memory_bytes=proportional if proportional is not None else one("process_resident_memory_bytes"),
-            threads=one("process_threads"),
-            open_fds=one("process_open_fds"),
-            max_fds=one("process_max_fds"),
-            processes=one("watchkeeper_server_processes"),
-        )
-
-
-def _freshened(probe: ProbeResult, machine: str, server: str, newest: Newest) -> ProbeResult:
-    """A probe's last attempt as its figures have it: the agent tells of an attempt in words only when the verdict changes."""
-    told: dict[str, Sample] = {}
-    for metric in ("probe_success", "probe_duration_seconds"):
-        for sample in newest.get((machine, server, metric), ()):
-            if sample.series.label("probe") == probe.name:
-                told[metric] = sample
-    if len(told) < 2 or told["probe_success"].at <= probe.at or (told["probe_success"].value == 1) != probe.ok:
-        return probe
-    took = told["probe_duration_seconds"]
-    return msgspec.structs.replace(probe, at=took.at, duration=took.value)
-
-
-def _fullest(newest: Newest, machine: str) -> tuple[float, str, float] | None:
-    """The fullest file system: how full, where, and the bytes left; the worst and not the mean, which hides a full one."""
-    left = {series.labels: value for series, _, value in newest.get((machine, "", "node_filesystem_avail_bytes"), ())}
-    found = [
-        (1 - left[series.labels] / size, series.label("mountpoint"), left[series.labels])
-        for series, _, size in newest.get((machine, "", "node_filesystem_size_bytes"), ())
-        if size > 0 and series.labels in left and series.label("fstype") not in {"tmpfs", "squashfs", "overlay", "ramfs"}
-    ]
-    # One file system may be mounted at several places: the shortest name is the one that people know.
-    return max(found, key=lambda one: (one[0], -len(one[1]))) if found else None
+    def _drawn(self, machine: str, line: str) -> float | None:
+        """The same rate from the chart that draws it: dearer, and right without an earlier look."""
+        if self._dear <= 0:
+            return None
+        self._dear -= 1
+        part, _, server = line.partition(" ")
+        if server:
+            point = self.point("server_cpu", machine, server)
+            return point.values.get("cpu") if point else None
+        if part in {"receive", "transmit"}:
+            point = self.point("network", machine, "")
+            return point.values.get(part) if point else None
+        point = self.point("cpu", machine, "")
+        shares = [share for share in point.values.values() if share is not None] if point else []
+        if not shares:
+            return None
+        return 1.0 if part == "cpu" else 1.0 - sum(shares)

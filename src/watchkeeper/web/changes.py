@@ -8,7 +8,7 @@ slow page gets fewer and fuller batches, never a growing queue. Nothing here rea
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,15 +111,19 @@ class Changes:
         self._farewell = ""
         self.turns = 0
         """How often something other than figures changed: what was read before a turn is out of date."""
+        self.stirred: Counter[str] = Counter()
+        """How often something came in of a machine: what was read of it before is out of date."""
 
     def frame(self, machine: str) -> None:
         """A frame of this machine was taken by the store."""
+        self.stirred[machine] += 1
         for listener in self._listeners:
             listener._touch(machine, urgent=False)  # noqa: SLF001  # listener and teller are one mechanism in one room
 
     def status(self, machine: str) -> None:
         """A machine came or went, or one of its servers changed."""
         self.turns += 1
+        self.stirred[machine] += 1
         for listener in self._listeners:
             listener._touch(machine, urgent=True)  # noqa: SLF001  # as above
 

@@ -17,6 +17,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from watchkeeper.errors import Refused
 from watchkeeper.web import access
+from watchkeeper.web.board import Reading
 from watchkeeper.web.changes import Listener
 from watchkeeper.web.hall import Hall
 from watchkeeper.web.routes.machines import action_view, closing
@@ -27,8 +28,10 @@ from watchkeeper.web.shapes import (
     FromBrowser,
     LogNews,
     LogsFollow,
+    MachineView,
     News,
     Point,
+    ServerView,
     Subscribe,
     Tick,
     ToBrowser,
@@ -84,6 +87,8 @@ class Stream:
         self._wanted = Subscribe()
         self._follower: asyncio.Task[None] | None = None
         self._asked = asyncio.Event()
+        self._sent: dict[str, MachineView] = {}
+        self._told: dict[tuple[str, str], ServerView] = {}
 
     async def hear(self, group: asyncio.TaskGroup) -> None:
         """Take what the browser says until it goes; anything malformed closes the stream with a reason."""
@@ -171,7 +176,20 @@ class Stream:
             server = wanted.server if known.scope == "server" else ""
             if point := self._hall.board.point(panel, wanted.machine, server):
                 points.append(point)
-        await self._send(Tick(reading.at, reading.sentence, reading.wrong, reading.machines, reading.servers, tuple(points)))
+        machines, servers, partial = self._news(reading)
+        await self._send(Tick(reading.at, reading.sentence, reading.wrong, machines, servers, tuple(points), partial))
+
+    def _news(self, reading: Reading) -> tuple[tuple[MachineView, ...], tuple[ServerView, ...], bool]:
+        """What is to be told of machines and servers: all, or what is not the very thing that was told last."""
+        before, told = self._sent, self._told
+        if not self._wanted.changes:
+            return reading.machines, reading.servers, False
+        self._sent = {view.machine.name: view for view in reading.machines}
+        self._told = {(view.machine, view.status.name): view for view in reading.servers}
+        if not before or before.keys() - self._sent.keys() or told.keys() - self._told.keys():
+            return reading.machines, reading.servers, False
+        machines = tuple(view for name, view in self._sent.items() if before.get(name) is not view)
+        return machines, tuple(view for name, view in self._told.items() if told.get(name) is not view), True
 
     async def _send(self, message: ToBrowser) -> None:
         await self._socket.send_data(_encode(message), "text")

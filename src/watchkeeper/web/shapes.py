@@ -182,11 +182,15 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="subscribe"):
-    """Browser to hub on /live: from now on send these panels' newest points (at most 32); replaces the last one."""
+    """Browser to hub on /live: from now on send these panels' newest points (at most 32); replaces the last one.
+
+    `changes`: ticks need hold only those machines and servers that have changed since the one before.
+    """
 
     panels: tuple[str, ...] = ()
     machine: str = ""
     server: str = ""
+    changes: bool = False
 
 
 class LogsFollow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="logs"):
@@ -206,7 +210,10 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Tick(msgspec.Struct, frozen=True, tag_field="type", tag="tick"):
-    """Hub to browser on /live, when frames come in and at least every 2 s: everything small that may have changed."""
+    """Hub to browser on /live, when frames come in and at least every 2 s: everything small that may have changed.
+
+    `partial`: machines and servers that are not there are as they were.
+    """
 
     at: int
     sentence: str
@@ -214,6 +221,7 @@ class Tick(msgspec.Struct, frozen=True, tag_field="type", tag="tick"):
     machines: tuple[MachineView, ...]
     servers: tuple[ServerView, ...]
     points: tuple[Point, ...]
+    partial: bool = False
 
 
 class News(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
