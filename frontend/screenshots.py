@@ -57,6 +57,7 @@ PAGES = {
     "explore": "/explore?q=sum+by+(mode)+(rate(node_cpu_seconds_total%5B1m%5D))&range=10m",
     "rules": "/rules",
     "channels": "/channels",
+    "drills": "/drills",
     "more": "/more",
 }
 README = {

@@ -8,6 +8,7 @@ import iconUp from "./art/icon-up.svg";
 import iconWrong from "./art/icon-wrong.svg";
 import { EventsPage } from "./pages/events.tsx";
 import { ChannelsPage } from "./pages/channels.tsx";
+import { DrillsPage } from "./pages/drills.tsx";
 import { ExplorePage } from "./pages/explore.tsx";
 import { EvidencePage } from "./pages/evidence.tsx";
 import { MachinesPage } from "./pages/fleet.tsx";
@@ -97,6 +98,8 @@ function Page() {
       return <RulesPage />;
     case "channels":
       return <ChannelsPage />;
+    case "drills":
+      return <DrillsPage />;
     case "more":
       return <MorePage />;
     case "lost":

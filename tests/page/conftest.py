@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -64,39 +62,15 @@ async def web(desk: Callable[..., AbstractAsyncContextManager[Web]]) -> AsyncIte
         yield found
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The system's Chromium, without a window, started once for all tests; where it may be spoken to."""
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """The system's Chromium, without a window."""
     if not PROGRAM:
         pytest.skip("no Chromium is installed here: apt install chromium")
-    profile = tmp_path_factory.mktemp("chromium")
-    words = [f"--user-data-dir={profile}", "--headless=new", "--remote-debugging-port=0", "--no-first-run", "--mute-audio"]
-    words += ["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--disable-gpu"]
-    words += ["--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--hide-scrollbars"]
-    words += ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with (profile / "log").open("wb") as log:
-        process = subprocess.Popen([PROGRAM, *words, "about:blank"], stdout=log, stderr=log)
-    try:
-        said = profile / "DevToolsActivePort"
-        until = time.monotonic() + 60
-        while not (said.is_file() and said.read_text(encoding="utf-8").count("\n")):
-            if process.poll() is not None or time.monotonic() > until:
-                pytest.fail((profile / "log").read_text(encoding="utf-8", errors="replace"))
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{said.read_text(encoding='utf-8').splitlines()[0]}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-@pytest.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """The browser as a test speaks to it; what a test has opened is closed behind it."""
     async with async_playwright() as playwright:
-        found = await playwright.chromium.connect_over_cdp(chromium)
+        arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        found = await playwright.chromium.launch(executable_path=PROGRAM, args=arguments)
         yield found
-        for context in found.contexts[1:]:
-            await context.close()
         await found.close()
 
 

@@ -60,11 +60,13 @@ async def furnished(web) -> list[str]:
         "/explore?q=node_memory_MemTotal_bytes",
         "/rules#Busy",
         "/channels",
+        "/drills",
         "/more",
         "/nowhere",
     ]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("size", "scheme"), WAYS)
 async def test_every_page_is_sound(web, read, size: dict[str, int], scheme: str) -> None:
     """No finding against WCAG 2.2 A and AA or axe's best practices, one heading, no sideways scroll, a quiet browser."""

@@ -29,6 +29,10 @@ from watchkeeper.web.settings import WebSettings
 
 PERIOD = 5.0
 SERVERS = ("shop", "worker")
+CHATTY = 1
+"""The machine whose server ``shop`` tells much of itself, every second:"""
+CHATTER = 24
+"""so many metrics of four lines each."""
 MODES = ("user", "system", "iowait", "idle")
 
 
@@ -65,6 +69,17 @@ def figures_at(number: int, seconds: float) -> np.ndarray:
     return np.array([*cpu, *memory, *disks, *rest, *process, 1.0, 1.0])
 
 
+def chatter() -> Dictionary:
+    """What the chatty server tells."""
+    where = {"machine": name_of(CHATTY), "server": "shop"}
+    series = [
+        Series(f"app_{number:02}", tuple(sorted((where | {"kind": kind}).items())))
+        for number in range(CHATTER)
+        for kind in "abcd"
+    ]
+    return dictionary(tuple(series))
+
+
 class ManyDesk(StandInDesk):
     """As its base, with `count` machines; one of each forty is silent, one server of each thirty down."""
 
@@ -79,6 +94,8 @@ class ManyDesk(StandInDesk):
         }
         for number, layout in self._layouts.items():
             self.store.define(name_of(number), "5s", layout)
+        self._chatter = chatter()
+        self.store.define(name_of(CHATTY), "1s", self._chatter)
 
     def take(self, number: int, at: int) -> None:
         """A frame of one machine comes in."""
@@ -88,6 +105,19 @@ class ManyDesk(StandInDesk):
         """The past of one machine, ms."""
         for at in range(start, end, step):
             self.take(number, at)
+
+    def chat(self, at: int) -> None:
+        """The chatty server's figures come in."""
+        steps = np.arange(CHATTER * 4)
+        figures = 50 + 40 * np.sin(at / 60_000 + steps) + 5 * np.sin(at / 900 + steps)
+        self.store.take(name_of(CHATTY), Frame("1s", self._chatter.id, at, figures.tobytes()))
+
+    async def chat_on(self) -> None:
+        """So it goes on, every second, until cancelled."""
+        while True:
+            self.chat(self.now())
+            self.changes.frame(name_of(CHATTY))
+            await asyncio.sleep(1)
 
     async def live(self) -> None:
         """A round of all machines every `PERIOD`, spread evenly over it, until cancelled."""
@@ -137,6 +167,8 @@ async def many(folder: Path, count: int, past: int = 60) -> AsyncIterator[Web]:
         now = desk.now()
         for number in range(count):
             desk.fill(number, now - past * 1000, now, 5000)
+        for at in range(now - 600_000, now, 1000):
+            desk.chat(at)
         await desk.store.commit()
         token = await local_token(journal, folder / "token", "local", "admin", now)
         with bind("127.0.0.1", 0) as bound:
@@ -144,12 +176,13 @@ async def many(folder: Path, count: int, past: int = 60) -> AsyncIterator[Web]:
             port = int(address(bound).rpartition(":")[2])
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run_on_bound(), name="web")
-                living = group.create_task(desk.live(), name="agents")
+                living = [group.create_task(work(), name="agents") for work in (desk.live, desk.chat_on)]
                 await until(lambda: server.started, 30)
                 try:
                     yield Web(desk, server, port, token)
                 finally:
                     server.stop()
-                    living.cancel()
+                    for one in living:
+                        one.cancel()
         with contextlib.suppress(AttributeError):
             desk.store.close()

@@ -13,6 +13,7 @@ export const GOALS: Goal[] = [
   { page: "explore", path: "/explore", title: places.explore, key: "x", tab: false },
   { page: "rules", path: "/rules", title: places.rules, key: "r", tab: false },
   { page: "channels", path: "/channels", title: places.channels, key: "c", tab: false },
+  { page: "drills", path: "/drills", title: places.drills, key: "d", tab: false },
 ];
 
 /** The one behind the last tab: all that has no tab of its own. */

@@ -7,5 +7,6 @@ export const places = {
   explore: "Explore",
   rules: "Rules",
   channels: "Channels",
+  drills: "Drills",
   more: "More",
 };
