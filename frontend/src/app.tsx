@@ -22,6 +22,8 @@ import { GOALS, MORE } from "./pages/places.ts";
 import { RulesPage } from "./pages/rules.tsx";
 import { ServerPage } from "./pages/server.tsx";
 import { isAtDoor, SignInPage } from "./pages/sign-in.tsx";
+import { StressRunPage } from "./pages/stress-run.tsx";
+import { StressPage } from "./pages/stress.tsx";
 import { Announcer } from "./parts/announcer.tsx";
 import { Banner } from "./parts/banner.tsx";
 import { Freshness } from "./parts/freshness.tsx";
@@ -100,6 +102,10 @@ function Page() {
       return <ChannelsPage />;
     case "drills":
       return <DrillsPage />;
+    case "stress":
+      return <StressPage />;
+    case "stress-run":
+      return <StressRunPage key={here.run} id={here.run} />;
     case "more":
       return <MorePage />;
     case "lost":
@@ -221,6 +227,8 @@ function pathOf(here: Place): string {
       return machinePath(here.machine);
     case "incident":
       return "/incidents";
+    case "stress-run":
+      return "/stress";
     case "overview":
       return "/";
     default:

@@ -6,7 +6,7 @@ export type Range = (typeof RANGES)[number];
 /** A part of time that somebody chose by hand: from and to, ms. */
 export type Zoom = readonly [number, number];
 
-const LISTS = ["machines", "incidents", "events", "explore", "rules", "channels", "drills", "more"] as const;
+const LISTS = ["machines", "incidents", "events", "explore", "rules", "channels", "drills", "stress", "more"] as const;
 /** The pages that are there once, by their address. */
 export type List = (typeof LISTS)[number];
 
@@ -14,6 +14,7 @@ export type Place =
   | { page: "overview" }
   | { page: List }
   | { page: "incident"; incident: string }
+  | { page: "stress-run"; run: string }
   | { page: "machine"; machine: string }
   | { page: "server"; machine: string; server: string }
   | { page: "evidence"; machine: string; evidence: string }
@@ -40,6 +41,7 @@ export function parse(path: string): Place {
   }
   if (second === undefined) return { page: "lost" };
   if (first === "incidents" && steps.length === 2) return { page: "incident", incident: second };
+  if (first === "stress" && steps.length === 2) return { page: "stress-run", run: second };
   if (first !== "machines") return { page: "lost" };
   if (steps.length === 2) return { page: "machine", machine: second };
   if (fourth === undefined || steps.length !== 4) return { page: "lost" };
@@ -70,6 +72,10 @@ export function evidencePath(machine: string, evidence: string): string {
 
 export function incidentPath(incident: string): string {
   return `/incidents/${encodeURIComponent(incident)}`;
+}
+
+export function stressPath(run: string): string {
+  return `/stress/${encodeURIComponent(run)}`;
 }
 
 /** The page of a machine or server, at a part of time. */

@@ -33,6 +33,12 @@ import type {
   SilenceAsk,
   SilenceView,
   Sparks,
+  StressFollowed,
+  StressPlan,
+  StressRunDetail,
+  StressRunView,
+  StressStart,
+  StressTarget,
 } from "./types.ts";
 
 /** The hub's refusal, or our own words when it could not be asked at all. */
@@ -131,6 +137,13 @@ export const hub = {
   drills: (limit: number) => ask<DrillsView>(`/api/drills${query({ limit })}`),
   startDrill: (wanted: DrillAsk) => ask<DrillView>("/api/drills", wanted),
   callOffDrill: (id: string) => ask<DrillView>(`/api/drills/${encodeURIComponent(id)}`, undefined, "DELETE"),
+  stressPlans: () => ask<StressPlan[]>("/api/stress/plans"),
+  stressTargets: () => ask<StressTarget[]>("/api/stress/targets"),
+  stressRuns: (limit: number) => ask<StressRunView[]>(`/api/stress/runs${query({ limit })}`),
+  stressRun: (run: string) => ask<StressRunDetail>(`/api/stress/runs/${encodeURIComponent(run)}`),
+  followStress: (run: string, since: number) => ask<StressFollowed>(`/api/stress/runs/${encodeURIComponent(run)}/progress${query({ since })}`),
+  startStress: (wanted: StressStart) => ask<StressRunView>("/api/stress/runs", wanted, "POST", 60_000),
+  abortStress: (run: string) => ask<StressRunView>(`/api/stress/runs/${encodeURIComponent(run)}/abort`, {}),
   evidenceList: (machine: string, server: string, limit: number) => ask<EvidenceList>(`/api/evidence${query({ machine, server, limit })}`),
   evidence: (machine: string, id: string) => ask<EvidenceFile>(`/api/machines/${encodeURIComponent(machine)}/evidence/${encodeURIComponent(id)}`),
 };

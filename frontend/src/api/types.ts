@@ -994,3 +994,18 @@ export interface StressFollowed {
   seconds: StressSecond[];
   said: string[];
 }
+
+/** Put a consenting server under load. POST /api/stress/runs. `plan` is a built-in one's name, or that of a file in `DATA/stress/plans`. What is left out is as the plan has it: `connections`, `objectives`, `max_rate` (starts a second), `max_connections`, `max_time` (seconds), `seed`, `protocol`. `machines`: whose agents make the load; none: the hub's own machine does. */
+export interface StressStart {
+  plan: string;
+  machine: string;
+  server: string;
+  protocol?: string;
+  connections?: number;
+  objectives?: string[];
+  max_rate?: number;
+  max_connections?: number;
+  max_time?: number;
+  seed?: number;
+  machines?: string[];
+}

@@ -14,6 +14,7 @@ export const GOALS: Goal[] = [
   { page: "rules", path: "/rules", title: places.rules, key: "r", tab: false },
   { page: "channels", path: "/channels", title: places.channels, key: "c", tab: false },
   { page: "drills", path: "/drills", title: places.drills, key: "d", tab: false },
+  { page: "stress", path: "/stress", title: places.stress, key: "s", tab: false },
 ];
 
 /** The one behind the last tab: all that has no tab of its own. */

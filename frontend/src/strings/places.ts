@@ -8,5 +8,6 @@ export const places = {
   rules: "Rules",
   channels: "Channels",
   drills: "Drills",
+  stress: "Stress lab",
   more: "More",
 };
