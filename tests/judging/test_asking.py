@@ -13,7 +13,6 @@ from rigs.bench import Rig, benched
 from watchkeeper.alert.docket import Change
 from watchkeeper.clock import FakeClock
 from watchkeeper.errors import Refused
-from watchkeeper.judging import asking as asking_room
 from watchkeeper.judging.asking import answered
 from watchkeeper.model import Matcher
 from watchkeeper.query import Limits, parse
@@ -145,7 +144,7 @@ async def test_questions_are_asked_at_their_interval(tmp_path: Path, monkeypatch
             if rig.clock.wall() > end:
                 raise asyncio.CancelledError
 
-        monkeypatch.setattr(asking_room.asyncio, "sleep", pause)
+        monkeypatch.setattr(asking, "_rest", pause)
         with pytest.raises(asyncio.CancelledError):
             await asking.run()
         times = [at for name, at in asked if name == "A"]
@@ -163,3 +162,39 @@ async def test_an_answer_of_two_equal_series_is_refused(tmp_path: Path) -> None:
         await rig.settle()
         with pytest.raises(Refused, match="two series with the same labels"):
             answered(parse('{__name__=~"a|b"}'), rig.store, rig.now, Limits())
+
+
+async def test_a_change_is_judged_when_it_comes_in(tmp_path: Path) -> None:
+    """Long before the interval is over; a frame that changes nothing asks nothing."""
+    rules = '[alert]\nstock = false\ninterval = "1h"\n[[rule]]\nalert = "Errors"\nexpr = "increase(total[1m]) > 0"\n'
+    async with benched(tmp_path, rules, clock=FakeClock(wall=1_760_000_000.0)) as rig:
+        asking = rig.bench.asking
+        rig.connect()
+        asking._plan(rig.now)
+        fill(rig, [5.0])
+        while asking._hasty:
+            await asking._ask_hasty(*asking._hasty.popitem())
+        fill(rig, [5.0])
+        assert not asking._hasty
+        rig.frame({"total": 6.0})
+        assert list(asking._hasty) == ["Errors/warning"]
+        await asking._ask_hasty(*asking._hasty.popitem())
+        assert told(rig.bench._pending) == [("Errors", "firing")]
+
+
+async def test_what_is_asked_too_often_waits_for_its_interval(tmp_path: Path) -> None:
+    """A rule whose answer costs much is asked early only as often as its share of a core allows."""
+    rules = '[alert]\nstock = false\ninterval = "1h"\n[[rule]]\nalert = "Errors"\nexpr = "increase(total[1m]) > 0"\n'
+    async with benched(tmp_path, rules) as rig:
+        asking = rig.bench.asking
+        rig.connect()
+        asking._plan(rig.now)
+        asked = 0
+        for value in range(200):
+            rig.frame({"total": float(value)})
+            rig.clock.advance(1)
+            for key in list(asking._hasty):
+                del asking._hasty[key]
+                asking._allowances[key].spent(0.5)
+                asked += 1
+        assert asked <= 200 * 0.02 / 0.5 + 1

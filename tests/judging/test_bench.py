@@ -406,3 +406,22 @@ async def test_the_own_figures(tmp_path: Path) -> None:
         assert told["watchkeeper_hub_alerts", (("state", "firing"),)] == 1
         assert told["watchkeeper_hub_rules", ()] == 1
         assert told["watchkeeper_hub_data_size_bytes", ()] > 0
+
+
+async def test_a_paused_server_pages_nobody(tmp_path: Path) -> None:
+    """Its alert is there with the reason, nobody is told; once it is looked after again what still holds is told."""
+    down = '[[rule]]\nalert = "Down"\nexpr = "watchkeeper_server_up == 0"\nseverity = "critical"\n'
+    async with benched(tmp_path, down + '[route]\ngroup_wait = "0s"\ngroup_interval = "10s"\n') as rig:
+        rig.connect()
+        rig.frame({"watchkeeper_server_up": 1.0}, server="web")
+        why = "paused by ann until somebody resumes it (migration)"
+        rig.status(health="down", paused_until=-1, paused_why=why)
+        await rig.turn(60)
+        (alert,) = rig.bench.keeping.live.values()
+        assert (alert.state, alert.suppressed) == (AlertState.FIRING, why)
+        assert rig.told == []
+        assert [one.alert.suppressed for one in await rig.journal.alerts.standing()] == [why]
+        rig.status(health="down")
+        await rig.turn(30)
+        assert [kind for kind, _ in rig.messages()] == ["firing"]
+        assert next(iter(rig.bench.keeping.live.values())).suppressed == ""

@@ -1,4 +1,4 @@
-"""Why nobody is told of an alert at present: inhibited by a graver one, silenced by a person, or in a maintenance window. Pure.
+"""Why nobody is told of an alert at present: inhibited by a graver one, silenced, in maintenance, or its server paused. Pure.
 
 Alertmanager's semantics: an inhibiting alert fires, and labels that are equal may both be absent; one that is itself both
 source and target does not inhibit itself or its like. A silence holds while all its matchers do, between its two instants.
@@ -39,6 +39,8 @@ class Suppression:
         self._inhibitions = tuple(inhibitions)
         self._maintenance = tuple(maintenance)
         self.silences: Mapping[str, Silence] = {}
+        self.paused: Mapping[tuple[str, str], str] = {}
+        """Servers (machine, name) that people want left alone at present, and why."""
 
     def reasons(self, alerts: Iterable[Alert], now: int) -> dict[str, str]:
         """By id, why nobody is told of each alert; empty: somebody is.
@@ -53,7 +55,10 @@ class Suppression:
         open_windows = [one for one in self._maintenance if one.matchers and one.window.is_open(now)]
         silences = [one for one in self.silences.values() if one.starts_at <= now < one.ends_at]
         return {
-            alert.id: self._inhibited(alert, sources) or _silenced(alert, silences) or _maintained(alert, open_windows)
+            alert.id: self._inhibited(alert, sources)
+            or _silenced(alert, silences)
+            or _maintained(alert, open_windows)
+            or self.paused.get((alert.labels.get("machine", ""), alert.labels.get("server", "")), "")
             for alert in found
         }
 

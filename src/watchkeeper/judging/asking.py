@@ -1,4 +1,6 @@
-"""Rules that look back, and rules over several machines: answered by the whole engine, each at its interval.
+"""Rules that look back, and rules over several machines: answered by the whole engine, each at its interval at least.
+
+When figures that a rule reads have just changed it is asked at once, as far as its allowance goes (`alert.arrival`).
 
 One question at a time, in a thread, within limits of its own, so that rules never hold up what comes in. A recording rule's
 answer is a frame in the store. A rule that fails keeps its alerts as they are, and says why.
@@ -7,6 +9,7 @@ answer is a frame in the store. A rule that fails keeps its alerts as they are, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import logging
 import math
@@ -18,14 +21,16 @@ from typing import NamedTuple
 
 import msgspec
 
+from watchkeeper.alert.arrival import SHARE, Allowance, Arrivals
 from watchkeeper.alert.court import OTHERS, Court
 from watchkeeper.alert.docket import Change
 from watchkeeper.alert.judge import Sight
+from watchkeeper.alert.program import Floats
 from watchkeeper.alert.rules import Rule
 from watchkeeper.alert.shape import can_answer, figure
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Failed, Refused
-from watchkeeper.model import Frame, Labels, Series, dictionary
+from watchkeeper.model import Dictionary, Frame, Labels, Series, dictionary
 from watchkeeper.query import Limits, evaluate
 from watchkeeper.query.tree import Node
 from watchkeeper.seams import Store
@@ -74,6 +79,11 @@ class Asking:
         self._due: list[tuple[int, str]] = []
         self._planned: set[str] = set()
         self._recorded: dict[str, tuple[tuple[Series, ...], int]] = {}
+        self._arrivals = Arrivals()
+        self._known: frozenset[str] = frozenset()
+        self._hasty: dict[str, int] = {}
+        self._allowances: dict[str, Allowance] = {}
+        self._rung = asyncio.Event()
         self.health: dict[str, RuleHealth] = {}
         self.failures = 0
 
@@ -82,9 +92,13 @@ class Asking:
         while True:
             now = milliseconds(self._clock.wall())
             self._plan(now)
+            self._rung.clear()
+            if self._hasty:
+                await self._ask_hasty(*self._hasty.popitem())
+                continue
             if not self._due or self._due[0][0] > now:
                 pause = min(1.0, (self._due[0][0] - now) / 1000) if self._due else 1.0
-                await asyncio.sleep(max(0.005, pause))
+                await self._rest(max(0.005, pause))
                 continue
             due, key = heapq.heappop(self._due)
             rule = self._court.rule(key)
@@ -97,6 +111,40 @@ class Asking:
             heapq.heappush(self._due, (following, key))
             if can_answer(rule.tree, self._court.is_known):
                 await self._ask(rule, now)
+
+    def frame(self, source: str, stream: str, layout: Dictionary, at: int, figures: Floats) -> None:
+        """A frame that is in the store already: rules that read what has changed in it are asked soon. `at`: its own time."""
+        questions = self._court.asked_keys
+        if questions != self._known:
+            self._known = questions
+            self._arrivals.replace(self._court.questions())
+        now = self._clock.monotonic()
+        share = SHARE / max(1, len(questions))
+        for key in self._arrivals.take(source, stream, layout, figures):
+            allowance = self._allowances.get(key)
+            if allowance is None:
+                allowance = self._allowances[key] = Allowance(now)
+            if key in self._planned and allowance.may(now, share):
+                self._hasty[key] = max(at, self._hasty.get(key, 0))
+                self._rung.set()
+
+    def forget(self, source: str) -> None:
+        """A machine is no more."""
+        self._arrivals.forget(source)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, or until something has changed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
+
+    async def _ask_hasty(self, key: str, at: int) -> None:
+        """Ask a rule beside its interval, at the instant of the newest frame where a machine's clock is ahead of ours."""
+        rule = self._court.rule(key)
+        if rule is None or rule.kind == "record" or not can_answer(rule.tree, self._court.is_known):
+            return
+        await self._ask(rule, max(at, milliseconds(self._clock.wall())))
+        self._allowances[key].spent(self.health[key].seconds)
 
     def _plan(self, now: int) -> None:
         """New rules are due soon, each at a place of its own, so that not all are due at once then and for ever after."""

@@ -98,6 +98,7 @@ class Bench:
         self.hearing = Hearing(self.court, clock, milliseconds(alerting.settings.late), self._found)
         self.hearing.told = fleet.note
         self.asking = Asking(self.court, self.store, clock, self.limits, self._found)
+        self.hearing.heard = self.asking.frame
         self.witnesses = Witnesses(alerting.witness, self.ring)
         self.messages = Messages(self.court, sources, clock, url)
         self._own = own_source
@@ -129,6 +130,7 @@ class Bench:
         """One of the hub's own frames."""
         figures = np.frombuffer(frame.values, "<f8")
         self._found(self.court.frame(self._own, frame.stream, layout, frame.at, figures))
+        self.asking.frame(self._own, frame.stream, layout, frame.at, figures)
 
     def take_posted(self, posted: Sequence[Posted]) -> None:
         """Alerts that others have judged; raises Refused."""
@@ -141,6 +143,7 @@ class Bench:
     def forget(self, machine: str) -> None:
         """A machine is no more: what is known of it goes, and its alerts end."""
         self.hearing.forget(machine)
+        self.asking.forget(machine)
         self._found(self.court.forget(machine, self.now()))
 
     def ring(self) -> None:
@@ -224,6 +227,7 @@ class Bench:
         members = self._members()
         if not members:
             return
+        self.suppression.paused = self._paused(members)
         reasons = self.suppression.reasons(members, now)
         for alert in await self.keeping.suppress(reasons):
             self.changes.alert(alert)
@@ -255,6 +259,16 @@ class Bench:
         for alert in self.teller.members():
             found.setdefault(alert.id, alert)
         return list(found.values())
+
+    def _paused(self, members: Iterable[Alert]) -> dict[tuple[str, str], str]:
+        """The servers among these alerts' that are paused, and why."""
+        machines = {alert.labels.get("machine", "") for alert in members if alert.labels.get("server")}
+        return {
+            (machine, status.name): status.paused_why or f"{status.name} is paused"
+            for machine in machines
+            for status in self._fleet.statuses(machine)
+            if status.paused_until
+        }
 
     def _pause(self) -> float:
         now = self.now()

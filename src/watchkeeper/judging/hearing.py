@@ -15,6 +15,7 @@ import numpy as np
 from watchkeeper import failing
 from watchkeeper.alert.court import Court
 from watchkeeper.alert.docket import Change
+from watchkeeper.alert.program import Floats
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.fleet import placed
 from watchkeeper.judging.lateness import Pace
@@ -43,6 +44,8 @@ class Hearing:
         self.happened = Happened()
         self.stirred: Callable[[], None] = lambda: None
         """Called when an event has become a figure, so that it is read soon."""
+        self.heard: Callable[[str, str, Dictionary, int, Floats], None] = lambda *_: None
+        """Called with each frame that is of now, after it was judged."""
         self.told: Callable[[Event], None] = lambda _: None
         """Called with events of the judge's own."""
         self.lateness: dict[str, int] = {}
@@ -90,6 +93,8 @@ class Hearing:
         self.lateness[link.machine] = now - seen.at
         figures = np.frombuffer(frame.values, "<f8")
         self._tell(self._court.frame(link.machine, frame.stream, layout, seen.at, figures, late=seen.late))
+        if not seen.late:
+            self.heard(link.machine, frame.stream, layout, frame.at, figures)
 
     def event(self, event: Event) -> None:
         """See `fleet.Hearer`."""
