@@ -182,13 +182,33 @@ def _fresh_context(*, verify: bool, authorities: str) -> ssl.SSLContext:
     return context
 
 
-def _expiry(writer: asyncio.StreamWriter) -> float:
-    certificate = writer.get_extra_info("peercert")
-    if not certificate or "notAfter" not in certificate:
-        return 0.0
-    import ssl  # noqa: PLC0415  # only reached over TLS
+async def certificate_end(url: str) -> float:
+    """When the certificate of a server ends (Unix time), whoever trusts it; 0 where there is none to be seen.
 
-    return float(ssl.cert_time_to_seconds(certificate["notAfter"]))
+    For whom a connection was refused because of it: nothing is asked, and nothing is said.
+    """
+    parts = urlsplit(url)
+    try:
+        context = tls_context(verify=False)
+        _, writer = await asyncio.open_connection(parts.hostname, parts.port or 443, ssl=context)
+    except (OSError, UnicodeError):
+        return 0.0
+    try:
+        return _expiry(writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def _expiry(writer: asyncio.StreamWriter) -> float:
+    secured = writer.get_extra_info("ssl_object")
+    shown = secured.getpeercert(True) if secured is not None else None
+    if not shown:
+        return 0.0
+    from watchkeeper.expiry import ends_at  # noqa: PLC0415  # only reached over TLS
+
+    return ends_at(shown)
 
 
 def _reason(fault: OSError) -> str:

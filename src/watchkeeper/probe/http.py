@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from watchkeeper.config import Asked
 from watchkeeper.errors import Failed
-from watchkeeper.fetch import fetch
+from watchkeeper.fetch import Unconnected, certificate_end, fetch
 from watchkeeper.model import Family, Notes
 
 
@@ -43,8 +43,14 @@ class Http(Asked, frozen=True, tag_field="kind", tag="http"):
     )
 
     async def attempt(self, notes: Notes) -> None:
-        """Ask once; figures: status code, body length, and when the certificate ends (TLS)."""
-        answer = await fetch(self.url, method=self.method, headers=self.headers, verify=self.verify)
+        """Ask once; figures: status code, body length, and when the certificate ends (TLS), of one that is refused too."""
+        try:
+            answer = await fetch(self.url, method=self.method, headers=self.headers, verify=self.verify)
+        except Unconnected:
+            # A certificate that has ended is refused; that it has is what there is to tell.
+            if self.url.startswith("https://") and self.verify and (end := await certificate_end(self.url)):
+                notes.figures["probe_ssl_earliest_cert_expiry"] = end
+            raise
         notes.figures["probe_http_status_code"] = float(answer.status)
         notes.figures["probe_http_content_length"] = float(len(answer.body))
         if answer.cert_expires_at:
