@@ -10,6 +10,7 @@
     python3 dev.py package [PART …]                     make wheel, .deb, offline bundle, SBOM, checksums in dist/
     python3 dev.py guide                                type the guide into fresh machines (root, Debian)
     python3 dev.py faults                               run the fault matrix and write docs/fault-matrix.md
+    python3 dev.py deliveries                           kill hub and receivers, write docs/delivery-matrix.md
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py screenshots [PAGE …] [--keep]        make pictures of every page of the dashboard, of a real hub
     python3 dev.py test-all                             the suite and the long batteries
@@ -48,6 +49,7 @@ def main(arguments: list[str]) -> int:
         "package": package,
         "guide": guide,
         "faults": faults,
+        "deliveries": deliveries,
         "docs": docs,
         "screenshots": screenshots,
         "test-all": test_all,
@@ -162,6 +164,12 @@ def faults(arguments: list[str]) -> int:
     install("dev")
     code = "import sys; sys.path.insert(0, 'tests'); from rigs.faults import main; sys.exit(main())"
     return run(PYTHON, "-c", code, *arguments)
+
+
+def deliveries(arguments: list[str]) -> int:
+    """Fail receivers and kill the hub, count what arrives, and write the page that says so."""
+    install("dev")
+    return run(PYTHON, "bench/delivery.py", "--write", *arguments)
 
 
 def docs(arguments: list[str]) -> int:

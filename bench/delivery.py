@@ -4,7 +4,7 @@ The hub is real and in a process of its own, told through a mouthpiece; receiver
 loopback. Each row is a channel of its own, all at once. `DELAY` is from the receiver's return to each message that waited for
 it (first and last). `COPIES` arrived more than once, `SAME KEY` of them can be known by it. BENCH_OUTAGE sets how long
 receivers are away (60 s), BENCH_KILLS how often the hub dies (30), BENCH_PAIRS how many incidents are told in each of its
-lives (60).
+lives (60). ``--write`` puts both tables into docs/delivery-matrix.md, as `dev.py deliveries` does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -41,17 +41,44 @@ async def kills(folder: Path) -> list[tuple[Case, Count]]:
         return [(Case("hook", hook, does), count(hook, talker.told)), (Case("mail", mail, does), count(mail, talker.told))]
 
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "delivery-matrix.md"
+INTRO = """<!-- Made by `python3 dev.py deliveries`, which runs all of it; do not edit. -->
+
+# Delivery matrix
+
+Whether every message arrives: what is done to receivers and to the hub, and what came of it, measured by the command that
+made this page. The hub is the real one in a process of its own, with its journal on the disk; receivers are a webhook's and a
+mail server's. Each row is a channel of its own, and each incident is told twice: that it fires, and that it is over.
+
+*Lost*: said to be durable, and never arrived. *Copies* arrived more than once, *same key* of them carry the key of the
+first, so that a receiver can tell. *Out of order*: an end before its beginning. *Delay*: seconds from the receiver's return
+to the first and the last message that had waited for it.
+"""
+
+
 def main() -> int:
     """Run both and print the table; 1 when a promise was not kept."""
     noise = Noise()
     kept = True
+    page = [INTRO]
     parts = {"Receivers that fail": partial(outages, seconds=OUTAGE, pairs=30), "A hub that is killed": kills}
     for title, part in parts.items():
         found = measured(part)
         noise.look()
-        table(title, HEADS, [row(*one) for one in found], str(noise))
+        rows = [row(*one) for one in found]
+        table(title, HEADS, rows, str(noise))
+        page.append(f"## {title}\n\n{listed(rows)}\nOn this {noise}.\n")
         kept = kept and not any(one.lost or one.other_keys or one.out_of_order for _, one in found)
+    if "--write" in sys.argv[1:]:
+        PAGE.write_text("\n".join(page), encoding="utf-8")
     return 0 if kept else 1
+
+
+def listed(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as a page has them."""
+    heads = [head.lower() for head in HEADS]
+    lines = [heads, ["---"] * len(heads), *([str(cell) for cell in one] for one in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def row(case: Case, found: Count) -> tuple[object, ...]:

@@ -153,7 +153,7 @@ def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
     """Every struct that a table of the file is read by, with the table's name as it is written."""
     yield "[machine]", watched.MachineSettings
     yield "[agent]", watched.AgentSettings
-    for name in ("control", "evidence", "logs"):
+    for name in ("control", "evidence", "logs", "lost"):
         yield f"[agent.{name}]", struct_field(watched.AgentSettings, name)
     for field in msgspec.structs.fields(CollectSettings):
         yield f"[collect.{field.name}]", field.type

@@ -51,6 +51,7 @@ async def serve(
                 group.create_task(agent.scraping.run(), name="pages"),
                 group.create_task(agent.rounds.run(), name="rounds"),
                 group.create_task(agent.uplink.run(), name="uplink"),
+                group.create_task(agent.lost.run(), name="lost hub"),
             ]
             ready()
             await stop.wait()

@@ -27,6 +27,7 @@ from watchkeeper.control.watch import Watch
 from watchkeeper.control.workers import carry
 from watchkeeper.errors import ConfigError, Failed
 from watchkeeper.introduce import introduce, machine_name
+from watchkeeper.lost import Lost
 from watchkeeper.model import (
     Action,
     Dictionary,
@@ -74,6 +75,7 @@ class Agent:
         self._clock = clock
         self._started_at = milliseconds(clock.wall())
         self._leaving = False
+        self._starts: dict[str, int] = {}
         self._name = settings.machine.name or machine_name()
         self.probing = Probing(
             clock,
@@ -88,6 +90,7 @@ class Agent:
         self.supervisor = self.watch.supervisor
         self.spool = Spool(data / "agent" / "spool", settings.agent.spool)
         self.uplink = Uplink(self._hub_address, self._hub_token, self._introduce, self.spool, self, clock)
+        self.lost = Lost(lambda: self._name, lambda: self.uplink.connected, clock)
         self.rounds = Rounds(clock, self._take)
         self.processes = ProcessReader(tasks(), self._servers, self._processes)
         self.itself = Itself()
@@ -98,7 +101,7 @@ class Agent:
         self.rounds.add("probe", self.probing, self.probing.families)
         self.rounds.add("openmetrics", self.scraping, self.scraping.families)
         self.rounds.add("agent", self.itself, lambda: ITSELF_FAMILIES)
-        self.rounds.add("link", LinkFigures(self.uplink, self.spool), lambda: LINK_FAMILIES)
+        self.rounds.add("link", LinkFigures(self.uplink, self.spool, self.lost), lambda: LINK_FAMILIES)
         self._apply()
 
     # -- the duty: what the hub asks ----------------------------------------------------------------
@@ -179,6 +182,7 @@ class Agent:
     def _apply(self) -> None:
         """Ask and read what the settings say."""
         settings = self.settings
+        self.lost.settings = settings.agent.lost
         period = float(settings.agent.period)
         self.rounds.open(leaves(settings.collect), periods(settings.collect), period, Path("/"))
         askings = [asking for name, server in settings.server.items() for asking in name_probes(name, server.probe, period)]
@@ -206,6 +210,9 @@ class Agent:
 
     def _changed(self, server: str) -> None:
         if status := self.supervisor.status(server):
+            if status.started_at and status.started_at != self._starts.get(server, status.started_at):
+                self.probing.renew(server)
+            self._starts[server] = status.started_at or self._starts.get(server, 0)
             self.uplink.status(self._with_health(status))
 
     def _probed(self, server: str, _health: Health, _why: str) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from watchkeeper.collect.process import ProcessReader, Supervised
 from watchkeeper.failing import FAMILIES, figures, is_failing
+from watchkeeper.lost import Lost
 from watchkeeper.model import Family, Machine, Series, ServerStatus
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
@@ -30,6 +31,7 @@ LINK_FAMILIES = (
     Family("watchkeeper_agent_spool_records", "gauge", "Frames and events that the hub has not acknowledged yet."),
     Family("watchkeeper_agent_spool_bytes", "gauge", "What these take on the agent's disk."),
     Family("watchkeeper_agent_spool_dropped_total", "counter", "Records given up because the spool was full."),
+    Family("watchkeeper_agent_hub_unreachable", "gauge", "Whether the hub was away for longer than `[agent.lost] after`."),
 )
 
 
@@ -172,16 +174,17 @@ class Weighed:
 class LinkFigures:
     """A reader of how the link and the spool do."""
 
-    def __init__(self, uplink: Uplink, spool: Spool) -> None:
+    def __init__(self, uplink: Uplink, spool: Spool, lost: Lost) -> None:
         self.series = tuple(Series(family.name) for family in LINK_FAMILIES)
         self._uplink = uplink
         self._spool = spool
+        self._lost = lost
 
     def read(self) -> list[float]:
         """See `seams.Reader`."""
         spool = self._spool.statistics()
         link = (float(self._uplink.connected), float(self._uplink.connections))
-        return [*link, float(spool.pending), float(spool.disk_bytes), float(spool.dropped)]
+        return [*link, float(spool.pending), float(spool.disk_bytes), float(spool.dropped), float(self._lost.unreachable)]
 
     def close(self) -> None:
         """See `seams.Reader`."""

@@ -22,6 +22,7 @@ from watchkeeper.control.conditions import DiskRoom, FileThere
 from watchkeeper.control.logbudget import LogsSettings
 from watchkeeper.control.order import levels
 from watchkeeper.control.permission import ControlSettings
+from watchkeeper.lost import LostSettings
 from watchkeeper.probe import Cloud, Http, Leaf, Tcp
 from watchkeeper.quantities import Duration, Secret, Size
 
@@ -55,6 +56,7 @@ class AgentSettings(Part, frozen=True, kw_only=True):
     evidence: EvidenceSettings = EvidenceSettings()
     logs: LogsSettings = LogsSettings()
     load: bool = False
+    lost: LostSettings = LostSettings()
 
     def __post_init__(self) -> None:
         """Refuse what could never work."""

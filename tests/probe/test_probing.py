@@ -252,3 +252,28 @@ async def test_a_time_out_of_our_own_lateness_is_no_miss() -> None:
         await until(lambda: frame.results("web"))
     assert not frame.results("web")[0].ok
     assert told.answers == []
+
+
+async def test_another_process_is_asked_anew(tmp_path: Path) -> None:
+    """What the last one has answered says nothing of it: unknown until it has been asked, which is soon."""
+    asked: list[float] = []
+
+    class Well(Tcp, frozen=True, tag="well"):
+        async def attempt(self, notes: Notes) -> None:
+            asked.append(asyncio.get_running_loop().time())
+
+    probing = Probing(SystemClock(), tmp_path, wanted=lambda _: True, changed=lambda *_: None, emit=lambda _: None)
+    probing.replace([Asking("web", "well", Well(port=1), 60.0)])
+    task = asyncio.create_task(probing.run(), name="probing")
+    async with asyncio.timeout(20):
+        while probing.health("web")[0] != "up":
+            await asyncio.sleep(0.005)
+        before = len(asked)
+        await asyncio.sleep(0.05)
+        probing.renew("web")
+        assert probing.health("web")[0] == "unknown"
+        assert probing.results("web") == ()
+        while probing.health("web")[0] != "up":
+            await asyncio.sleep(0.005)
+    assert len(asked) == before + 1
+    task.cancel()

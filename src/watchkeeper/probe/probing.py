@@ -8,6 +8,7 @@ A verdict is made by `judge`, which is pure; a miss or two is not yet "down".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -93,6 +94,7 @@ class Probing:
         self._verdicts: dict[tuple[str, str], Verdict] = {}
         self._figures: dict[Series, float] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._renewed: dict[tuple[str, str], asyncio.Event] = {}
 
     def families(self) -> tuple[Family, ...]:
         """Kind and sentence of everything that `read` may give."""
@@ -111,6 +113,14 @@ class Probing:
                 if verdict.health == health:
                     return verdict.health, verdict.reason
         return "unknown", "not asked yet"
+
+    def renew(self, server: str) -> None:
+        """A server's process is another one: what the last one has answered tells nothing of it, and it is asked soon."""
+        for key in [key for key in self._askings if key[0] == server]:
+            self._verdicts.pop(key, None)
+            self._results.pop(key, None)
+            if event := self._renewed.get(key):
+                event.set()
 
     def replace(self, askings: Iterable[Asking]) -> None:
         """Ask these from now on: gone ones end, new ones start, unchanged ones go on undisturbed."""
@@ -149,6 +159,7 @@ class Probing:
     def _forget(self, key: tuple[str, str]) -> None:
         if task := self._tasks.pop(key, None):
             task.cancel()
+        self._renewed.pop(key, None)
         self._results.pop(key, None)
         self._verdicts.pop(key, None)
         self._clear_figures(self._askings[key])
@@ -157,6 +168,7 @@ class Probing:
         """Ask one probe for as long as the agent runs, on a grid of its period that a slow answer does not shift."""
         key = (asking.server, asking.name)
         due = self._clock.monotonic()
+        renewed = self._renewed[key] = asyncio.Event()
         while True:
             if asking.server and not self._wanted(asking.server):
                 self._verdicts.pop(key, None)
@@ -168,7 +180,12 @@ class Probing:
             period = min(asking.period, EAGER_SECONDS) if eager else asking.period
             now = self._clock.monotonic()
             due = max(due + period, now)
-            await asyncio.sleep(due - now)
+            renewed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(due - now):
+                    await renewed.wait()
+                    await asyncio.sleep(min(EAGER_SECONDS, max(0.0, due - self._clock.monotonic())))
+                    due = self._clock.monotonic()
 
     async def _attempt(self, asking: Asking) -> None:
         began = self._clock.monotonic()
