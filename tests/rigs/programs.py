@@ -28,7 +28,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def until(look: Callable[[], T], what: str, seconds: float = 20.0) -> T:
+def until(look: Callable[[], T], what: str, seconds: float = 60.0) -> T:
     """Look again and again until something true comes back."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
