@@ -190,7 +190,7 @@ HEALTHY: History = {
     "watchkeeper_hub_data_avail_bytes": 50 * GIB,
     "watchkeeper_hub_data_size_bytes": 100 * GIB,
     "watchkeeper_store_refused_commits_total": 0.0,
-    "watchkeeper_drill_success_timestamp_seconds": END - 5 * DAY,
+    "watchkeeper_drill_age_seconds": 5.0 * DAY,
     'watchkeeper_server_capacity_stale{server="web"}': 0.0,
 }
 
@@ -273,8 +273,8 @@ FAULTS: dict[str, History] = {
     "ObserverHeavy/warning": {"watchkeeper_agent_cpu_seconds_total": counter(0.1)},
     "HubStorage/critical": {"watchkeeper_hub_data_avail_bytes": 3 * GIB},
     "ConfigRejected/warning": {'watchkeeper_event_timestamp_seconds{kind="config_rejected"}': END - 60.0},
-    "DrillOverdue/info": {"watchkeeper_drill_success_timestamp_seconds": END - 40 * DAY},
-    "DrillOverdue/warning": {"watchkeeper_drill_success_timestamp_seconds": END - 70 * DAY},
+    "DrillOverdue/info": {"watchkeeper_drill_age_seconds": 40.0 * DAY},
+    "DrillOverdue/warning": {"watchkeeper_drill_age_seconds": 70.0 * DAY},
     "BaselineStale/info": {'watchkeeper_server_capacity_stale{server="web"}': 1.0},
 }
 ALERTS = sorted(key for key, rule in RULES.items() if rule.kind == "alert")
