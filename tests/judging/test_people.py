@@ -8,7 +8,7 @@ import pytest
 
 from rigs.bench import Rig, benched
 from watchkeeper.errors import Refused
-from watchkeeper.model import Matcher
+from watchkeeper.model import Event, EventKind, Matcher, new_id
 from watchkeeper.telling import Silence
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -156,3 +156,16 @@ async def test_what_is_not_there_or_over(tmp_path: Path) -> None:
         detail = await rig.desk.alert((await rig.journal.alerts.page())[0].id)
         assert [step.state for step in detail.history] == ["firing", "resolved"]
         assert detail.rule is not None
+
+
+async def test_tests_of_its_time_stand_on_a_timeline(tmp_path: Path) -> None:
+    """A drill and a stress run elsewhere, so that neither is taken for an incident's cause unseen."""
+    async with benched(tmp_path, RULE + NOW) as rig:
+        await opened(rig)
+        for kind in (EventKind.DRILL_STARTED, EventKind.STRESS_ENDED, EventKind.HUB_STARTED):
+            rig.bench.note(Event(new_id(rig.now), rig.now, kind, kind.value, "other"))
+        await rig.turn(1)
+        incident = next(iter(rig.bench.book.incidents.values()))
+        told = {entry.what for entry in await rig.desk.timeline(incident)}
+        assert {"drill_started", "stress_ended", "firing"} <= told
+        assert "hub_started" not in told

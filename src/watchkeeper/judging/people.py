@@ -141,7 +141,7 @@ class People:
             found += [_of_event(event) for event in events if event.kind not in _OF_ALERTS]
             rows = await self._journal.actions.page(machine, limit=50)
             found += [_of_action(row) for row in rows if since <= row.action.at < until]
-        marks = await self._journal.events.page(Sought(kinds=(EventKind.MARK,), since=since, until=until), 100)
+        marks = await self._journal.events.page(Sought(kinds=_EVERYWHERE, since=since, until=until), 100)
         found += [_of_event(event) for event in marks if event.machine not in machines]
         comments = await self._journal.incidents.comments(incident.id)
         found += [TimelineEntry(one.at, "comment", "", f"{one.by}: {one.text}") for one in comments]
@@ -172,6 +172,14 @@ class People:
         return silence
 
 
+_EVERYWHERE = (
+    EventKind.MARK,
+    EventKind.STRESS_STARTED,
+    EventKind.STRESS_ENDED,
+    EventKind.DRILL_STARTED,
+    EventKind.DRILL_ENDED,
+)
+"""What stands on every timeline of its time, so that a change or a test is not taken for an incident's cause unseen."""
 _OF_ALERTS = {EventKind.ALERT_FIRED, EventKind.ALERT_RESOLVED, EventKind.ALERT_UNKNOWN}
 
 
