@@ -88,6 +88,7 @@ class Terminal:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_hear_ctrl_c,
         )
         threading.Thread(target=self._listen, args=(self._program,), daemon=True).start()
         if not GOES_ON.search(command):
@@ -122,6 +123,11 @@ class Terminal:
         with program.stdout as lines:
             for line in lines:
                 self._said.append(line)
+
+
+def _hear_ctrl_c() -> None:
+    """A suite that runs in the background of a shell ignores SIGINT, and its children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Reader:
