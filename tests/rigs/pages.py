@@ -88,7 +88,7 @@ class Terminal:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_ctrl_c,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509  # it runs one signal call, no lock is taken
         )
         threading.Thread(target=self._listen, args=(self._program,), daemon=True).start()
         if not GOES_ON.search(command):
