@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from watchkeeper.doctor import EXAMINATIONS, examine, fleet, folder, machine
+from watchkeeper.doctor import EXAMINATIONS, examine, fleet, folder, machine, telling
 from watchkeeper.doctor.finding import Finding, Patient, redact
 from watchkeeper.errors import Failed
 
@@ -107,7 +107,45 @@ def test_an_examination_that_cannot_be_made_stops_no_other(data: Path) -> None:
     assert sheet(found)["store"].text == "figures and events cannot be kept: the disk is full"
     assert Finding("hub", "fail", "it broke") in found
     assert sheet(found)["agents"].result == "fail"
-    assert len(EXAMINATIONS) == 5
+    assert len(EXAMINATIONS) == 6
+
+
+def channel(*, failures: int = 0, delivered_at: int = 0) -> dict[str, Any]:
+    """A channel as the API has it."""
+    return {
+        **{"name": "mail", "kind": "email", "failures": failures, "why": "refused" if failures else ""},
+        **{"queue": failures, "last_success_at": delivered_at},
+    }
+
+
+def test_a_channel_that_has_proved_nothing_is_to_be_looked_at() -> None:
+    """None at all, one that never or long ago delivered are warnings; one that fails is a failure; a fresh delivery passes."""
+    now = 100 * telling.DAY_MS
+    assert "nobody" in telling.judge([], now)[0].text
+    assert telling.judge([channel()], now)[0].remedy == "watchkeeper channel test mail"
+    assert telling.judge([channel(delivered_at=now - 31 * telling.DAY_MS)], now)[0].text == "email: last delivered 31 days ago"
+    assert telling.judge([channel(failures=3, delivered_at=now)], now)[0].result == "fail"
+    assert telling.judge([channel(delivered_at=now)], now)[0].result == "pass"
+
+
+@pytest.mark.parametrize(("state", "result"), [("delivered", "pass"), ("failed", "fail")])
+def test_a_test_goes_over_every_channel(data: Path, state: str, result: str) -> None:
+    """Each is posted to once, by its name as a path has it, and what the receiver said is the finding."""
+    posted: list[str] = []
+
+    class Telling:
+        def ask(self, method: str, path: str, wanted: type[Any]) -> Any:
+            if method == "POST":
+                posted.append(path)
+                return {"state": state, "receipt": "204", "why": "" if state == "delivered" else "no route"}
+            return [channel() | {"name": "night shift"}]
+
+        def ready(self) -> str:
+            return ""
+
+    found = list(telling.examine(Patient(data, None, asked=Telling(), test=True)))
+    assert posted == ["/api/channels/night%20shift/test"]
+    assert [(one.name, one.result) for one in found] == [("channel night shift", result)]
 
 
 def test_a_sheet_for_strangers_holds_no_name_address_or_secret() -> None:

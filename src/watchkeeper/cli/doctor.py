@@ -23,6 +23,7 @@ SHAPES = {"pass": ("●", "green"), "warn": ("▲", "yellow"), "fail": ("✕", "
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--private", action="store_true", help="with names and addresses: not for a public place")
+    parser.add_argument("--test", action="store_true", help="send a test message over each channel")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,4 +67,4 @@ def _patient(args: argparse.Namespace) -> Patient:
         asked = connect(reach(args))
     except (Failed, Refused) as told:
         silence = told.why
-    return Patient(data_folder(args.data), config, settings, fault, asked, silence)
+    return Patient(data_folder(args.data), config, settings, fault, asked, silence, args.test)

@@ -1,7 +1,7 @@
 """Is this installation sound? The door of the examinations that `watchkeeper doctor` makes.
 
-An examination looks at one thing (`folder`, `machine`, `hub`, `boot`, `fleet`) and gives findings; it changes nothing,
-asks the hub over its API alone, and says what to do about what it finds. One more is one file and one line below.
+An examination looks at one thing (`folder`, `machine`, `boot`, `hub`, `fleet`, `telling`) and gives findings; it changes
+nothing, asks the hub over its API alone, and says what to do about what it finds. One more is one file and one line below.
 `redact` takes out what a stranger who helps need not see.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from watchkeeper.doctor import boot, fleet, folder, hub, machine
+from watchkeeper.doctor import boot, fleet, folder, hub, machine, telling
 from watchkeeper.doctor.finding import Finding, Patient
 from watchkeeper.errors import Failed, Refused
 
@@ -21,6 +21,7 @@ EXAMINATIONS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (
     boot.examine,
     hub.examine,
     fleet.examine,
+    telling.examine,
 )
 
 

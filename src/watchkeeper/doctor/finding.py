@@ -38,7 +38,7 @@ class Patient(msgspec.Struct, frozen=True):
     """The installation: where its data and configuration are, the decoded settings, and how to reach its hub.
 
     `settings` is None where the configuration cannot be used, and `fault` says why then; `asked` is None where no hub can be
-    found, and `silence` says why.
+    found, and `silence` says why. With `test` each channel is tried by a message of its own.
     """
 
     data: Path
@@ -47,6 +47,7 @@ class Patient(msgspec.Struct, frozen=True):
     fault: str = ""
     asked: Asked | None = None
     silence: str = ""
+    test: bool = False
 
 
 _ADDRESS = re.compile(r"\b(?!127\.)(?:\d{1,3}\.){3}\d{1,3}\b")
