@@ -13,6 +13,7 @@
     python3 dev.py deliveries                           kill hub and receivers, write docs/delivery-matrix.md
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py screenshots [PAGE …] [--keep]        make pictures of every page of the dashboard, of a real hub
+    python3 dev.py site                                 build the guide as a site with search into build/site
     python3 dev.py test-all                             the suite and the long batteries
 
 Standard library only: this file runs before anything is installed.
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
         "deliveries": deliveries,
         "docs": docs,
         "screenshots": screenshots,
+        "site": site,
         "test-all": test_all,
     }
     if arguments[:1] in (["--help"], ["-h"], ["help"]):
@@ -182,6 +184,12 @@ def screenshots(arguments: list[str]) -> int:
     """Make pictures of every page of the dashboard, of a hub that is started for it."""
     install("dev")
     return run(PYTHON, "frontend/screenshots.py", *arguments)
+
+
+def site(arguments: list[str]) -> int:
+    """Build the guide, the reference and all other pages as a site that needs no network."""
+    install("dev,site")
+    return run(BIN / "zensical", "build", "--clean", *arguments)
 
 
 def install(extra: str) -> None:

@@ -37,6 +37,14 @@ def test_every_page_is_reached_and_every_link_leads_somewhere() -> None:
             assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_site_leads_to_every_page() -> None:
+    """What stands in the site's navigation exists, and no page of the guide is missing from it."""
+    named = set(re.findall(r"[\w/-]+\.md", (HOME / "mkdocs.yml").read_text(encoding="utf-8")))
+    assert {f"guide/{page.name}" for page in PAGES} <= named
+    for name in named:
+        assert (HOME / "docs" / name).exists(), name
+
+
 def test_what_is_shown_is_compared() -> None:
     """Dots stand for anything within a line, or for any lines; everything else must be as it is shown."""
     assert fits(["wrote /etc/x: …", "…"], "wrote /etc/x: 3 servers\nmore\nand more\n")

@@ -64,7 +64,8 @@ def base() -> Path:
         shutil.rmtree(BASE, ignore_errors=True)
         BASE.parent.mkdir(exist_ok=True)
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(BASE)],  # from its own default mirror
+            # In a mount namespace: what it mounts there is gone with it, also when it is killed. From its own default mirror.
+            ["unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(BASE)],
             check=True,
             stdout=subprocess.DEVNULL,
         )
