@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -34,6 +35,21 @@ def test_an_agent_out_of_touch_is_4(hub, cli, capsys, make) -> None:
     assert "◌ unknown" in told
     assert "out of touch" in told
     assert "12 %" not in told
+
+
+def test_waiting_ends_when_all_is_up_or_the_time_is(hub, cli, capsys, make) -> None:
+    """A server that comes up meanwhile ends the wait with 0 and one sheet; one that does not, with 3 once the time is over."""
+    hub.machines = [make.machine()]
+    hub.servers = [make.server("web", state="starting", health="down")]
+    assert cli("status", "web", "--wait", "100ms") == 3
+    capsys.readouterr()
+    coming = threading.Timer(0.7, lambda: setattr(hub, "servers", [make.server("web")]))
+    coming.start()
+    try:
+        assert cli("status", "web", "--wait", "1m") == 0
+    finally:
+        coming.join()
+    assert capsys.readouterr().out.count("web is up") == 1
 
 
 def test_no_hub_is_4_with_what_to_do(run) -> None:

@@ -8,20 +8,26 @@ that was stopped on purpose is down when it is named, as the LSB has it, and no 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from watchkeeper.cli import figures, signs
+from watchkeeper.cli.act import duration
 from watchkeeper.cli.client import connect
 from watchkeeper.cli.console import note, paper, print_json
 from watchkeeper.cli.exits import DOWN, OK, UNKNOWN
 from watchkeeper.cli.options import reach
 from watchkeeper.cli.targets import resolve, title
+from watchkeeper.config import Duration
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Health, ServerState
 from watchkeeper.web.shapes import MachineView, Overview, ServerView
+
+BETWEEN_SECONDS = 0.5
+"""Between two questions of ``--wait``."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -38,21 +44,35 @@ class Verdict(msgspec.Struct, frozen=True):
 def declare(parser: argparse.ArgumentParser) -> None:
     """It takes the servers to look at."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="servers, also MACHINE/NAME or globs; all, if none is given")
+    parser.add_argument(
+        "--wait", type=duration, default=Duration(0), metavar="TIME", help="wait until all is up, so long at the most (1m)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask, judge, print."""
-    try:
-        verdict = judge(connect(reach(args)).overview(), args.names)
-    except (Failed, Refused) as fault:
-        verdict = Verdict("unknown", UNKNOWN, str(fault))
-        if not args.json:
-            note(verdict.sentence)
+    """Ask, judge, print; with ``--wait`` ask again until all is up, or its time is."""
+    until = time.monotonic() + args.wait
+    while True:
+        verdict = _ask(args)
+        left = until - time.monotonic()
+        if verdict.exit == OK or left <= 0:
+            break
+        time.sleep(min(BETWEEN_SECONDS, left))
+    if not args.json and not verdict.at:
+        note(verdict.sentence)
     if args.json:
         print_json(verdict)
     elif verdict.at and not args.quiet:
         _print(verdict)
     return verdict.exit
+
+
+def _ask(args: argparse.Namespace) -> Verdict:
+    """What can be said now; a hub that is away is an answer, too."""
+    try:
+        return judge(connect(reach(args)).overview(), args.names)
+    except (Failed, Refused) as fault:
+        return Verdict("unknown", UNKNOWN, str(fault))
 
 
 def judge(seen: Overview, names: Sequence[str]) -> Verdict:
