@@ -101,7 +101,7 @@ class Booted:
         inner = self._find()
         if not inner:
             return subprocess.CompletedProcess(argv, 1, "", "not there yet")
-        surroundings = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
+        surroundings = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
         enter = ["nsenter", "--target", str(inner), "--pid", "--mount", "--uts", "--ipc", "--cgroup"]
         return subprocess.run([*enter, *argv], capture_output=True, text=True, check=False, timeout=seconds, env=surroundings)
 

@@ -123,6 +123,15 @@ class Follower:
 
     def _machine(self, folder: Path) -> Booted:
         machine = Booted(folder)
+        try:
+            self._supply(machine)
+        except BaseException:
+            machine.close()
+            raise
+        return machine
+
+    def _supply(self, machine: Booted) -> None:
+        """The files of a release, and for the way that starts from source the source."""
         for path in (HOME / "dist").iterdir():
             shutil.copy(path, machine.root / "srv")
         # The wheels that pip would fetch from its index come from the offline bundle: what it lacks is not found.
@@ -138,7 +147,6 @@ class Follower:
                 target = machine.root / "srv/watchkeeper" / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(HOME / name, target)
-        return machine
 
 
 def built() -> Iterator[Path]:
