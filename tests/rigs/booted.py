@@ -47,6 +47,8 @@ export container=namespaces PATH=/usr/sbin:/usr/bin:/sbin:/bin
 exec /lib/systemd/systemd --system --unit=multi-user.target --log-target=journal --show-status=0
 """
 BOOT_SECONDS = 30.0
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Debian's for root, as a login sets it."""
 
 
 def why_not() -> str:
@@ -101,7 +103,11 @@ class Booted:
         inner = self._find()
         if not inner:
             return subprocess.CompletedProcess(argv, 1, "", "not there yet")
-        surroundings = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
+        surroundings = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+            "LC_ALL": "C.UTF-8",
+        }
         enter = ["nsenter", "--target", str(inner), "--pid", "--mount", "--uts", "--ipc", "--cgroup"]
         return subprocess.run([*enter, *argv], capture_output=True, text=True, check=False, timeout=seconds, env=surroundings)
 
