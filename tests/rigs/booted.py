@@ -104,7 +104,7 @@ class Booted:
         if not inner:
             return subprocess.CompletedProcess(argv, 1, "", "not there yet")
         surroundings = {
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": PATH,
             "HOME": "/root",
             "LC_ALL": "C.UTF-8",
         }
