@@ -100,7 +100,10 @@ class Follower:
     def _type(self, block: Block, where: Booted) -> None:
         commands = steps(block.text)
         script = "\n".join(f"{command}\nprintf '{MARK}%d\\n' $?" for command, _ in commands)
-        done = where.run("bash", "-c", f"cd /srv; exec 2>&1; export PIP_CONFIG_FILE=/srv/pip.conf\n{script}", seconds=400)
+        # In a file: `pkill -f` finds what it names, and not the shell whose command line it would stand in.
+        typed = where.root / "srv/typed.sh"
+        typed.write_text(f"cd /srv; exec 2>&1; export PIP_CONFIG_FILE=/srv/pip.conf\n{script}\n", encoding="utf-8")
+        done = where.run("bash", "/srv/typed.sh", seconds=400)
         outputs = re.split(f"{MARK}(\\d+)\n", done.stdout)
         for number, (command, expected) in enumerate(commands):
             told, status = outputs[2 * number], outputs[2 * number + 1]
