@@ -1,7 +1,8 @@
 """The hub: what stores, judges, tells and shows. One straight page, read from `serve` down.
 
 Whoever starts the program calls `run`. SIGHUP reads the configuration again: a good one is begun with anew, in the same
-process and on the same port; with a bad one everything stays as it is, and it is told.
+process and on the same port; with a bad one everything stays as it is, and it is told; one that changes nothing of the
+hub's own, a server's table for example, leaves it alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from watchkeeper.alert.reading import read_alerting
+from watchkeeper.alert.reading import Alerting, read_alerting
 from watchkeeper.clock import SystemClock, milliseconds
 from watchkeeper.config import Document
 from watchkeeper.desk import Hub
@@ -43,6 +44,9 @@ from watchkeeper.web.serve import WebServer
 __all__ = ["TABLES", "Hub", "HubSettings", "read_settings", "run", "serve"]
 
 logger = logging.getLogger(__name__)
+
+Instructed = tuple[HubSettings, Alerting]
+"""What a hub has been told: its tables, and those of its rules and routes."""
 
 
 async def serve(
@@ -109,7 +113,9 @@ async def serve(
             _write_signpost(data, url)
             secret = await journal.access.first_link(now)
             announce(url, sign_in_url(url, secret) if secret else "")
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, read_document, fleet, stop, again)
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGHUP, _reload, read_document, (settings, alerting), fleet, stop, again
+            )
             await stop.wait()
             fleet.happen(EventKind.HUB_STOPPED, "The hub is stopping" + (" and begins again" if again.is_set() else ""))
             fleet.leave("the hub is stopping")
@@ -141,14 +147,19 @@ async def _local_tokens(journal: Journal, data: Path, now: int) -> None:
     await local_token(journal, data / "write-token", "local-writer", "write", now)
 
 
-def _reload(read_document: Callable[[], Document], fleet: Fleet, stop: asyncio.Event, again: asyncio.Event) -> None:
-    """Take a changed configuration, if it can be used; the present one stays otherwise."""
+def _reload(
+    read_document: Callable[[], Document], in_effect: Instructed, fleet: Fleet, stop: asyncio.Event, again: asyncio.Event
+) -> None:
+    """Take a changed configuration, if it can be used; the present one stays otherwise, and where only agents' tables changed."""
     try:
-        read_settings(read_document())
+        document = read_document()
+        found = read_settings(document), read_alerting(document)
     except ConfigError as fault:
         logger.error("the configuration was not taken, the present one stays: %s", fault)  # noqa: TRY400  # the operator's to mend
         fleet.happen(EventKind.CONFIG_REJECTED, f"the changed configuration cannot be used: {fault}", severity="warning")
         return
+    if found == in_effect:
+        return  # links and pages stay open: nothing that is the hub's was changed
     fleet.happen(EventKind.CONFIG_RELOADED, "the hub reads its configuration again")
     again.set()
     stop.set()

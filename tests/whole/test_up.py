@@ -163,6 +163,7 @@ def test_a_bad_configuration_is_refused_and_a_running_agent_keeps_the_old_one(pr
     up.send_signal(signal.SIGHUP)
     until(lambda: one.server("second").get("state") == "running", "the new server")
     assert one.server("hello")["pid"] == pid
+    assert "begins again" not in one.run("events").stdout  # a server's table is none of the hub's
 
 
 def test_a_port_in_use_names_its_holder_or_is_passed_over(programs: Make) -> None:

@@ -29,6 +29,14 @@ class Topology:
         """Take the table ``[requires]``."""
         self._requires = {name: tuple(needs) for name, needs in requires.items()}
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the same servers require each other."""
+        return isinstance(other, Topology) and self._requires == other._requires
+
+    def __hash__(self) -> int:
+        """Of what is equal when topologies are."""
+        return hash(frozenset(self._requires))
+
     def needs(self, name: str) -> frozenset[str]:
         """All that a server requires, directly and through others."""
         found: set[str] = set()

@@ -61,6 +61,14 @@ class Routing:
         self.root = _route("root", settings, settings)
         self.branches = tuple(_route(str(number), one, settings) for number, one in enumerate(settings.routes))
 
+    def __eq__(self, other: object) -> bool:
+        """Whether all alerts take the same ways."""
+        return isinstance(other, Routing) and (self.root, self.branches) == (other.root, other.branches)
+
+    def __hash__(self) -> int:
+        """Of what is equal when trees are."""
+        return hash(tuple(one.name for one in self.branches))
+
     def routes(self, alert: Alert) -> tuple[Route, ...]:
         """The routes that an alert takes."""
         found = []

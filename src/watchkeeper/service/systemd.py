@@ -14,9 +14,9 @@ from watchkeeper.service.steps import STOP_SECONDS, Folder, Installation, Remove
 SYSTEM_UNITS = Path("/etc/systemd/system")
 
 HARMLESS = """\
-# What is forbidden here is forbidden to the servers too: so only what none of them needs.
+# What is forbidden here is forbidden to the servers too: so only what none of them needs. (ProtectClock= would also forbid to
+# read how true the clock is.)
 LockPersonality=yes
-ProtectClock=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
