@@ -150,7 +150,7 @@ async def _local_tokens(journal: Journal, data: Path, now: int) -> None:
 def _reload(
     read_document: Callable[[], Document], in_effect: Instructed, fleet: Fleet, stop: asyncio.Event, again: asyncio.Event
 ) -> None:
-    """Take a changed configuration, if it can be used; the present one stays otherwise, and where only agents' tables changed."""
+    """Take a changed configuration, if it can be used and changes what is the hub's; the present one stays otherwise."""
     try:
         document = read_document()
         found = read_settings(document), read_alerting(document)
