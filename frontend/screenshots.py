@@ -58,6 +58,7 @@ PAGES = {
     "rules": "/rules",
     "channels": "/channels",
     "drills": "/drills",
+    "stress": "/stress",
     "more": "/more",
 }
 README = {

@@ -61,6 +61,7 @@ async def furnished(web) -> list[str]:
         "/rules#Busy",
         "/channels",
         "/drills",
+        "/stress",
         "/more",
         "/nowhere",
     ]
