@@ -25,7 +25,7 @@ from playwright.async_api import Page, async_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from rigs.desk import Web  # the test rig's own
-from rigs.many import CHATTER, CHATTY, many, name_of
+from rigs.many import CHATTY, many, name_of
 from watchkeeper.web.page import STATIC
 
 COUNT = 300
@@ -115,7 +115,7 @@ async def charts(page: Page, web: Web) -> tuple[int, float, float, float]:
     """How many charts are drawn; renderer CPU s/min of them all; MB of heap before and after, garbage collected."""
     await page.set_viewport_size({"width": 1600, "height": 4200})
     await page.goto(f"{web.url}/machines/{name_of(CHATTY)}/servers/shop")
-    await page.locator(f'[data-panel="own:app_{CHATTER - 1:02}"] canvas').wait_for()
+    await page.locator('[data-panel^="own:app_"] canvas').first.wait_for()
     session = await page.context.new_cdp_session(page)
 
     async def heap() -> float:

@@ -63,9 +63,9 @@ PAGES = {
 }
 README = {
     "overview-light": "overview.png",
-    "server-light": "server.png",
+    "machine-dark": "machine-dark.png",
     "incident-light": "incident.png",
-    "overview-phone": "phone.png",
+    "incident-phone": "incident-phone.png",
 }
 
 SHOP_1 = """
