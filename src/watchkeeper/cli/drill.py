@@ -66,7 +66,8 @@ def _run(args: argparse.Namespace, hub: Hub) -> int:
         "yes_really": args.yes_really,
     }
     drill = hub.ask("POST", "/api/drills", DrillView, ask).drill
-    say(args, f"drill {drill.id}: {drill.scenario}, done to {drill.server} on {drill.machine}")
+    if not args.json:
+        say(args, f"drill {drill.id}: {drill.scenario}, done to {drill.server} on {drill.machine}")
     off = _Off()
     told: set[tuple[str, str]] = set()
     heard = time.monotonic()
