@@ -19,9 +19,9 @@ import msgspec
 from msgspec import inspect as shapes_of
 
 from watchkeeper.stress.hubside import launching
-from watchkeeper.web import alert_shapes, evidence_shapes, shapes, stress_shapes
+from watchkeeper.web import alert_shapes, evidence_shapes, people_shapes, shapes, stress_shapes
 
-SHAPES = (shapes, alert_shapes, evidence_shapes, stress_shapes, launching)
+SHAPES = (shapes, alert_shapes, evidence_shapes, people_shapes, stress_shapes, launching)
 """The rooms that hold the API's shapes."""
 TARGET = Path(__file__).parent / "src" / "api" / "types.ts"
 PREFACE = """\

@@ -38,6 +38,7 @@ from watchkeeper.store import FrameStore, VictoriaMetrics, open_store
 from watchkeeper.web.access import local_token, sign_in_url
 from watchkeeper.web.app import build
 from watchkeeper.web.changes import Changes
+from watchkeeper.web.hall import Told
 from watchkeeper.web.listen import address, bind, split_address
 from watchkeeper.web.serve import WebServer
 
@@ -93,7 +94,11 @@ async def serve(
         hub.take_judge(bench)
         hub.drills = join(settings.drill, data, url, bench, fleet, hub.office, hub.order, hub.tell, clock)
         await bench.restore()
-        server = WebServer(build(hub, settings.web, bound, query=settings.query), changes, bound)
+        server = WebServer(
+            build(hub, settings.web, bound, query=settings.query, told=Told(settings.store, settings.journal, settings.status)),
+            changes,
+            bound,
+        )
         fleet.happen(EventKind.HUB_STARTED, f"The hub has started at {url}")
         for repair in store.repairs:
             fleet.happen(EventKind.STORE_REPAIRED, repair, severity="warning")

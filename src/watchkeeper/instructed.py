@@ -28,13 +28,14 @@ from watchkeeper.office import OfficeSettings, read_tables
 from watchkeeper.query import QuerySettings
 from watchkeeper.remote.settings import Target
 from watchkeeper.store import StoreSettings
-from watchkeeper.web.settings import WebSettings
+from watchkeeper.web.settings import StatusSettings, WebSettings
 
 
 class HubSettings(OfficeSettings, frozen=True, kw_only=True):
     """All tables that the hub owns."""
 
     web: WebSettings = WebSettings()
+    status: StatusSettings = StatusSettings()
     query: QuerySettings = QuerySettings()
     store: StoreSettings = StoreSettings()
     journal: JournalSettings = JournalSettings()
@@ -60,6 +61,7 @@ def read_settings(document: Document) -> HubSettings:
     find_channels(document, read_alerting(document).routing, tuple(tables["channel"]))
     return HubSettings(
         web=document.part("web", WebSettings),
+        status=document.part("status", StatusSettings),
         query=document.part("query", QuerySettings),
         store=store,
         journal=document.part("journal", JournalSettings),

@@ -47,7 +47,7 @@ async def test_a_link_has_an_hour(journal: Journal) -> None:
 async def test_a_made_up_secret_opens_nothing(journal: Journal, made_up: str) -> None:
     """Neither as a link nor as a session nor as a token; and all refusals sound the same."""
     await journal.access.add_link(NOW)
-    await journal.access.put_token("ci", "read", new_secret(), NOW)
+    await journal.access.put_token("ci", "viewer", new_secret(), NOW)
     with pytest.raises(Refused, match="used or is too old"):
         await journal.access.redeem(made_up, NOW, "")
     assert await journal.access.session(made_up, NOW) is None
@@ -105,9 +105,9 @@ async def test_signing_out_ends_this_session_alone(journal: Journal) -> None:
 async def test_tokens_by_name(journal: Journal) -> None:
     """A token says its name and kind; a new one of that name ends the old; taken back, it is nothing."""
     old, new = new_secret(), new_secret()
-    await journal.access.put_token("ci", "read", old, NOW)
-    await journal.access.put_token("ci", "read", old, NOW)
-    assert await journal.access.token(old) == Bearer("ci", "read", token=True)
+    await journal.access.put_token("ci", "viewer", old, NOW)
+    await journal.access.put_token("ci", "viewer", old, NOW)
+    assert await journal.access.token(old) == Bearer("ci", "viewer", token=True)
     await journal.access.put_token("ci", "link", new, NOW)
     assert await journal.access.token(old) is None
     assert await journal.access.token(new) == Bearer("ci", "link", token=True)

@@ -60,7 +60,7 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
         async with open_journal(folder / "journal.db") as journal:
             fleet = Fleet(store, clock, (), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
             hub = Hub(store, journal, fleet, changes, clock)
-            kinds = ("admin", "read", "link", "write")
+            kinds = ("admin", "viewer", "link", "write")
             tokens = {kind: await local_token(journal, folder / kind, kind, kind, 1) for kind in kinds}  # type: ignore[arg-type]
             with bind("127.0.0.1", 0) as bound:
                 server = WebServer(build(hub, WebSettings(), bound, files={}), changes, bound)
@@ -87,7 +87,7 @@ async def test_what_is_answered_is_on_the_disk(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize(("kind", "status"), [("", 401), ("read", 403), ("link", 403), ("write", 204), ("admin", 204)])
+@pytest.mark.parametrize(("kind", "status"), [("", 401), ("viewer", 403), ("link", 403), ("write", 204), ("admin", 204)])
 async def test_only_who_may_write_writes(tmp_path: Path, kind: str, status: int) -> None:
     """And nobody else has so much as a byte of a body read."""
     async with running(tmp_path) as rig, rig.client(kind) as client:

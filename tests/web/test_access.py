@@ -67,7 +67,7 @@ def test_the_cookie_is_for_our_page_alone() -> None:
         ("admin", True, True, True),
         ("operator", True, True, False),
         ("viewer", True, False, False),
-        ("read", True, False, False),
+        ("read", False, False, False),
         ("link", False, False, False),
         ("", False, False, False),
         ("root", False, False, False),

@@ -123,7 +123,7 @@ async def test_runbooks_are_there_for_everybody(web: Web) -> None:
 async def test_a_reader_may_not_act(busy: Web) -> None:
     """But may look, and replay."""
     secret = new_secret()
-    await busy.desk.journal.access.put_token("reader", "read", secret, busy.desk.now())
+    await busy.desk.journal.access.put_token("reader", "viewer", secret, busy.desk.now())
     headers = {"authorization": f"Bearer {secret}"}
     async with httpx.AsyncClient(base_url=busy.url, headers=headers) as client:
         assert (await client.get("/api/alerts")).status_code == 200

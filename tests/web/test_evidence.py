@@ -74,7 +74,7 @@ async def test_a_group_is_ordered_together(web) -> None:
 
 
 @pytest.mark.parametrize("path", ["servers/web", "groups/edge"])
-@pytest.mark.parametrize("kind", ["read", "write", "link"])
+@pytest.mark.parametrize("kind", ["viewer", "write", "link"])
 async def test_only_those_who_may_act_order_anything(web, kind: TokenKind, path: str) -> None:
     """Every verb, dry runs too; nothing is written, nothing is sent."""
     secret = new_secret()

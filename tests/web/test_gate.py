@@ -185,7 +185,7 @@ async def test_a_wrong_token_beside_a_good_cookie_is_nobody(web) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "reads", "acts", "links"), [("read", 200, 403, 403), ("link", 403, 403, 403), ("admin", 200, 200, 201)]
+    ("kind", "reads", "acts", "links"), [("viewer", 200, 403, 403), ("link", 403, 403, 403), ("admin", 200, 200, 201)]
 )
 async def test_what_each_token_may(web, kind: str, reads: int, acts: int, links: int) -> None:
     """Reading, acting and letting others in, by kind."""

@@ -74,7 +74,7 @@ async def test_one_more_is_expected_by_command(make_web) -> None:
         assert (await client.delete("/api/heartbeats/backup")).status_code == 409
 
 
-@pytest.mark.parametrize(("kind", "shown"), [("read", False), ("admin", True)])
+@pytest.mark.parametrize(("kind", "shown"), [("viewer", False), ("admin", True)])
 async def test_the_address_is_for_those_who_may_act(make_web, kind, shown) -> None:
     """Whoever has it may send, so it is not shown to everybody who may look."""
     async with make_web(office=OfficeSettings(expected={"backup": Expected()})) as web:

@@ -65,7 +65,7 @@ async def test_a_test_tells_how_it_went(make_web) -> None:
         assert [(entry.by, entry.what, entry.about) for entry in entries][:2] == [("local", "test-channel", "ops")] * 2
 
 
-@pytest.mark.parametrize(("kind", "may"), [("read", 403), ("write", 403), ("admin", 200)])
+@pytest.mark.parametrize(("kind", "may"), [("viewer", 403), ("write", 403), ("admin", 200)])
 async def test_who_may_test(make_web, kind, may) -> None:
     """Sending is acting: readers may look, and nothing else."""
     receiver = Hook()

@@ -39,7 +39,7 @@ async def test_nobody_asks_without_signing_in(web, path: str) -> None:
 async def test_a_reading_token_may_post_questions_and_nothing_else(web) -> None:
     """Grafana's token reads: it may send forms to the API, but no orders."""
     secret = new_secret()
-    await web.desk.journal.access.put_token("grafana", "read", secret, web.desk.now())
+    await web.desk.journal.access.put_token("grafana", "viewer", secret, web.desk.now())
     put(web, 0.5)
     async with web.stranger() as client:
         client.headers["authorization"] = f"Bearer {secret}"

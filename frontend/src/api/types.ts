@@ -726,6 +726,191 @@ export interface EvidenceFile {
   missing: string[];
 }
 
+export type TokenKind = "admin" | "link" | "operator" | "viewer" | "write";
+
+export type Role = "admin" | "operator" | "viewer";
+
+export type PersonName = string;
+
+export type Typed = string;
+
+export type Label = string;
+
+export type Browsers = string;
+
+/** A name and its password, and the code of the moment where one is asked for. POST /api/sign-in/password. */
+export interface SignInByPassword {
+  name: string;
+  password: string;
+  code?: string;
+}
+
+/** What the browser is to ask its passkeys: the JSON form of WebAuthn's options. */
+export interface PasskeyAsk {
+  options: string;
+}
+
+/** What a passkey answered: the JSON form of WebAuthn's credential. POST /api/sign-in/passkey. */
+export interface PasskeyProof {
+  credential: string;
+}
+
+/** A passkey that the browser has just made, and what its person calls it. POST /api/account/passkeys. */
+export interface NewPasskey {
+  credential: string;
+  name: string;
+}
+
+/** One of one's own passkeys. */
+export interface PasskeyView {
+  id: string;
+  name: string;
+  created_at: number;
+  used_at: number;
+}
+
+/** A session. `mine`: it is the one that asks; `browser` is what it calls itself. */
+export interface SessionView {
+  id: string;
+  person: string;
+  method: string;
+  peer: string;
+  browser: string;
+  created_at: number;
+  seen_at: number;
+  mine: boolean;
+}
+
+/** Who is signed in, and what proves them. GET /api/account. */
+export interface Account {
+  name: string;
+  role: string;
+  password: boolean;
+  codes: boolean;
+  passkeys: PasskeyView[];
+  sessions: SessionView[];
+}
+
+/** One's password, asked for again before what proves one is changed; empty for who has none. */
+export interface Confirmation {
+  password?: string;
+}
+
+/** Another password for oneself; `current` is the present one, empty for who has none. POST /api/account/password. */
+export interface PasswordChange {
+  wanted: string;
+  current?: string;
+}
+
+/** A fresh key for one-time codes: as text, as the address that apps read, and as a picture (data address of an SVG). */
+export interface NewCodes {
+  key: string;
+  address: string;
+  picture: string;
+}
+
+/** A first code, which shows that the app has the key. POST /api/account/codes/proof. */
+export interface CodeProof {
+  code: string;
+}
+
+/** A person as admins see them: which proofs they have, never the proofs. GET /api/people. */
+export interface PersonView {
+  name: string;
+  role: string;
+  created_at: number;
+  entered_at: number;
+  password: boolean;
+  codes: boolean;
+  passkeys: number;
+  sessions: number;
+}
+
+/** Somebody new; with a password, or with none until they come by a link. POST /api/people. */
+export interface NewPerson {
+  name: string;
+  role?: "admin" | "operator" | "viewer";
+  password?: string;
+}
+
+/** What a person may do from now on. POST /api/people/{name}/role. */
+export interface RoleAsk {
+  role: "admin" | "operator" | "viewer";
+}
+
+/** A person's password from now on, given by an admin. POST /api/people/{name}/password. */
+export interface PasswordAsk {
+  password: string;
+}
+
+/** A program's token. `local`: it stands in a file of the hub's data folder. GET /api/tokens. */
+export interface TokenView {
+  name: string;
+  kind: string;
+  created_at: number;
+  expires_at: number;
+  used_at: number;
+  made_by: string;
+  local: boolean;
+}
+
+/** A token for a program: a role (`admin`, `operator`, `viewer`), `link` for agents or `write` for writing figures alone. `days` until it ends; 0: until it is taken back. POST /api/tokens. */
+export interface NewToken {
+  name: string;
+  kind?: "admin" | "link" | "operator" | "viewer" | "write";
+  days?: number;
+}
+
+/** A fresh token; `secret` is shown this once. */
+export interface MadeToken {
+  name: string;
+  kind: string;
+  secret: string;
+  expires_at: number;
+}
+
+/** Who did what, and from where. GET /api/audit. */
+export interface AuditView {
+  at: number;
+  by: string;
+  peer: string;
+  what: string;
+  about: string;
+  why: string;
+  outcome: string;
+}
+
+/** What a program of ours costs: `cpu_ratio` 1.0 is one core, the mean of the last minutes; null is "not known". */
+export interface ProgramCost {
+  program: string;
+  machine: string;
+  cpu_ratio: number | null;
+  memory_bytes: number | null;
+}
+
+/** How long things are kept, in seconds, and how much disk figures may take; `elsewhere`: another store keeps them. */
+export interface Retention {
+  raw: number;
+  first: number;
+  hourly: number;
+  journal: number;
+  budget_bytes: number;
+  keep_free_bytes: number;
+  elsewhere: boolean;
+}
+
+/** What the hub keeps and what watching costs. GET /api/upkeep. */
+export interface HubUpkeep {
+  version: string;
+  address: string;
+  loopback: boolean;
+  machines: number;
+  series: number | null;
+  store_bytes: number | null;
+  retention: Retention;
+  costs: ProgramCost[];
+}
+
 /** One file of a run: its name (`report/latency.hlog` below a folder), bytes, media type. */
 export interface StressFile {
   name: string;

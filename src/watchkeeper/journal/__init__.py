@@ -2,7 +2,7 @@
 
 Rooms: `events` (what happened), `alerts` and `incidents` (what was judged, what people said to it), `notifications` (what is to
 be told), `drills` (proofs that it would be), `heartbeats` (others' signs of life), `actions` (orders and outcomes), `access`
-(people, sessions, tokens, links), `audit` (who did what), `machines` (who has ever been there), on `tables` (schema and
+(sessions, tokens, links), `people`, `audit` (who did what), `machines` (who has ever been there), on `tables` (schema and
 migrations) and `ledger` (the file and its threads). The hub opens it; the web and the hub come in through `Journal`. A change
 of state is a row here before it is a message anywhere.
 """
@@ -26,6 +26,7 @@ from watchkeeper.journal.incidents import Incidents, Silences
 from watchkeeper.journal.ledger import Ledger, open_ledger
 from watchkeeper.journal.machines import Machines
 from watchkeeper.journal.notifications import Notifications
+from watchkeeper.journal.people import People
 
 __all__ = ["Journal", "JournalSettings", "open_journal"]
 
@@ -43,6 +44,7 @@ class Journal:
         self.events = Events(ledger)
         self.actions = Actions(ledger)
         self.access = Access(ledger)
+        self.people = People(ledger)
         self.audit = Audit(ledger)
         self.machines = Machines(ledger)
         self.notifications = Notifications(ledger)

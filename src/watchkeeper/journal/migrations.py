@@ -103,4 +103,20 @@ MIGRATIONS = (
     CREATE INDEX drills_by_state ON drills (state);
     ALTER TABLE notifications ADD COLUMN sent_at BIGINT NOT NULL DEFAULT 0
     """,
+    """
+    ALTER TABLE people ADD COLUMN password TEXT NOT NULL DEFAULT '';
+    ALTER TABLE people ADD COLUMN totp TEXT NOT NULL DEFAULT '';
+    ALTER TABLE people ADD COLUMN totp_step BIGINT NOT NULL DEFAULT 0;
+    CREATE TABLE passkeys (
+        id TEXT NOT NULL PRIMARY KEY, person TEXT NOT NULL, name TEXT NOT NULL, public_key TEXT NOT NULL,
+        sign_count BIGINT NOT NULL, created_at BIGINT NOT NULL, used_at BIGINT NOT NULL);
+    CREATE INDEX passkeys_by_person ON passkeys (person);
+    ALTER TABLE sessions ADD COLUMN method TEXT NOT NULL DEFAULT 'link';
+    ALTER TABLE sessions ADD COLUMN peer TEXT NOT NULL DEFAULT '';
+    ALTER TABLE sessions ADD COLUMN browser TEXT NOT NULL DEFAULT '';
+    ALTER TABLE tokens ADD COLUMN expires_at BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE tokens ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE tokens ADD COLUMN used_at BIGINT NOT NULL DEFAULT 0;
+    UPDATE tokens SET kind = 'viewer' WHERE kind = 'read'
+    """,
 )

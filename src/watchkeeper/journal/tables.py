@@ -1,7 +1,8 @@
 """The journal's tables as they are now, and how a file is brought to them.
 
 What queries use stands here (`MetaData`), what was run on disk in `migrations`; a test holds the two equal. All times are
-milliseconds since the epoch; secrets are kept as SHA-256 digests alone.
+milliseconds since the epoch; secrets are kept as SHA-256 digests alone, passwords as argon2id hashes. The key of
+a person's one-time codes (`totp`) is the one secret that must be kept as it is, since codes are reckoned from it.
 """
 
 from __future__ import annotations
@@ -72,6 +73,22 @@ people = Table(
     Column("role", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("entered_at", BigInteger, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("totp", Text, nullable=False),
+    Column("totp_step", BigInteger, nullable=False),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+    Index("passkeys_by_person", "person"),
 )
 
 sessions = Table(
@@ -82,6 +99,9 @@ sessions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("browser", Text, nullable=False),
 )
 
 tokens = Table(
@@ -91,6 +111,9 @@ tokens = Table(
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
     Index("tokens_by_name", "name", unique=True),
 )
 

@@ -1,6 +1,7 @@
 """Who asks: session cookies and bearer tokens, what each role may do, and how often one may fail.
 
-People come in by a one-time link (`sign_in_url`) and carry a cookie that scripts cannot read; programs send a token.
+People come in by a one-time link (`sign_in_url`), by password and code, or by a passkey (`entering`), and carry a cookie that
+scripts cannot read; programs send a token.
 `local_token` leaves one on this machine for the CLI. Secrets are compared by digest in the journal and never logged.
 """
 
@@ -22,33 +23,47 @@ COOKIE = "watchkeeper_session"
 SECRET_CHARS = 200
 """No secret of ours is longer; anything beyond is not even looked up."""
 
-READERS = frozenset({"admin", "operator", "viewer", "read"})
+READERS = frozenset({"admin", "operator", "viewer"})
 ACTORS = frozenset({"admin", "operator"})
 WRITERS = frozenset({"admin", "write"})
 """Who may write figures: programs with a token of that kind, which may do nothing else."""
 
 
 class Failures:
-    """Counts failed sign-ins by peer: after `ALLOWED` within `WINDOW` seconds, the peer waits for the window to end."""
+    """Counts failed sign-ins by peer: after `allowed` within `window` seconds, the peer waits for the window to end.
+
+    What takes long to check is counted before it is known to have failed, and taken back by `forgive`: else a thousand guesses
+    at once would all pass.
+    """
 
     ALLOWED = 10
     WINDOW = 60.0
     PEERS = 1024
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: int = ALLOWED, window: float = WINDOW) -> None:
+        self._allowed = allowed
+        self._window = window
         self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def wait(self, peer: str, now: float) -> float:
         """How many seconds this peer must wait before it may try; 0 = it may."""
         since, count = self._seen.get(peer, (now, 0))
-        return max(0.0, since + self.WINDOW - now) if count >= self.ALLOWED else 0.0
+        return max(0.0, since + self._window - now) if count >= self._allowed else 0.0
 
     def add(self, peer: str, now: float) -> None:
         """One more failure; the longest unheard peer is forgotten when there are too many."""
         since, count = self._seen.pop(peer, (now, 0))
-        self._seen[peer] = (since, count + 1) if now - since < self.WINDOW else (now, 1)
+        self._seen[peer] = (since, count + 1) if now - since < self._window else (now, 1)
         while len(self._seen) > self.PEERS:
             self._seen.popitem(last=False)
+
+    def forgive(self, peer: str) -> None:
+        """The last one counted was none."""
+        since, count = self._seen.get(peer, (0.0, 0))
+        if count > 1:
+            self._seen[peer] = (since, count - 1)
+        else:
+            self._seen.pop(peer, None)
 
 
 def bearer_secret(authorization: str) -> str:
@@ -90,7 +105,7 @@ async def identify(journal: Journal, authorization: str, cookies: str, now: int)
     """Who asks, and whether a cookie says so. A token that is shown is used, right or wrong: no falling back."""
     if authorization:
         secret = bearer_secret(authorization)
-        return (await journal.access.token(secret) if secret else None), False
+        return (await journal.access.token(secret, now) if secret else None), False
     secret = cookie_secret(cookies)
     bearer = await journal.access.session(secret, now) if secret else None
     return bearer, bearer is not None
@@ -103,6 +118,15 @@ def permit(bearer: Bearer | None, *, acts: bool, admin: bool = False) -> Bearer:
     wanted = frozenset({"admin"}) if admin else ACTORS if acts else READERS
     if bearer.role not in wanted:
         raise Refused(f"the role {bearer.role!r} may not do this", code="not-allowed")
+    return bearer
+
+
+def permit_person(bearer: Bearer | None) -> Bearer:
+    """Let somebody change what is their own; raises `Refused` as `permit` does. A program has nothing of its own."""
+    permit(bearer, acts=False)
+    assert bearer is not None
+    if bearer.token:
+        raise Refused("a token is no person: sign in to change what is yours", code="not-allowed")
     return bearer
 
 

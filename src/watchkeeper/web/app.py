@@ -25,12 +25,13 @@ from watchkeeper.web import access, envelope, problems
 from watchkeeper.web.board import Board
 from watchkeeper.web.desk import Desk
 from watchkeeper.web.gate import BODY_BYTES, SAFE, Gate, speaks_prometheus
-from watchkeeper.web.hall import Connection, Hall
+from watchkeeper.web.hall import Connection, Hall, Told
 from watchkeeper.web.link import link, workers
 from watchkeeper.web.listen import address
 from watchkeeper.web.live import live
 from watchkeeper.web.page import Asset, assets, page_routes
 from watchkeeper.web.routes import (
+    account,
     acknowledging,
     alertmanager,
     alerts,
@@ -40,11 +41,16 @@ from watchkeeper.web.routes import (
     history,
     machines,
     messages,
+    people,
+    proving,
     questions,
     scraped,
     session,
+    status,
     stress,
     system,
+    tokens,
+    upkeep,
     writing,
 )
 from watchkeeper.web.settings import WebSettings
@@ -61,10 +67,11 @@ def build(
     *,
     query: QuerySettings | None = None,
     files: dict[str, Asset] | None = None,
+    told: Told = Told(),  # noqa: B008  # frozen
 ) -> Gate:
     """The whole web as one ASGI app, for the socket that it will be served on; `files` default to the built page."""
     workshops = Workshop(query or QuerySettings()), Workshop(DRAWING, "chart")
-    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", *workshops)
+    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", *workshops, told)
     return Gate(application(hall, assets() if files is None else files), desk, settings, bound.getsockname()[0])
 
 
@@ -80,6 +87,12 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
     return Litestar(
         route_handlers=[
             *session.ROUTES,
+            *account.ROUTES,
+            *proving.ROUTES,
+            *people.ROUTES,
+            *tokens.ROUTES,
+            *upkeep.ROUTES,
+            *status.ROUTES,
             *machines.ROUTES,
             *history.ROUTES,
             *evidence.ROUTES,
@@ -137,6 +150,10 @@ def application(hall: Hall, files: dict[str, Asset]) -> Litestar:
 def signed_in(connection: Connection, route: BaseRouteHandler) -> None:
     """The guard of every route that is not open: who asks, and may this one? WebSockets were judged by the gate."""
     scope: dict[str, Any] = dict(connection.scope)
-    if not route.opt.get("open") and scope["type"] == "http":
+    if scope["type"] != "http" or route.opt.get("open"):
+        return
+    if route.opt.get("own"):
+        access.permit_person(scope.get("bearer"))
+    else:
         acts = scope["method"] not in SAFE and not route.opt.get("reads")
         access.permit(scope.get("bearer"), acts=acts, admin=bool(route.opt.get("admin")))

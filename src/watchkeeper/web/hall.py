@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from litestar.connection import ASGIConnection
 
 from watchkeeper.clock import milliseconds
-from watchkeeper.journal.access import Bearer
-from watchkeeper.web.access import Failures, permit
+from watchkeeper.journal import JournalSettings
+from watchkeeper.journal.access import Asker, Bearer
+from watchkeeper.store.settings import StoreSettings
+from watchkeeper.web.access import permit
 from watchkeeper.web.board import Board
 from watchkeeper.web.desk import Desk
-from watchkeeper.web.settings import WebSettings
+from watchkeeper.web.entering import Door
+from watchkeeper.web.settings import StatusSettings, WebSettings
 from watchkeeper.web.sparks import KeptSparks
+from watchkeeper.web.statusboard import StatusBoard
 from watchkeeper.web.workshop import Workshop
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class Told(NamedTuple):
+    """What the hub was told beyond ``[web]`` that the web shows: how long things are kept, and the public page."""
+
+    store: StoreSettings = StoreSettings()
+    journal: JournalSettings = JournalSettings()
+    status: StatusSettings = StatusSettings()
 
 
 @dataclass(frozen=True)
 class Hall:
     """Handed to each handler by name (`hall`). `address` is what people open: ``http://127.0.0.1:8600``.
 
-    Questions are answered in the `workshop`, charts drawn in the `studio`: neither waits for the other's queue.
+    Questions are answered in the `workshop`, charts drawn in the `studio`: neither waits for the other's queue. People come
+    in by the `door`.
     """
 
     desk: Desk
@@ -32,8 +46,14 @@ class Hall:
     address: str
     workshop: Workshop
     studio: Workshop
-    failures: Failures = field(default_factory=Failures)
     sparks: KeptSparks = field(default_factory=KeptSparks)
+    keeping: Told = field(default_factory=Told)
+    door: Door = field(default_factory=Door)
+
+    @cached_property
+    def status_board(self) -> StatusBoard:
+        """What the public page shows; made when it is first asked for."""
+        return StatusBoard(self.desk, self.board, self.keeping.status, self.studio)
 
     def now(self) -> int:
         """The hub's wall clock, ms."""
@@ -48,3 +68,8 @@ def bearer(connection: Connection) -> Bearer:
 def peer(connection: Connection) -> str:
     """The address that a request came from, for the audit."""
     return connection.client.host if connection.client else ""
+
+
+def asker(connection: Connection, hall: Hall) -> Asker:
+    """Who wants something done, from where and when, for what is written down of it."""
+    return Asker(bearer(connection).name, peer(connection), hall.now())

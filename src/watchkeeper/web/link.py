@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from litestar import WebSocket, websocket
@@ -11,10 +12,13 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from watchkeeper.errors import Refused
+from watchkeeper.web import access
 from watchkeeper.web.hall import Hall
 
 MOST = 64
 """Workers that may be asked for on one machine."""
+RECHECK = 30.0
+"""How often, in seconds, it is looked whether the agent's token still holds."""
 
 
 class AgentSocket:
@@ -60,7 +64,10 @@ async def link(socket: WebSocket[Any, Any, Any], hall: NamedDependency[Hall]) ->
     """Serve one agent, which the gate has let in by its token, until it goes."""
     await socket.accept()
     agent = AgentSocket(socket, _place(socket), socket.scope["bearer"].name)  # type: ignore[typeddict-item]  # from the gate
-    await hall.desk.link(agent)
+    async with asyncio.TaskGroup() as group:
+        recheck = group.create_task(_recheck(socket, agent, hall), name="link-recheck")
+        await hall.desk.link(agent)
+        recheck.cancel()
     await agent.close(1000, "")
 
 
@@ -76,6 +83,17 @@ async def workers(
     except* Refused as faults:
         await line.close(1008, str(faults.exceptions[0]))
     await line.close(1000, "")
+
+
+async def _recheck(socket: WebSocket[Any, Any, Any], agent: AgentSocket, hall: Hall) -> None:
+    """End the link soon after its token was taken back: an agent that may not come in may not stay either."""
+    shown = socket.headers.get("authorization", "")
+    while True:
+        await asyncio.sleep(RECHECK)
+        who, _ = await access.identify(hall.desk.journal, shown, "", hall.now())
+        if who is None or who.role != "link":
+            await agent.close(4401, "this link token was taken back")
+            return
 
 
 def _place(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

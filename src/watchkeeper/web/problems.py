@@ -19,6 +19,14 @@ log = logging.getLogger(__name__)
 
 STATUS = {
     "bad-sign-in": 401,
+    "code-wanted": 401,
+    "confirm": 403,
+    "unknown-person": 404,
+    "unknown-passkey": 404,
+    "unknown-session": 404,
+    "unknown-token": 404,
+    "last-admin": 409,
+    "too-many": 409,
     "not-signed-in": 401,
     "not-allowed": 403,
     "wrong-host": 421,
@@ -68,7 +76,7 @@ CODES |= {413: "too-large", 415: "wrong-type", 429: "too-many-failures"}
 
 HINTS = {
     "not-signed-in": "open the sign-in link that the hub printed, or send `Authorization: Bearer` with a token",
-    "bad-sign-in": "make a fresh one with `watchkeeper up` or POST /api/sign-in-links",
+    "bad-sign-in": "`watchkeeper sign-in` prints a fresh link",
     "wrong-host": "add the name to `hosts` under [web] if it is yours",
     "wrong-origin": "the request came from another site's page, or through a proxy that changes the Host header",
     "not-connected": "look whether its agent runs: `watchkeeper status`",

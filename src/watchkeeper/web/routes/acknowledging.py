@@ -6,8 +6,6 @@ permission, so nobody has to sign in on the phone at night; who is signed in is 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from html import escape
 from typing import Any
 
@@ -19,6 +17,7 @@ from watchkeeper.errors import Refused
 from watchkeeper.journal.access import Bearer
 from watchkeeper.message.facts import clean, moment, subject, where
 from watchkeeper.outward import time_zone
+from watchkeeper.web import plainpage
 from watchkeeper.web.hall import Hall, peer
 from watchkeeper.web.problems import STATUS
 
@@ -32,11 +31,7 @@ STYLE = (
     "@media(prefers-color-scheme:dark){body{color:#e7eaee;background:#14171a}main{background:#1e2328}"
     "input{color:inherit;background:#14171a}}"
 )
-POLICY = (
-    f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}';"
-    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS = {"content-security-policy": POLICY, "referrer-policy": "same-origin"}
+HEADERS = {"referrer-policy": "same-origin"}
 """The form's origin must be told, else the gate would take it for another site's."""
 
 
@@ -87,12 +82,7 @@ def _signed_in(request: Request[Any, Any, Any]) -> Bearer | None:
 
 
 def _page(title: str, body: str, status: int = 200) -> Response[str]:
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<meta name="robots" content="noindex"><title>{escape(title)}</title><style>{STYLE}</style></head>'
-        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>\n"
-    )
-    return Response(text, media_type=MediaType.HTML, status_code=status, headers=HEADERS)
+    return plainpage.page(title, body, STYLE, status=status, headers=HEADERS, forms=True)
 
 
 ROUTES = [ask, acknowledge]

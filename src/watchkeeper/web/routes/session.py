@@ -1,18 +1,21 @@
-"""Coming in and going out: who am I, sign in by a one-time secret, sign out, and a fresh link for an admin."""
+"""Coming in and going out: who am I; sign in by a one-time link, a password or a passkey; sign out; a fresh link."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from watchkeeper.errors import Refused
-from watchkeeper.journal.access import LINK_LIFE
-from watchkeeper.journal.audit import Entry
-from watchkeeper.web import access
+from watchkeeper.journal.access import FIRST_PERSON, Bearer, Entrance
+from watchkeeper.web import access, passkeys
 from watchkeeper.web.hall import Hall, bearer, peer
+from watchkeeper.web.people_shapes import PasskeyAsk, PasskeyProof, SignInByPassword
+from watchkeeper.web.routes.people import fresh_link
+from watchkeeper.web.routes.proving import read_answer
 from watchkeeper.web.shapes import Person, SignIn, SignInLink
 
 
@@ -26,15 +29,42 @@ def session(request: Request[Any, Any, Any]) -> Person:
 @post("/api/sign-in", operation_id="signIn", status_code=200, opt={"open": True})
 async def sign_in(request: Request[Any, Any, Any], hall: NamedDependency[Hall], data: JSONBody[SignIn]) -> Response[Person]:
     """Turn the secret of a one-time link into a session cookie."""
-    monotonic = hall.desk.clock.monotonic()
-    if wait := hall.failures.wait(peer(request), monotonic):
-        raise Refused(f"too many failed sign-ins; try again in {wait:.0f} s", code="too-many-failures")
+    here, monotonic = _entrance(request), hall.desk.clock.monotonic()
+    hall.door.may_try(monotonic, here.peer)
     try:
-        secret, who = await hall.desk.journal.access.redeem(data.token[: access.SECRET_CHARS], hall.now(), peer(request))
+        secret = data.token[: access.SECRET_CHARS]
+        came = await hall.desk.journal.access.redeem(secret, hall.now(), here.peer, here.browser)
     except Refused:
-        hall.failures.add(peer(request), monotonic)
+        hall.door.failures.add(here.peer, monotonic)
         raise
-    return Response(Person(who.name, who.role), headers={"set-cookie": access.cookie(secret, secure=_is_https(request))})
+    return _welcome(request, *came)
+
+
+@post("/api/sign-in/password", operation_id="signInByPassword", status_code=200, opt={"open": True})
+async def sign_in_by_password(
+    request: Request[Any, Any, Any], hall: NamedDependency[Hall], data: JSONBody[SignInByPassword]
+) -> Response[Person]:
+    """Turn name and password into a session cookie; 401 with `code-wanted` where a one-time code is needed as well."""
+    said = data.name, data.password, data.code
+    return _welcome(request, *await hall.door.by_password(hall.desk, said, _entrance(request), hall.now()))
+
+
+@post("/api/sign-in/passkey/options", operation_id="askPasskey", status_code=200, opt={"open": True}, sync_to_thread=False)
+def ask_passkey(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> PasskeyAsk:
+    """What the browser needs to ask for a passkey of this hub, whoever's it is."""
+    here, monotonic = passkeys.place(request.headers.get("origin", "")), hall.desk.clock.monotonic()
+    hall.door.may_try(monotonic, peer(request))
+    challenge = hall.door.ceremonies.begin("", monotonic)
+    return PasskeyAsk(msgspec.json.encode(passkeys.asking(here, challenge)).decode())
+
+
+@post("/api/sign-in/passkey", operation_id="signInByPasskey", status_code=200, opt={"open": True})
+async def sign_in_by_passkey(
+    request: Request[Any, Any, Any], hall: NamedDependency[Hall], data: JSONBody[PasskeyProof]
+) -> Response[Person]:
+    """Turn a passkey's signature into a session cookie."""
+    here, answer = passkeys.place(request.headers.get("origin", "")), read_answer(data.credential)
+    return _welcome(request, *await hall.door.by_passkey(hall.desk, here, answer, _entrance(request), hall.now()))
 
 
 @post("/api/sign-out", operation_id="signOut", status_code=200, opt={"open": True})
@@ -47,11 +77,18 @@ async def sign_out(request: Request[Any, Any, Any], hall: NamedDependency[Hall])
 
 @post("/api/sign-in-links", operation_id="makeSignInLink", status_code=201, opt={"admin": True})
 async def make_sign_in_link(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> SignInLink:
-    """A fresh one-time link, good for an hour."""
-    now = hall.now()
-    secret = await hall.desk.journal.access.add_link(now)
-    await hall.desk.journal.audit.add(Entry(now, bearer(request).name, peer(request), "sign-in-link", ""))
-    return SignInLink(access.sign_in_url(hall.address, secret), now + LINK_LIFE)
+    """A fresh one-time link, good for an hour: for the admin who asks, or, asked for with a token, for the first one."""
+    who = bearer(request)
+    return await fresh_link(hall, request, FIRST_PERSON if who.token else who.name)
+
+
+def _entrance(request: Request[Any, Any, Any]) -> Entrance:
+    browser = "".join(filter(str.isprintable, request.headers.get("user-agent", "")))
+    return Entrance(peer=peer(request), browser=browser)
+
+
+def _welcome(request: Request[Any, Any, Any], secret: str, who: Bearer) -> Response[Person]:
+    return Response(Person(who.name, who.role), headers={"set-cookie": access.cookie(secret, secure=_is_https(request))})
 
 
 def _is_https(request: Request[Any, Any, Any]) -> bool:
@@ -59,4 +96,4 @@ def _is_https(request: Request[Any, Any, Any]) -> bool:
     return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
-ROUTES = [session, sign_in, sign_out, make_sign_in_link]
+ROUTES = [session, sign_in, sign_in_by_password, ask_passkey, sign_in_by_passkey, sign_out, make_sign_in_link]
