@@ -51,6 +51,8 @@ VERBS = (
     Verb("heartbeat", "heartbeat", "list the heartbeats that jobs have to send, and expect another"),
     Verb("stress", "stress", "put a server under load that has agreed to it, and show what was recorded"),
     Verb("sign-in", "sign_in", "print a fresh one-time link to the dashboard"),
+    Verb("people", "people", "say who may come in and what they may do"),
+    Verb("token", "token", "let programs in, and the agents of other machines; list tokens and take them back"),
     Verb("config", "config", "check a configuration, show what is in effect, or print its schema"),
     Verb("init", "init", "look at what runs here and write a configuration for it"),
     Verb("service", "service", "have the system start Watchkeeper at boot and keep it alive"),

@@ -124,9 +124,10 @@ class Hub:
         status, content = self._exchange("GET", "/readyz", None, ANSWER_SECONDS)
         return "" if status == 200 else content[:500].decode("utf-8", "replace").strip() or f"status {status}"
 
-    def sign_in_link(self) -> SignInLink:
-        """A fresh one-time link for a browser."""
-        return self.ask("POST", "/api/sign-in-links", SignInLink)
+    def sign_in_link(self, person: str = "") -> SignInLink:
+        """A fresh one-time link for a browser of `person`'s; of the first admin's without one."""
+        path = f"/api/people/{quote(person, safe='')}/sign-in-links" if person else "/api/sign-in-links"
+        return self.ask("POST", path, SignInLink)
 
     def live(self) -> tuple[str, dict[str, str]]:
         """Address and headers of the live stream, for a WebSocket client."""
@@ -155,9 +156,10 @@ class Hub:
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise Failed(_strange(self.found, f"its answer cannot be read ({fault})"), retry=False) from None
 
-    def send(self, method: str, path: str) -> None:
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
         """One request whose answer says nothing but that it was done; raises as `ask` does."""
-        status, content = self._exchange(method, path, None, ANSWER_SECONDS)
+        sent = None if body is None else json.dumps(body).encode()
+        status, content = self._exchange(method, path, sent, ANSWER_SECONDS)
         if status >= 400:
             raise turned_away(self.found, status, content)
 

@@ -1,4 +1,4 @@
-"""`watchkeeper sign-in`: a fresh one-time link to the dashboard, for whoever may read the local token."""
+"""`watchkeeper sign-in [NAME]`: a fresh one-time link to the dashboard, for whoever may read the local token."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from watchkeeper.cli.options import reach
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """It takes nothing of its own."""
-    del parser
+    """It takes for whom."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="whom it lets in; left out, the first admin")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the link alone on stdout, so that it can be handed to `xdg-open` and its like."""
-    link = connect(reach(args)).sign_in_link()
+    link = connect(reach(args)).sign_in_link(args.name or "")
     if args.json:
         print_json(link)
         return OK
