@@ -44,10 +44,13 @@ def run(args: argparse.Namespace) -> int:
         return _sessions(args, hub)
     if not args.name:
         raise Refused(f"say who: watchkeeper people {args.what} NAME")
-    here = f"/api/people/{quote(args.name, safe='')}"
+    if args.what == "add":
+        return _add(args, hub)
+    return _change(args, hub, f"/api/people/{quote(args.name, safe='')}")
+
+
+def _change(args: argparse.Namespace, hub: Hub, here: str) -> int:
     match args.what:
-        case "add":
-            return _add(args, hub)
         case "role":
             if not args.role:
                 raise Refused(f"say which role: watchkeeper people role {args.name} --role {'|'.join(ROLES)}")
@@ -59,17 +62,19 @@ def run(args: argparse.Namespace) -> int:
         case "sign-out":
             hub.send("DELETE", f"{here}/sessions")
             say(args, f"{args.name} is signed out everywhere")
-        case "reset" | "remove":
-            question = "Take away all that proves" if args.what == "reset" else "Remove"
-            if not args.yes and is_person() and not agree(f"{question} {args.name}?"):
-                return FAILED
-            if args.what == "remove":
-                hub.send("DELETE", here)
-                say(args, f"{args.name} may not come in any more")
-            else:
-                hub.send("POST", f"{here}/reset")
-                say(args, f"password, codes, passkeys and sessions of {args.name} are gone; `watchkeeper sign-in {args.name}`")
+        case "reset" if _agreed(args, "Take away all that proves"):
+            hub.send("POST", f"{here}/reset")
+            say(args, f"password, codes, passkeys and sessions of {args.name} are gone; `watchkeeper sign-in {args.name}`")
+        case "remove" if _agreed(args, "Remove"):
+            hub.send("DELETE", here)
+            say(args, f"{args.name} may not come in any more")
+        case _:
+            return FAILED
     return OK
+
+
+def _agreed(args: argparse.Namespace, question: str) -> bool:
+    return args.yes or not is_person() or agree(f"{question} {args.name}?")
 
 
 def _add(args: argparse.Namespace, hub: Hub) -> int:
