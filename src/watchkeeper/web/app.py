@@ -71,7 +71,7 @@ def build(
 ) -> Gate:
     """The whole web as one ASGI app, for the socket that it will be served on; `files` default to the built page."""
     workshops = Workshop(query or QuerySettings()), Workshop(DRAWING, "chart")
-    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", *workshops, told)
+    hall = Hall(desk, Board(desk), settings, f"http://{address(bound)}", *workshops, keeping=told)
     return Gate(application(hall, assets() if files is None else files), desk, settings, bound.getsockname()[0])
 
 
