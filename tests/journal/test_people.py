@@ -11,8 +11,8 @@ import pytest
 from watchkeeper.errors import Refused
 from watchkeeper.journal import Journal, open_journal
 from watchkeeper.journal.access import HOUR, SESSION_LIFE, Asker, Bearer, Entrance, digest, new_secret, session_id
-from watchkeeper.journal.people import MOST_PASSKEYS, Passkey
 from watchkeeper.journal.migrations import MIGRATIONS
+from watchkeeper.journal.people import MOST_PASSKEYS, Passkey
 
 NOW = 1_760_000_000_000
 WHO = Asker("boss", "10.0.0.9", NOW)
