@@ -21,6 +21,7 @@ import { OverviewPage } from "./pages/overview.tsx";
 import { GOALS, MORE } from "./pages/places.ts";
 import { RulesPage } from "./pages/rules.tsx";
 import { ServerPage } from "./pages/server.tsx";
+import { SettingsPage } from "./pages/settings.tsx";
 import { isAtDoor, SignInPage } from "./pages/sign-in.tsx";
 import { StressRunPage } from "./pages/stress-run.tsx";
 import { StressPage } from "./pages/stress.tsx";
@@ -106,6 +107,8 @@ function Page() {
       return <StressPage />;
     case "stress-run":
       return <StressRunPage key={here.run} id={here.run} />;
+    case "settings":
+      return <SettingsPage />;
     case "more":
       return <MorePage />;
     case "lost":

@@ -7,6 +7,7 @@ import "./styles/charts.css";
 import "./styles/incidents.css";
 import "./styles/asking.css";
 import "./styles/keys.css";
+import "./styles/people.css";
 import { App } from "./app.tsx";
 import { keepLive } from "./live.ts";
 import { followLinks, place } from "./route.ts";

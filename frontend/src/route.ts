@@ -6,7 +6,7 @@ export type Range = (typeof RANGES)[number];
 /** A part of time that somebody chose by hand: from and to, ms. */
 export type Zoom = readonly [number, number];
 
-const LISTS = ["machines", "incidents", "events", "explore", "rules", "channels", "drills", "stress", "more"] as const;
+const LISTS = ["machines", "incidents", "events", "explore", "rules", "channels", "drills", "stress", "settings", "more"] as const;
 /** The pages that are there once, by their address. */
 export type List = (typeof LISTS)[number];
 

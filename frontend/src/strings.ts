@@ -169,15 +169,4 @@ export const charts = {
   summary: (title: string, span: string, now: string) => `${title}, ${span}. Now: ${now}.`,
 };
 
-export const signIn = {
-  title: "Sign in",
-  working: "Signing you in…",
-  how: "Watchkeeper lets people in by a one-time link. Print one on the machine where it runs:",
-  command: "watchkeeper sign-in",
-  afterwards: "Then open the link it prints. It works once and for an hour.",
-  failed: "This link did not work.",
-  away: "The hub does not answer. Is it running?",
-  again: "Try again",
-};
-
 export const lost = { title: "There is no such page", back: "To the overview" };

@@ -57,6 +57,7 @@ from watchkeeper.web.access import local_token
 from watchkeeper.web.app import build
 from watchkeeper.web.changes import Changes
 from watchkeeper.web.desk import Figure, LinkSocket, Presence
+from watchkeeper.web.hall import Told
 from watchkeeper.web.listen import address, bind
 from watchkeeper.web.page import Asset
 from watchkeeper.web.serve import WebServer
@@ -335,17 +336,18 @@ async def running(
     port: int = 0,
     query: QuerySettings | None = None,
     office: OfficeSettings | None = None,
+    told: Told = Told(),  # noqa: B008  # frozen
 ) -> AsyncIterator[Web]:
     """A server over the journal in `folder`, fresh if there is none, for the length of an ``async with``."""
     async with open_journal(folder / "journal.db") as journal:
         desk = StandInDesk(journal)
         token = await local_token(journal, folder / "token", "local", "admin", desk.now())
         with bind("127.0.0.1", port) as bound:
-            server = WebServer(build(desk, settings, bound, query=query, files=files), desk.changes, bound)
+            server = WebServer(build(desk, settings, bound, query=query, files=files, told=told), desk.changes, bound)
             port = int(address(bound).rpartition(":")[2])
-            told = settings.url or f"http://127.0.0.1:{port}"
+            outside = settings.url or f"http://127.0.0.1:{port}"
             desk.office = await open_office(
-                office or OfficeSettings(), folder, told, journal, desk.clock, desk.told.append, desk.ready
+                office or OfficeSettings(), folder, outside, journal, desk.clock, desk.told.append, desk.ready
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run_on_bound(), name="web")

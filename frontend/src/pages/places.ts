@@ -15,6 +15,7 @@ export const GOALS: Goal[] = [
   { page: "channels", path: "/channels", title: places.channels, key: "c", tab: false },
   { page: "drills", path: "/drills", title: places.drills, key: "d", tab: false },
   { page: "stress", path: "/stress", title: places.stress, key: "s", tab: false },
+  { page: "settings", path: "/settings", title: places.settings, key: "p", tab: false },
 ];
 
 /** The one behind the last tab: all that has no tab of its own. */

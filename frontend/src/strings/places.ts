@@ -9,5 +9,6 @@ export const places = {
   channels: "Channels",
   drills: "Drills",
   stress: "Stress lab",
+  settings: "Settings",
   more: "More",
 };
