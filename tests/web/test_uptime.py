@@ -1,4 +1,4 @@
-"""Uptime by days: what is not known is neither up nor down, whatever the agent's round; before the first word there is nothing."""
+"""Uptime by days: what is not known is neither up nor down, whatever the agent's round; before the first word is nothing."""
 
 from __future__ import annotations
 
