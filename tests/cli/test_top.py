@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import pytest
 from rich.text import Text
+from textual.pilot import Pilot
 from textual.widgets import DataTable, RichLog, Static
 
 from watchkeeper.cli.live.feed import Heard, Lost
@@ -16,6 +18,7 @@ from watchkeeper.cli.live.past import Minute
 from watchkeeper.cli.live.picture import HEADS, NARROW, heads, machine_line, order
 from watchkeeper.cli.live.screen import Asking, Top
 from watchkeeper.model import Event, EventKind, Machine, ServerState, ServerStatus
+from watchkeeper.telling import Incident
 from watchkeeper.web.shapes import ActionView, LogNews, MachineFigures, MachineView, News, ServerFigures, ServerView, Tick
 
 NOW = 1_760_000_000_000
@@ -38,12 +41,28 @@ def tick(*servers: ServerView) -> Tick:
     return Tick(NOW, "All is well.", 0, (machine(),), servers, ())
 
 
+def incident(title: str, **more: Any) -> Incident:
+    """An incident as the hub tells it."""
+    return Incident(title, title, title, more.pop("severity", "critical"), more.pop("state", "open"), NOW - 90_000, **more)
+
+
 class Said:
     """A feed that says what the test puts in and notes what it is asked for."""
 
     def __init__(self) -> None:
         self.heard: asyncio.Queue[Heard] = asyncio.Queue()
         self.asked: list[tuple[str, ...]] = []
+        self.going: list[Incident] = []
+
+    async def incidents(self) -> tuple[Incident, ...]:
+        """What the test says."""
+        return tuple(self.going)
+
+    async def acknowledge(self, identity: str) -> Incident:
+        """Note it."""
+        self.asked.append(("acknowledge", identity))
+        self.going = [msgspec.structs.replace(one, state="acknowledged", acknowledged_by="me") for one in self.going]
+        return self.going[0]
 
     async def listen(self) -> AsyncIterator[Heard]:
         """What was put in."""
@@ -110,6 +129,55 @@ async def test_the_screen_shows_and_acts() -> None:
         await pilot.press("q")
 
 
+async def test_incidents_stand_above_and_are_taken_in_hand() -> None:
+    """What goes on is seen with the first tick; `a` asks before it acknowledges the first that waits, and says so."""
+    feed = Said()
+    feed.going = [incident("disk of kiosk is full"), incident("shop is slow", severity="warning")]
+    app = Top(feed)  # type: ignore[arg-type]  # it satisfies what the screen uses of a feed
+    async with app.run_test(size=(120, 24)) as pilot:
+        feed.heard.put_nowait(tick(server("alpha")))
+        await until(pilot, lambda: "disk of kiosk is full" in text_of(app, "incidents"))
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, Asking))
+        await pilot.press("n")
+        assert not feed.asked
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, Asking))
+        await pilot.press("y")
+        await until(pilot, lambda: "me looks after it" in text_of(app, "incidents"))
+        assert feed.asked == [("acknowledge", "disk of kiosk is full")]
+        await pilot.press("a")
+        await until(pilot, lambda: "no incident waits" in text_of(app, "news"))
+        feed.going = []
+        app._look_up()
+        await until(pilot, lambda: not app.query_one("#incidents").has_class("shown"))
+
+
+async def test_a_filter_shows_what_matches() -> None:
+    """Slash, then any parts of names of machine and server; Enter goes back to the rows, Escape shows all again."""
+    feed = Said()
+    app = Top(feed)  # type: ignore[arg-type]  # as above
+    async with app.run_test(size=(120, 24)) as pilot:
+        feed.heard.put_nowait(tick(server("alpha"), server("beta"), server("alto", machine="other")))
+        table = app.query_one("#servers", DataTable)
+        await until(pilot, lambda: table.row_count == 3)
+        await pilot.press("slash", "A", "l")
+        await until(pilot, lambda: table.row_count == 2)
+        await pilot.press("space", "k", "i")
+        await until(pilot, lambda: [str(table.get_row_at(row)[0]) for row in range(table.row_count)] == ["alpha"])
+        await pilot.press("enter", "s")
+        await until(pilot, lambda: feed.asked == [("start", "kiosk", "alpha")])
+        await pilot.press("escape")
+        await until(pilot, lambda: table.row_count == 3)
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    """Wait until the screen has got there."""
+    async with asyncio.timeout(20):
+        while not true():
+            await pilot.pause(0.02)
+
+
 def test_the_worst_stands_first() -> None:
     """Down, unknown, on its way, stopped on purpose, up."""
     servers = [
@@ -152,11 +220,16 @@ def test_once_and_json_on_the_real_shapes(capsys: pytest.CaptureFixture[str], mo
             """Everything."""
             return Overview(NOW, "All is well.", 0, (machine(),), (server("alpha"),), ())
 
+        def incidents(self) -> tuple[Incident, ...]:
+            """What goes on."""
+            return (incident("disk of kiosk is full", acknowledged_by="ann", state="acknowledged"),)
+
     monkeypatch.setattr(top, "connect", lambda _: Hub())
     assert main(["top"]) == 0
     said = capsys.readouterr().out
     assert "All is well." in said
     assert "alpha" in said
+    assert "disk of kiosk is full  ann looks after it" in said
     assert "LAST MINUTE" not in said
     assert main(["top", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["servers"][0]["status"]["name"] == "alpha"

@@ -20,6 +20,8 @@ from watchkeeper import __version__
 from watchkeeper.cli.options import Reach
 from watchkeeper.cli.signpost import Found, look_up
 from watchkeeper.errors import Failed, Refused
+from watchkeeper.telling import Incident
+from watchkeeper.web.alert_shapes import IncidentsView
 from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceList
 from watchkeeper.web.shapes import ActionAsk, ActionView, EventsView, LogsView, Overview, Problem, SignInLink
 
@@ -118,6 +120,16 @@ class Hub:
         if told.data is None:
             raise Failed(told.error) if status >= 500 else Refused(told.error, code=told.errorType or "bad_data")
         return told.data
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """Those that are not over, what waits for somebody first, then the gravest and the newest."""
+        found = self.ask("GET", "/api/incidents?state=ongoing&limit=200", IncidentsView).incidents
+        gravity = {"critical": 0, "warning": 1, "info": 2}
+        return tuple(sorted(found, key=lambda one: (one.state != "open", one.drill, gravity[one.severity], -one.opened_at)))
+
+    def acknowledge(self, incident: str) -> Incident:
+        """Say that one looks after it."""
+        return self.ask("POST", f"/api/incidents/{quote(incident, safe='')}/acknowledge", Incident, {})
 
     def ready(self) -> str:
         """Empty when the hub can keep what comes in; else why not, in its own words."""

@@ -6,11 +6,13 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 
 from watchkeeper.cli.client import connect
 from watchkeeper.cli.console import paper, print_json
 from watchkeeper.cli.exits import OK
 from watchkeeper.cli.options import reach
+from watchkeeper.telling import Incident
 from watchkeeper.web.shapes import Overview
 
 
@@ -26,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(connect(way).overview())
         return OK
     if args.once or not sys.stdout.isatty() or not sys.stdin.isatty() or os.environ.get("TERM") == "dumb":
-        show(connect(way).overview())
+        hub = connect(way)
+        show(hub.overview(), hub.incidents())
         return OK
     connect(way).overview()  # a hub that cannot be asked is told as every other verb tells it, before the screen opens
     from watchkeeper.cli.live.feed import Feed  # noqa: PLC0415  # half a second that other verbs need not wait
@@ -36,18 +39,20 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
-def show(seen: Overview) -> None:
+def show(seen: Overview, incidents: Sequence[Incident] = ()) -> None:
     """One picture."""
     from rich.table import Table  # noqa: PLC0415  # only a table needs it
     from rich.text import Text  # noqa: PLC0415
 
     from watchkeeper.cli.live.past import Minute  # noqa: PLC0415
-    from watchkeeper.cli.live.picture import heads, machine_line, order, server_row  # noqa: PLC0415
+    from watchkeeper.cli.live.picture import heads, incident_line, machine_line, order, server_row  # noqa: PLC0415
 
     console = paper()
     width = shutil.get_terminal_size((120, 24)).columns
     nothing = Minute()
     console.print(Text(seen.sentence, "bold"))
+    for incident in incidents:
+        console.print(incident_line(incident, seen.at, width))
     for machine in seen.machines:
         console.print(machine_line(machine, nothing, seen.at, width))
     if not seen.servers:

@@ -17,6 +17,7 @@ from watchkeeper.cli.client import Hub
 from watchkeeper.cli.live.stream import AGAIN_SECONDS, SILENCE_SECONDS, call, fault_of, read
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Verb
+from watchkeeper.telling import Incident
 from watchkeeper.web.shapes import ActionAsk, ActionView, Farewell, LogNews, LogsFollow, Overview, Tick, ToBrowser
 
 POLL_SECONDS = 2.0
@@ -65,6 +66,15 @@ class Feed:
         """Order something and wait for what comes of it, at most as long as the hub holds the answer."""
         hub = await asyncio.to_thread(self._find)
         return await asyncio.to_thread(hub.act, machine, server, ActionAsk(verb))
+
+    async def incidents(self) -> tuple[Incident, ...]:
+        """What goes on now; raises `Failed` and `Refused`."""
+        return await asyncio.to_thread((await asyncio.to_thread(self._find)).incidents)
+
+    async def acknowledge(self, incident: str) -> Incident:
+        """Say that one looks after it; raises `Failed` and `Refused`."""
+        hub = await asyncio.to_thread(self._find)
+        return await asyncio.to_thread(hub.acknowledge, incident)
 
     async def _stream(self, hub: Hub) -> AsyncIterator[Heard]:
         url, arguments = call(hub)

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from watchkeeper.cli import figures, signs
 from watchkeeper.cli.live.past import Minute
+from watchkeeper.telling import Incident
 from watchkeeper.web.shapes import MachineView, ServerView
 
 HEADS = ("SERVER", "STATE", "UP", "CPU", "LAST MINUTE", "MEMORY", "RESTARTS", "REASON")
@@ -65,6 +66,25 @@ def server_row(view: ServerView, servers: Sequence[ServerView], minute: Minute, 
         "REASON": Text(status.reason if sign.rank < 4 or status.restarts else ""),
     }
     return tuple(cells[head] for head in heads(width))
+
+
+def incident_line(one: Incident, now: int, width: int) -> Text:
+    """An incident: its sign, how long it goes on, what it is, and who looks after it."""
+    sign = signs.SEVERITIES[one.severity]
+    line = Text.assemble((sign.shape, sign.style), " ", (f"{figures.duration((now - one.opened_at) / 1000):>6}", "dim"), "  ")
+    line.append(one.title, "bold" if one.state == "open" else "")
+    if one.drill:
+        line.append("  drill", "dim")
+    who = one.acknowledged_by or one.assigned_to
+    line.append(f"  {who} looks after it" if one.acknowledged_by else f"  assigned to {who}" if who else "", "dim")
+    line.truncate(width - 2, overflow="ellipsis")
+    return line
+
+
+def matches(words: str, *names: str) -> bool:
+    """Whether each of the words that were typed is a part of one of these names, in any case."""
+    whole = " ".join(names).lower()
+    return all(word in whole for word in words.lower().split())
 
 
 def order(servers: Sequence[ServerView]) -> list[ServerView]:

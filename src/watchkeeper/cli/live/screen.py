@@ -1,4 +1,4 @@
-"""The live screen of `top`: machines, servers, one line of news, and a server's output when it is asked for.
+"""The live screen of `top`: incidents, machines, servers, one line of news, and a server's output when it is asked for.
 
 It hears the feed and draws; orders go back through it. What it shows while the hub is away says so and
 greys out; nothing on it is ever invented. Textual owns the terminal and gives it back, whatever happens.
@@ -6,6 +6,7 @@ greys out; nothing on it is ever invented. Textual owns the terminal and gives i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -14,21 +15,31 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Resize
 from textual.screen import ModalScreen
-from textual.widgets import DataTable, Label, RichLog, Static
+from textual.widgets import DataTable, Input, Label, RichLog, Static
 
 from watchkeeper.cli.live.feed import Feed, Heard, Lost
 from watchkeeper.cli.live.past import Minute
-from watchkeeper.cli.live.picture import heads, machine_line, order, server_row
+from watchkeeper.cli.live.picture import heads, incident_line, machine_line, matches, order, server_row
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Verb
-from watchkeeper.web.shapes import ActionNews, LogNews, News, ServerView, Tick
+from watchkeeper.telling import Incident
+from watchkeeper.web.shapes import ActionNews, AlertNews, LogNews, News, ServerView, Tick
 
 HELP = """\
  ↑ ↓   choose a server            s   start it
  l     its output, and back       x   stop it
- q     quit                       r   restart it
- ?     this help
+ /     show what matches          r   restart it
+ Esc   show all again             a   acknowledge the first incident
+ q     quit                       ?   this help
 Stop and restart ask first. What runs here goes on when you quit."""
+
+
+KEYS = "↑↓ choose   / filter   s start   x stop   r restart   l output   a acknowledge   ? help   q quit"
+AGAIN = 20.0
+"""Seconds after which incidents are asked for again though no alert has changed: people acknowledge them elsewhere."""
+LISTED = 7
+SETTLED = 1.0
+"""Seconds from an alert's news until its incident is written."""
 
 
 class Asking(ModalScreen[bool]):
@@ -70,6 +81,10 @@ class Top(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #sentence { height: 1; text-style: bold; padding: 0 1; }
+    #incidents { height: auto; max-height: 8; padding: 0 1; display: none; }
+    #incidents.shown { display: block; }
+    #filter { display: none; height: 1; border: none; padding: 0 1; }
+    #filter.shown { display: block; }
     #machines { height: auto; max-height: 40%; padding: 1 1; }
     #servers { height: 1fr; background: $background; }
     #output { height: 1fr; display: none; border-top: solid $primary; }
@@ -84,7 +99,9 @@ class Top(App[None]):
         Binding("x", "order('stop')", "stop"),
         Binding("r", "order('restart')", "restart"),
         Binding("l", "output", "output"),
-        Binding("escape", "close_output", "back", show=False),
+        Binding("a", "acknowledge", "acknowledge"),
+        Binding("slash", "filter", "filter"),
+        Binding("escape", "back", "back", show=False),
         Binding("question_mark", "help", "help"),
     ]
 
@@ -98,21 +115,26 @@ class Top(App[None]):
         self._shown: list[tuple[str, str]] = []
         self._followed = ("", "")
         self._width = 80
+        self._wanted = ""
+        self._incidents: tuple[Incident, ...] = ()
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
         yield Static("asking the hub …", id="sentence", markup=False)
+        yield Static(id="incidents", markup=False)
         yield Static(id="machines", markup=False)
+        yield Input(id="filter", placeholder="name of a machine or server", compact=True)
         with Vertical():
             yield DataTable(id="servers", cursor_type="row", zebra_stripes=False)
             yield RichLog(id="output", max_lines=2000, wrap=True, markup=False, highlight=False)
         yield Static(id="news", markup=False)
-        yield Static("↑↓ choose   s start   x stop   r restart   l output   ? help   q quit", id="keys", markup=False)
+        yield Static(KEYS, id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Begin to listen."""
         self.query_one("#servers", DataTable).focus()
         self.run_worker(self._listen(), name="feed", exit_on_error=True)
+        self.set_interval(AGAIN, self._look_up)
 
     def on_resize(self, event: Resize) -> None:
         """Other columns may fit now."""
@@ -127,6 +149,8 @@ class Top(App[None]):
         """One thing that the hub says, or its absence."""
         match heard:
             case Tick():
+                if self._tick is None or self.has_class("away"):
+                    self._look_up()
                 self._tick = heard
                 self.remove_class("away")
                 self._remember(heard)
@@ -136,6 +160,8 @@ class Top(App[None]):
                 self.query_one("#sentence", Static).update(Text(f"◌ {why}; trying again", "magenta"))
             case News(event):
                 self._say(event.text)
+            case AlertNews():
+                self.set_timer(SETTLED, self._look_up)
             case ActionNews(action) if action.outcome:
                 self._say(action.outcome.text)
             case LogNews(machine, server, lines, why) if (machine, server) == self._followed:
@@ -174,6 +200,44 @@ class Top(App[None]):
         output.add_class("shown")
         await self._feed.follow(*self._followed)
 
+    def action_filter(self) -> None:
+        """Type what to show."""
+        box = self.query_one("#filter", Input)
+        box.add_class("shown")
+        box.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what matches, while it is typed."""
+        self._wanted = event.value
+        self._draw()
+
+    def on_input_submitted(self) -> None:
+        """Back to the servers, with what was typed still holding."""
+        self.query_one("#servers", DataTable).focus()
+
+    async def action_back(self) -> None:
+        """Show all again, or put the output away."""
+        box = self.query_one("#filter", Input)
+        if box.has_class("shown"):
+            box.value = ""
+            box.remove_class("shown")
+            self.query_one("#servers", DataTable).focus()
+        else:
+            await self.action_close_output()
+
+    def action_acknowledge(self) -> None:
+        """Say that one looks after the first incident that waits for somebody, after a yes."""
+        waiting = next((one for one in self._incidents if one.state == "open"), None)
+        if waiting is None:
+            self._say("no incident waits for anybody")
+            return
+
+        def go(yes: bool | None) -> None:  # noqa: FBT001  # what a dismissed question passes
+            if yes:
+                self.run_worker(self._acknowledge(waiting), name="acknowledge", exit_on_error=True)
+
+        self.push_screen(Asking(f"look after “{waiting.title}”?"), go)
+
     async def action_close_output(self) -> None:
         """Back to the servers alone."""
         self._followed = ("", "")
@@ -193,6 +257,25 @@ class Top(App[None]):
             return
         self._say(action.outcome.text if action.outcome else f"{verb} {server}: still under way")
 
+    async def _acknowledge(self, incident: Incident) -> None:
+        try:
+            await self._feed.acknowledge(incident.id)
+            self._say(f"you look after “{incident.title}” now")
+        except (Failed, Refused) as fault:
+            self._say(fault.why)
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """Ask what goes on; the newest question alone counts."""
+        self.run_worker(self._ask_incidents(), name="incidents", group="incidents", exclusive=True, exit_on_error=True)
+
+    async def _ask_incidents(self) -> None:
+        try:
+            self._incidents = await self._feed.incidents()
+        except (Failed, Refused):
+            return  # the stream says what is wrong with the hub
+        self._draw()
+
     def _remember(self, tick: Tick) -> None:
         for machine in tick.machines:
             self._minute.add((machine.machine.name, "cpu"), tick.at, machine.figures.cpu_ratio)
@@ -206,7 +289,9 @@ class Top(App[None]):
             return
         width = self._width
         self.query_one("#sentence", Static).update(Text(tick.sentence, "red" if tick.wrong else "green"))
-        lines = [machine_line(view, self._minute, tick.at, width) for view in tick.machines]
+        self._draw_incidents(tick.at)
+        machines = [view for view in tick.machines if self._shows(view.machine.name, tick.servers)]
+        lines = [machine_line(view, self._minute, tick.at, width) for view in machines]
         self.query_one("#machines", Static).update(Text("\n").join(lines))
         table = self.query_one("#servers", DataTable)
         if self._columns != heads(width):
@@ -214,7 +299,7 @@ class Top(App[None]):
             table.clear(columns=True)
             table.add_columns(*self._columns)
             self._shown = []
-        servers = order(tick.servers)
+        servers = order([view for view in tick.servers if matches(self._wanted, view.machine, view.status.name)])
         rows = [(view.machine, view.status.name) for view in servers]
         if rows != self._shown:
             chosen = self._shown[table.cursor_row] if 0 <= table.cursor_row < len(self._shown) else None
@@ -228,6 +313,19 @@ class Top(App[None]):
         for place, view in enumerate(servers):
             for column, cell in enumerate(server_row(view, servers, self._minute, tick.at, width)):
                 table.update_cell_at((place, column), cell, update_width=True)  # type: ignore[arg-type]  # a pair is a coordinate
+
+    def _draw_incidents(self, now: int) -> None:
+        box = self.query_one("#incidents", Static)
+        box.set_class(bool(self._incidents), "shown")
+        lines = [incident_line(one, now, self._width) for one in self._incidents[:LISTED]]
+        if (more := len(self._incidents) - LISTED) > 0:
+            lines.append(Text(f"  and {more} more", "dim"))
+        box.update(Text("\n").join(lines))
+
+    def _shows(self, machine: str, servers: Sequence[ServerView]) -> bool:
+        """Whether a machine is to be seen: it matches itself, or one of its servers does."""
+        names = [view.status.name for view in servers if view.machine == machine]
+        return matches(self._wanted, machine, *names)
 
     def _chosen(self) -> ServerView | None:
         table = self.query_one("#servers", DataTable)
