@@ -87,8 +87,6 @@ function Page() {
       return <ServerPage key={`${here.machine}/${here.server}`} machine={here.machine} name={here.server} />;
     case "machines":
       return <MachinesPage />;
-    case "settings":
-      return <SettingsPage />;
     case "events":
       return <EventsPage />;
     case "incidents":
