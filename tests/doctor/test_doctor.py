@@ -137,6 +137,8 @@ def test_a_test_goes_over_every_channel(data: Path, state: str, result: str) -> 
             if method == "POST":
                 posted.append(path)
                 return {"state": state, "receipt": "204", "why": "" if state == "delivered" else "no route"}
+            if path.startswith("/api/drills"):
+                return {"drills": []}
             return [channel() | {"name": "night shift"}]
 
         def ready(self) -> str:
@@ -144,7 +146,22 @@ def test_a_test_goes_over_every_channel(data: Path, state: str, result: str) -> 
 
     found = list(telling.examine(Patient(data, None, asked=Telling(), test=True)))
     assert posted == ["/api/channels/night%20shift/test"]
-    assert [(one.name, one.result) for one in found] == [("channel night shift", result)]
+    assert [(one.name, one.result) for one in found] == [("channel night shift", result), ("drill", "warn")]
+
+
+def test_only_a_drill_that_went_all_the_way_lately_proves_anything() -> None:
+    """None, an old one and a failed one are told with what to do; one under way is not judged."""
+    now = 100 * telling.DAY_MS
+
+    def drill(state: str, at: int = now) -> list[dict[str, Any]]:
+        return [{"drill": {"scenario": "killed", "state": state, "at": at, "why": "no alert fired"}, "proof": ""}]
+
+    assert telling.judge_drills([], now).remedy == "watchkeeper drill run"
+    assert telling.judge_drills(drill("failed"), now).text == "the last one (killed) failed: no alert fired"
+    assert telling.judge_drills(drill("passed", now - 31 * telling.DAY_MS), now).result == "warn"
+    assert telling.judge_drills(drill("passed"), now).result == "pass"
+    assert telling.judge_drills(drill("running"), now).result == "skip"
+    assert telling.judge_drills(drill("interrupted"), now).remedy == "watchkeeper drill run"
 
 
 def test_a_sheet_for_strangers_holds_no_name_address_or_secret() -> None:

@@ -1,4 +1,4 @@
-"""Would anybody be told? Each channel, and, when the patient wishes, a test message over each of them.
+"""Would anybody be told? Each channel, the last drill, and, when the patient wishes, a test message over each channel.
 
 A channel that has never delivered proves nothing: it is told as such. With `Patient.test` one message goes out over each
 channel, which is the only thing that any examination does beyond looking.
@@ -6,6 +6,7 @@ channel, which is the only thing that any examination does beyond looking.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,20 +20,21 @@ DAY_MS = 86_400_000
 
 
 def examine(patient: Patient) -> Iterator[Finding]:
-    """One finding for each channel, or one that there is none."""
+    """One finding for each channel, or one that there is none; and one for the last drill."""
     if patient.asked is None:
         return
     try:
         channels = patient.asked.ask("GET", "/api/channels", list[dict[str, Any]])
     except (Failed, Refused):
         return  # `hub` has told
-    if not channels:
-        yield judge(channels, round(time.time() * 1000))[0]
-        return
-    if patient.test:
+    now = round(time.time() * 1000)
+    if patient.test and channels:
         yield from (_tested(patient, str(one["name"])) for one in channels)
-        return
-    yield from judge(channels, round(time.time() * 1000))
+    else:
+        yield from judge(channels, now)
+    if channels:
+        with contextlib.suppress(Failed, Refused):
+            yield judge_drills(patient.asked.ask("GET", "/api/drills?limit=1", dict[str, Any])["drills"], now)
 
 
 def judge(channels: Sequence[dict[str, Any]], now: int) -> list[Finding]:
@@ -41,6 +43,24 @@ def judge(channels: Sequence[dict[str, Any]], now: int) -> list[Finding]:
         remedy = "a table [channel.NAME] in the configuration: docs/guide/told.md"
         return [Finding("channels", "warn", "none is configured: alerts reach nobody", remedy)]
     return [_standing(one, now) for one in channels]
+
+
+def judge_drills(drills: Sequence[dict[str, Any]], now: int) -> Finding:
+    """What the newest drill proves at `now` (ms): a fault that was told to the end shows that the next would be. Pure."""
+    again = "watchkeeper drill run"
+    last = next((one["drill"] for one in drills), None)
+    if last is None:
+        return Finding("drill", "warn", "none has ever been done: nothing proves that a fault would be told", again)
+    if last["state"] == "failed":
+        return Finding("drill", "fail", f"the last one ({last['scenario']}) failed: {last['why']}", "watchkeeper drill show")
+    if last["state"] in {"preparing", "running"}:
+        return Finding("drill", "skip", f"one is under way ({last['scenario']})")
+    if last["state"] == "interrupted":
+        return Finding("drill", "warn", f"the last one ({last['scenario']}) was cut short", again)
+    days = (now - last["at"]) / DAY_MS
+    if days > OLD_DAYS:
+        return Finding("drill", "warn", f"the last one was {days:.0f} days ago", again)
+    return Finding("drill", "pass", f"{last['scenario']}: told to the end, {days:.0f} days ago")
 
 
 def _standing(channel: dict[str, Any], now: int) -> Finding:
