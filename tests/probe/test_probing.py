@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,6 +165,16 @@ async def test_replacing_ends_the_gone_and_keeps_the_unchanged() -> None:
         await until(lambda: frame.results("db"))
         frame.replace([])
         assert frame.results("web") == ()
+
+
+async def test_a_reload_that_changes_nothing_of_a_probe_keeps_its_answers_coming() -> None:
+    """The same settings, read again from the file, are another object: what the probe finds from then on must count."""
+    told = Told()
+    async with probing(told, Scripted(script=[{}])) as frame:
+        await until(lambda: frame.results("web"))
+        frame.replace([msgspec.structs.replace(frame._askings["web", "p0"])])
+        before = frame.results("web")[0].at
+        await until(lambda: frame.results("web")[0].at > before)
 
 
 def test_probes_are_named_by_kind_unless_they_have_names() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -145,6 +147,8 @@ class Follower:
         inside = "/" + str(wheels.relative_to(machine.root))
         (machine.root / "srv/pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {inside}\n", encoding="utf-8")
         if self.way == "the source":
+            backend = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+            subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-d", str(wheels), *backend], check=True)
             listed = subprocess.run(["git", "ls-files"], cwd=HOME, check=True, capture_output=True, text=True).stdout
             for name in (*listed.split(), *map(str, (path.relative_to(HOME) for path in built()))):
                 target = machine.root / "srv/watchkeeper" / name

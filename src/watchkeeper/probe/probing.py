@@ -209,7 +209,7 @@ class Probing:
         took = self._clock.monotonic() - began
         at = milliseconds(self._clock.wall())
         key = (asking.server, asking.name)
-        if self._askings.get(key) is not asking:
+        if self._askings.get(key) != asking:  # an equal one after a reload is the same probe
             return
         self._results[key] = ProbeResult(asking.name, type(asking.leaf).__name__.lower(), not why, at, took, why)
         self._keep({"probe_success": float(not why), "probe_duration_seconds": took} | notes.figures, asking)
