@@ -35,6 +35,8 @@ TABLES = {
     "maintenance": "hub",
     "topology": "hub",
     "witness": "hub",
+    "drill": "hub",
+    "status": "hub",
 }
 """Each top-level table and the program that owns it; a test holds this against the owners."""
 
