@@ -25,6 +25,7 @@ TABLE = [
     "ServerCrashLooping",
     "ServerStillFailing",
     "ServerRestarted",
+    "ServerLogFlood",
     "ServerFlapping",
     "ServerSlow",
     "ServerErrors",

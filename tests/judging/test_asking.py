@@ -178,6 +178,7 @@ async def test_a_change_is_judged_when_it_comes_in(tmp_path: Path) -> None:
         assert not asking._hasty
         rig.frame({"total": 6.0})
         assert list(asking._hasty) == ["Errors/warning"]
+        await rig.settle()
         await asking._ask_hasty(*asking._hasty.popitem())
         assert told(rig.bench._pending) == [("Errors", "firing")]
 
