@@ -31,7 +31,7 @@ function isTaken(target: EventTarget | null): boolean {
 /** Give the keys to the page; shows the palette and the list of keys when they are asked for. */
 export function Keys() {
   useEffect(() => {
-    let leading = 0; // when g was pressed
+    let leading = Number.NEGATIVE_INFINITY; // when g was pressed; a page just loaded has a clock near zero
     const pressed = (event: KeyboardEvent) => {
       if (!person.peek()) return;
       if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
@@ -41,7 +41,7 @@ export function Keys() {
       }
       if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event.target)) return;
       if (performance.now() - leading < SOON) {
-        leading = 0;
+        leading = Number.NEGATIVE_INFINITY;
         const goal = GOALS.find((one) => one.key === event.key);
         if (goal) {
           event.preventDefault();
