@@ -13,7 +13,7 @@ COUNT = 300
 @pytest.fixture
 async def fleet(built, tmp_path):
     """A server over three hundred machines that speak every five seconds."""
-    async with many(tmp_path, COUNT) as found:
+    async with many(tmp_path, COUNT, past=300) as found:  # more than two of the points that the last hour is drawn of
         yield found
 
 
