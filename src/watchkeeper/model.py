@@ -90,6 +90,10 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     values: bytes
 
 
+Role = Literal["admin", "operator", "viewer"]
+"""Viewers look, operators also act, admins also decide who comes in."""
+TokenKind = Literal["admin", "operator", "viewer", "link", "write"]
+"""A token has a role as people have, or one of its own: agents' (`link`), or writing figures and nothing else (`write`)."""
 Matching = Literal["=", "!=", "=~", "!~"]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from watchkeeper.journal.access import TokenKind, new_secret
-from watchkeeper.model import Event, EventKind
+from watchkeeper.journal.access import new_secret
+from watchkeeper.model import Event, EventKind, TokenKind
 from watchkeeper.web.evidence_shapes import EvidenceFile, EvidencePiece
 
 FILE = EvidenceFile("e1", 5, "web", 42, "it hung", 0.2, (EvidencePiece("threads", "one sleeps"),))

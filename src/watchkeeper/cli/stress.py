@@ -61,7 +61,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     propose.add_argument("record", nargs="?", default="last", metavar="RUN", help="its id, or the beginning of it (last)")
     propose.add_argument("--file", metavar="FILE", help="what it is a diff against (conf.d/capacity-SERVER.toml)")
-    for below in (plans, run, runs, show, join, propose, *stress_report.declare(words)):
+    for below in (plans, run, runs, show, join, propose, *stress_report.add_words(words)):
         add_arguments(below, again=True)
 
 

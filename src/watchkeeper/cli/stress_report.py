@@ -25,7 +25,7 @@ FORMATS = ("html", "json", "markdown", "junit", "csv", "server-csv", "hdr")
 COMPARED = {"worse": STRESS_MISSED, "unknown": STRESS_INVALID}
 
 
-def declare(words: Any) -> tuple[argparse.ArgumentParser, ...]:
+def add_words(words: Any) -> tuple[argparse.ArgumentParser, ...]:
     """Two words more below ``stress``."""
     report = words.add_parser(
         "report",

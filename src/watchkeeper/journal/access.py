@@ -19,9 +19,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from watchkeeper.errors import Refused
 from watchkeeper.journal import audit, tables
 from watchkeeper.journal.ledger import Ledger
+from watchkeeper.model import TokenKind
 
-TokenKind = Literal["admin", "operator", "viewer", "link", "write"]
-"""A token has a role as people have, or one of its own: agents' (`link`), or writing figures and nothing else (`write`)."""
 Method = Literal["link", "password", "password and code", "passkey"]
 """How a session was begun."""
 HOUR = 3_600_000

@@ -6,7 +6,7 @@ in the same transaction, and whoever could use what was changed is signed out. A
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
@@ -16,9 +16,8 @@ from watchkeeper.journal import tables
 from watchkeeper.journal.access import Asker, Bearer, Entrance, open_session
 from watchkeeper.journal.audit import Entry, insert_entry
 from watchkeeper.journal.ledger import Ledger
+from watchkeeper.model import Role
 
-Role = Literal["admin", "operator", "viewer"]
-"""Viewers look, operators also act, admins also decide who comes in."""
 MOST_PASSKEYS = 20
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from watchkeeper.errors import Refused
 from watchkeeper.journal import Journal
-from watchkeeper.journal.access import SESSION_LIFE, Bearer, TokenKind
+from watchkeeper.journal.access import SESSION_LIFE, Bearer
 from watchkeeper.keyfile import kept_secret
+from watchkeeper.model import TokenKind
 
 COOKIE = "watchkeeper_session"
 SECRET_CHARS = 200

@@ -10,8 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from watchkeeper.journal.access import TokenKind
-from watchkeeper.journal.people import Role
+from watchkeeper.model import Role, TokenKind
 
 PersonName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$(?!\n)")]
 """What people and tokens may be called: it stands in the audit and in addresses."""
