@@ -276,10 +276,7 @@ class ByKeeper:
             try:
                 pages = await self._greet(_have((process.server, process.order, process.identity) for process in alive))
             except Failed as fault:
-                if self._runfile.folder.is_dir():  # a keeper that is still dying holds the lock for a moment: orders wait
-                    logger.error("%s; it is tried again", fault.why)  # noqa: TRY400  # the system's fault, not ours
-                else:
-                    self._do_without(fault.why, alive)
+                self._do_without(fault.why, alive)
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             break
@@ -301,9 +298,11 @@ class ByKeeper:
         self._told.replaced(f"a new keeper has {count} server{'' if count == 1 else 's'} in its care", True)
 
     def _do_without(self, why: str, alive: Sequence[KeptProcess]) -> None:
-        """The folder is gone, and no keeper can be started: nothing new starts, what runs is seen and can be stopped."""
+        """No keeper can be started. Where its folder is gone nothing new starts; what runs is seen and can be stopped."""
         if why != self._alone:
             logger.error("%s; it is tried again", why)
+        if self._runfile.folder.is_dir():
+            return  # a keeper that is still dying holds the lock for a moment: orders wait for the next
         self._alone = why
         for _, answer in self._open.values():
             if not answer.done():
