@@ -726,9 +726,9 @@ export interface EvidenceFile {
   missing: string[];
 }
 
-export type TokenKind = "admin" | "link" | "operator" | "viewer" | "write";
-
 export type Role = "admin" | "operator" | "viewer";
+
+export type TokenKind = "admin" | "link" | "operator" | "viewer" | "write";
 
 export type PersonName = string;
 
