@@ -43,8 +43,9 @@ def brightness(colour: str) -> int:
 
 async def test_figures_are_shown_in_their_units(web, read) -> None:
     """The overview has uptime, CPU and memory of servers and machines, as people write them."""
-    fill(web)
     async with read(web) as reader:
+        fill(web)  # once the page is open: rates are shown of figures that are fresh alone
+        web.desk.changes.frame("alpha")
         row = reader.page.locator('tr[data-server="web"]')
         await expect(row).to_contain_text("Up")
         await expect(row).to_contain_text("50\u00a0%")
