@@ -196,7 +196,7 @@ HEALTHY: History = {
 
 FAULTS: dict[str, History] = {
     "ServerDown/critical": {f"watchkeeper_server_failing{WEB}": 1.0, f"watchkeeper_server_processes{WEB}": math.nan},
-    "ServerHung/critical": {f"watchkeeper_server_failing{WEB}": 1.0},
+    "ServerHung/critical": {f"watchkeeper_server_failing{WEB}": 1.0, f"watchkeeper_server_up{WEB}": 0.0},
     "ServerNeedsPerson/critical": {f"watchkeeper_server_needs_person{WEB}": 1.0},
     "ServerCrashLooping/critical": {f"watchkeeper_server_restarts_total{WEB}": steps(540, 3)},
     "ServerStillFailing/critical": {
@@ -318,6 +318,8 @@ def test_a_server_that_gives_no_sign_of_life_hangs_also_without_probes() -> None
     silent: History = {f"watchkeeper_server_hung{WEB}": 1.0}
     assert holds(RULES["ServerHung/critical"], HEALTHY | silent)
     assert not holds(RULES["ServerHung/critical"], HEALTHY | FAULTS["ServerDown/critical"])
+    starting: History = {f"watchkeeper_server_failing{WEB}": 1.0, f"watchkeeper_server_up{WEB}": math.nan}
+    assert not holds(RULES["ServerHung/critical"], HEALTHY | starting), "what has not been asked yet does not hang"
 
 
 def test_a_disk_that_is_nearly_full_but_large_or_level_is_no_alarm() -> None:
