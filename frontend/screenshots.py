@@ -287,7 +287,7 @@ async def shoot(browser: Browser, demo: Demo, names: dict[str, str], wanted: lis
         ("phone", PHONE, "light"),
         ("phone-dark", PHONE, "dark"),
     ):
-        context = await browser.new_context(viewport=size, color_scheme=scheme, device_scale_factor=1)  # type: ignore[arg-type]
+        context = await browser.new_context(viewport=size, color_scheme=scheme, device_scale_factor=1)  # type: ignore[arg-type]  # its stub wants a TypedDict
         page = await context.new_page()
         await page.goto(link)
         await page.locator(".freshness.live").wait_for()

@@ -113,7 +113,7 @@ class JetStream:
         """Connected, and the network's bucket is there; tries until it works. Raises ConfigError when nats-py is missing."""
         try:
             from nats.aio.client import Client  # noqa: PLC0415  # an extra: who needs no network needs no NATS
-            from nats.errors import Error  # noqa: PLC0415
+            from nats.errors import Error  # noqa: PLC0415  # only needed here
         except ImportError:
             raise ConfigError("joining servers over NATS needs nats-py: pip install 'watchkeeper[nats]'") from None
         more: dict[str, Anything] = {"user_credentials": self._credentials} if self._credentials else {}

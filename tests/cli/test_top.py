@@ -211,7 +211,7 @@ def test_a_silent_machine_says_since_when() -> None:
 def test_once_and_json_on_the_real_shapes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal it prints one picture; with --json the overview."""
     from watchkeeper.cli import main, top  # noqa: PLC0415  # patched below
-    from watchkeeper.web.shapes import Overview  # noqa: PLC0415
+    from watchkeeper.web.shapes import Overview  # noqa: PLC0415  # only this verb needs it
 
     class Hub:
         """What `connect` gives."""

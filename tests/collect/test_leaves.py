@@ -148,7 +148,7 @@ overlay / overlay rw 0 0
 
 def test_a_remote_filesystem_is_asked_aside(tmp_path: Path) -> None:
     """Its answer comes from another thread, a moment later."""
-    import time  # noqa: PLC0415
+    import time  # noqa: PLC0415  # only needed here
 
     put(tmp_path, "proc/self/mounts", "server:/x / nfs4 rw 0 0\n")
     reader = Filesystem().open(tmp_path)

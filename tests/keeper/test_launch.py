@@ -193,7 +193,7 @@ async def test_a_server_that_is_killed_before_it_is_one_is_told(tmp_path: Path) 
 
 def ionice_of(pid: int) -> tuple[int, int]:
     """Class and level, as ioprio_get(2) says."""
-    import ctypes  # noqa: PLC0415
+    import ctypes  # noqa: PLC0415  # only needed here
 
     number = {"x86_64": 252, "aarch64": 31, "riscv64": 31}[os.uname().machine]
     found = ctypes.CDLL(None).syscall(number, 1, pid)

@@ -45,10 +45,10 @@ def main(folder: str, config: str) -> None:
     Its wall clock is off by the seconds in the file ``clock`` of the folder, if there is one.
     """
     from watchkeeper.clock import SystemClock  # noqa: PLC0415  # only in the child
-    from watchkeeper.config import parse  # noqa: PLC0415
-    from watchkeeper.control import ServerSettings  # noqa: PLC0415
-    from watchkeeper.control.supervisor import Supervisor  # noqa: PLC0415
-    from watchkeeper.model import Action, Event, Verb  # noqa: PLC0415
+    from watchkeeper.config import parse  # noqa: PLC0415  # only needed here
+    from watchkeeper.control import ServerSettings  # noqa: PLC0415  # only needed here
+    from watchkeeper.control.supervisor import Supervisor  # noqa: PLC0415  # only needed here
+    from watchkeeper.model import Action, Event, Verb  # noqa: PLC0415  # only needed here
 
     def tell(**words: Any) -> None:
         sys.stdout.write(json.dumps(words) + "\n")

@@ -184,7 +184,7 @@ def test_latest_is_the_last_row_even_of_a_silent_machine(bench: Make) -> None:
 
 def test_a_store_in_use_is_refused_and_names_its_holder(bench: Make) -> None:
     """Two hubs on one folder would ruin it."""
-    import os  # noqa: PLC0415
+    import os  # noqa: PLC0415  # only needed here
 
     one = bench()
     with pytest.raises(Refused, match=f"in use by the process with pid {os.getpid()}"):
@@ -237,7 +237,7 @@ def test_a_rotten_chunk_is_a_gap(bench: Make, caplog: pytest.LogCaptureFixture) 
 
 def test_old_files_go_and_the_rollups_stay(bench: Make) -> None:
     """Days beyond the age are removed whole; their hours are still known."""
-    from watchkeeper.quantities import Duration  # noqa: PLC0415
+    from watchkeeper.quantities import Duration  # noqa: PLC0415  # only needed here
 
     one = bench(raw=Duration(2 * 86400))
     step = 60_000

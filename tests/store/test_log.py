@@ -92,7 +92,7 @@ def test_segments_go_when_all_in_them_is_sealed(tmp_path: Path) -> None:
 def test_a_refused_write_leaves_whole_batches_and_goes_on(tmp_path: Path) -> None:
     """A file-size limit stands in for a full disk: the batch is refused whole, the next one lands in a new segment."""
     import resource  # noqa: PLC0415  # not on Windows
-    import signal  # noqa: PLC0415
+    import signal  # noqa: PLC0415  # only needed here
 
     log = Log(tmp_path)
     wanted = entries(30)

@@ -164,7 +164,7 @@ async def test_open_pages_are_told_at_once(busy: Web) -> None:
     """An alert's change is a message on the live stream."""
     import json  # noqa: PLC0415  # of this test alone
 
-    import websockets  # noqa: PLC0415
+    import websockets  # noqa: PLC0415  # only needed here
 
     async with websockets.connect(f"ws://127.0.0.1:{busy.port}/live", additional_headers=busy.bearer) as socket:
         await socket.recv()

@@ -43,7 +43,7 @@ def print_csv(told: PromAnswer) -> None:
 def print_table(told: PromAnswer) -> None:
     """A row for each series; a scalar or a text alone."""
     from rich.table import Table  # noqa: PLC0415  # only a table needs it
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415  # only this verb needs it
 
     if told.resultType in {"scalar", "string"}:
         print(told.result[1])

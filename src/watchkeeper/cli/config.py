@@ -91,7 +91,7 @@ def checked(document: Document, args: argparse.Namespace) -> tuple[list[RuleFind
     Or why it was not asked.
     """
     from watchkeeper.alert.reading import read_alerting  # noqa: PLC0415  # the hub's, and only a check needs it
-    from watchkeeper.web.alert_shapes import RuleFinding  # noqa: PLC0415
+    from watchkeeper.web.alert_shapes import RuleFinding  # noqa: PLC0415  # only this verb needs it
 
     asks = [
         {

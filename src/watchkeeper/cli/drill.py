@@ -111,7 +111,7 @@ def _list(args: argparse.Namespace, hub: Hub) -> int:
         say(args, "No drill was ever done. Do one: watchkeeper drill run")
         return OK
     from rich.table import Table  # noqa: PLC0415  # only a table needs it
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415  # only this verb needs it
 
     now = int(time.time() * 1000)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")

@@ -65,7 +65,7 @@ def _list(args: argparse.Namespace, known: tuple[HeartbeatView, ...]) -> None:
         )
         return
     from rich.table import Table  # noqa: PLC0415  # only a table needs it
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415  # only this verb needs it
 
     now = int(time.time() * 1000)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")

@@ -101,7 +101,7 @@ def _sentence(servers: Sequence[ServerView]) -> str:
 
 def _print(verdict: Verdict) -> None:
     from rich.table import Table  # noqa: PLC0415  # only a table needs it
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415  # only this verb needs it
 
     console = paper()
     console.print(Text(verdict.sentence, "bold"))

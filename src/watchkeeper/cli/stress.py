@@ -79,7 +79,7 @@ def runs_folder(args: argparse.Namespace) -> Path:
 
 def _plans(args: argparse.Namespace) -> int:
     from watchkeeper.stress.plan import read  # noqa: PLC0415  # numpy and all protocols: for this verb alone
-    from watchkeeper.stress.shelf import built_in  # noqa: PLC0415
+    from watchkeeper.stress.shelf import built_in  # noqa: PLC0415  # only this verb needs it
 
     known = built_in()
     if args.plan:
@@ -101,11 +101,11 @@ def _plans(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from watchkeeper.cli.stress_hub import origins, teller  # noqa: PLC0415
+    from watchkeeper.cli.stress_hub import origins, teller  # noqa: PLC0415  # only this verb needs it
     from watchkeeper.cli.stress_screen import Screen  # noqa: PLC0415  # as above
-    from watchkeeper.cli.stress_target import here, prepare  # noqa: PLC0415
-    from watchkeeper.stress.conduct import conduct  # noqa: PLC0415
-    from watchkeeper.stress.desk import EndWord, Request  # noqa: PLC0415
+    from watchkeeper.cli.stress_target import here, prepare  # noqa: PLC0415  # only this verb needs it
+    from watchkeeper.stress.conduct import conduct  # noqa: PLC0415  # only this verb needs it
+    from watchkeeper.stress.desk import EndWord, Request  # noqa: PLC0415  # only this verb needs it
 
     path = _file(args.plan)
     plan, tables, supervised = prepare(path, _changes(args), args)
@@ -144,7 +144,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _runs(args: argparse.Namespace) -> int:
     from watchkeeper.cli.stress_screen import runs_table  # noqa: PLC0415  # as above
-    from watchkeeper.stress.record import runs  # noqa: PLC0415
+    from watchkeeper.stress.record import runs  # noqa: PLC0415  # only this verb needs it
 
     found = runs(runs_folder(args))
     if args.json:
@@ -158,7 +158,7 @@ def _runs(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     from watchkeeper.cli.stress_screen import shown, told  # noqa: PLC0415  # as above
-    from watchkeeper.stress.record import find  # noqa: PLC0415
+    from watchkeeper.stress.record import find  # noqa: PLC0415  # only this verb needs it
 
     record = find(runs_folder(args), args.record)
     if args.json:
@@ -171,9 +171,9 @@ def _show(args: argparse.Namespace) -> int:
 
 def _join(args: argparse.Namespace) -> int:
     from watchkeeper.cli.stress_hub import teller  # noqa: PLC0415  # as above
-    from watchkeeper.cli.stress_screen import serverside  # noqa: PLC0415
-    from watchkeeper.stress.record import find  # noqa: PLC0415
-    from watchkeeper.stress.serverside.joining import join  # noqa: PLC0415
+    from watchkeeper.cli.stress_screen import serverside  # noqa: PLC0415  # only this verb needs it
+    from watchkeeper.stress.record import find  # noqa: PLC0415  # only this verb needs it
+    from watchkeeper.stress.serverside.joining import join  # noqa: PLC0415  # only this verb needs it
 
     side = asyncio.run(join(find(runs_folder(args), args.record), teller(args)))
     if args.json:
@@ -186,8 +186,8 @@ def _join(args: argparse.Namespace) -> int:
 
 def _propose(args: argparse.Namespace) -> int:
     from watchkeeper.cli.options import config_file  # noqa: PLC0415  # as above
-    from watchkeeper.stress.propose import as_diff, propose  # noqa: PLC0415
-    from watchkeeper.stress.record import find  # noqa: PLC0415
+    from watchkeeper.stress.propose import as_diff, propose  # noqa: PLC0415  # only this verb needs it
+    from watchkeeper.stress.record import find  # noqa: PLC0415  # only this verb needs it
 
     record = find(runs_folder(args), args.record)
     proposal = propose(record)
@@ -209,7 +209,7 @@ def _propose(args: argparse.Namespace) -> int:
 def _file(named: str) -> Path:
     """The file of a plan; raises Refused."""
     from watchkeeper.config import nearest  # noqa: PLC0415  # only a mistake needs it
-    from watchkeeper.stress.shelf import built_in  # noqa: PLC0415
+    from watchkeeper.stress.shelf import built_in  # noqa: PLC0415  # only this verb needs it
 
     known = built_in()
     if named in known:

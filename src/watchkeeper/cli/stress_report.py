@@ -59,9 +59,9 @@ def add_words(words: Any) -> tuple[argparse.ArgumentParser, ...]:
 def report(args: argparse.Namespace, folder: Path) -> int:
     """Write one."""
     from watchkeeper.stress.report import writing  # noqa: PLC0415  # numpy: for this verb alone
-    from watchkeeper.stress.report.building import build  # noqa: PLC0415
-    from watchkeeper.stress.report.digest import kept  # noqa: PLC0415
-    from watchkeeper.stress.report.reading import read  # noqa: PLC0415
+    from watchkeeper.stress.report.building import build  # noqa: PLC0415  # only this verb needs it
+    from watchkeeper.stress.report.digest import kept  # noqa: PLC0415  # only this verb needs it
+    from watchkeeper.stress.report.reading import read  # noqa: PLC0415  # only this verb needs it
 
     began = time.monotonic()
     found = [_source(one, folder) for one in args.record]
@@ -95,7 +95,7 @@ def report(args: argparse.Namespace, folder: Path) -> int:
 def after_run(args: argparse.Namespace, folder: Path) -> None:
     """The report of a run that is just over. What goes wrong with it is told, and changes nothing about the run."""
     from watchkeeper.stress.record import Record  # noqa: PLC0415  # as above
-    from watchkeeper.stress.report import writing  # noqa: PLC0415
+    from watchkeeper.stress.report import writing  # noqa: PLC0415  # only this verb needs it
 
     try:
         files = writing.write(Record(folder))
@@ -109,7 +109,7 @@ def after_run(args: argparse.Namespace, folder: Path) -> None:
 def compare(args: argparse.Namespace, folder: Path) -> int:
     """Compare two."""
     from watchkeeper.stress.report.contrast import contrast  # noqa: PLC0415  # as above
-    from watchkeeper.stress.report.reading import read  # noqa: PLC0415
+    from watchkeeper.stress.report.reading import read  # noqa: PLC0415  # only this verb needs it
 
     sides = []
     for given in (args.first, args.second):
@@ -129,7 +129,7 @@ def compare(args: argparse.Namespace, folder: Path) -> int:
 def _source(named: str, folder: Path) -> tuple[Record | None, Digest | None]:
     """A run's record, or a condensed run: by its file, its folder, or its id."""
     from watchkeeper.stress.record import Record, find  # noqa: PLC0415  # as above
-    from watchkeeper.stress.report.digest import opened  # noqa: PLC0415
+    from watchkeeper.stress.report.digest import opened  # noqa: PLC0415  # only this verb needs it
 
     path = Path(named)
     if path.is_file():
@@ -152,7 +152,7 @@ def _share(written: str) -> float:
 def _compared(told: Comparison) -> Sequence[Any]:
     from rich.table import Table  # noqa: PLC0415  # only to draw
 
-    from watchkeeper.stress.report.wording import of_unit, signed  # noqa: PLC0415
+    from watchkeeper.stress.report.wording import of_unit, signed  # noqa: PLC0415  # only this verb needs it
 
     table = Table(box=None, header_style="dim")
     table.add_column("figure")

@@ -104,7 +104,7 @@ class Screen:
             yield
             return
         import termios  # noqa: PLC0415  # not on Windows, where there is no such terminal
-        import tty  # noqa: PLC0415
+        import tty  # noqa: PLC0415  # only this verb needs it
 
         before = termios.tcgetattr(sys.stdin)
 

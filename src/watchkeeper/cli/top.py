@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
 def show(seen: Overview, incidents: Sequence[Incident] = ()) -> None:
     """One picture."""
     from rich.table import Table  # noqa: PLC0415  # only a table needs it
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415  # only this verb needs it
 
-    from watchkeeper.cli.live.past import Minute  # noqa: PLC0415
-    from watchkeeper.cli.live.picture import heads, incident_line, machine_line, order, server_row  # noqa: PLC0415
+    from watchkeeper.cli.live.past import Minute  # noqa: PLC0415  # only this verb needs it
+    from watchkeeper.cli.live.picture import heads, incident_line, machine_line, order, server_row  # noqa: PLC0415  # only this verb needs it
 
     console = paper()
     width = shutil.get_terminal_size((120, 24)).columns

@@ -130,8 +130,8 @@ class Cloud(Asked, frozen=True, tag_field="kind", tag="cloud"):
     async def attempt(self, notes: Notes) -> None:
         """Log in with both, exchange one burst, leave."""
         from cloudnet import keys  # noqa: PLC0415  # see above
-        from cloudnet.client import connect  # noqa: PLC0415
-        from cloudnet.errors import CloudError  # noqa: PLC0415
+        from cloudnet.client import connect  # noqa: PLC0415  # only needed here
+        from cloudnet.errors import CloudError  # noqa: PLC0415  # only needed here
 
         burst = Burst(self.messages)
         repeated = 0

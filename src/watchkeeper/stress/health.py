@@ -172,7 +172,7 @@ def descriptors_allowed() -> int:
 
 
 def _schedstat() -> KeptFile | None:
-    from pathlib import Path  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415  # only needed here
 
     try:
         return KeptFile(Path("/proc/thread-self/schedstat"), 128)
