@@ -67,7 +67,7 @@ export function Spans({ spans, words }: { spans: Span[]; words: string }) {
     <span class="spans" role="img" aria-label={words} title={words}>
       {spans.map((span, index) => (
         // Spans have no name but their place, and never change it.
-        // oxlint-disable-next-line react/no-array-index-key
+        // oxlint-disable-next-line react/no-array-index-key -- the list is made anew as a whole and its places never move
         <i key={index} class={span} />
       ))}
     </span>

@@ -4,7 +4,7 @@
 const KEPT = 2000;
 const LEVEL = /\b(?:WARN(?:ING)?|ERROR|FATAL|CRITICAL|PANIC)\b/;
 // Colours and cursor moves that programs write for terminals (ECMA-48), which mean nothing here.
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- escape sequences are what is looked for
 const ESCAPES = /\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)|[@-Z\\-_])/g;
 
 /** Put lines behind those that are there, hidden where they are not wanted; the oldest go when there are too many. */

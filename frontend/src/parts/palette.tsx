@@ -100,7 +100,7 @@ export function Palette({ no, help }: { no: () => void; help: () => void }) {
       <div id={`${id}list`} role="listbox" aria-label={words.find} class="goals">
         {list.map((goal, index) => (
           // Keys are taken by the field, as in every combobox.
-          // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
+          // oxlint-disable-next-line jsx-a11y/click-events-have-key-events -- the keys go to the field above, which has the focus
           <div key={`${goal.kind} ${goal.title} ${goal.also}`} id={`${id}${index}`} role="option" tabIndex={-1} aria-selected={at.value === index} onClick={() => run(goal)}>
             {goal.standing ? <Mark shape={goal.standing.shape} tone={goal.standing.tone} /> : <span class="mark" />}
             <b>{goal.title}</b>

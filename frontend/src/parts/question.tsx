@@ -135,7 +135,7 @@ export function Question({ text, ask, busy }: { text: string; ask: (text: string
           <div id={`${id}list`} role="listbox" aria-label={words.completions} class="offers" hidden={list.length === 0}>
             {list.map((choice, index) => (
               // Keys are taken by the field, as in every combobox.
-              // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
+              // oxlint-disable-next-line jsx-a11y/click-events-have-key-events -- the keys go to the field above, which has the focus
               <div
                 key={choice.shown}
                 id={`${id}${index}`}

@@ -88,7 +88,7 @@ function ServerRow({ view, named, row }: { view: ServerView; named: boolean; row
       </td>
       <td class="number roomy">{memory}</td>
       {/* A cell of buttons that have names of their own. */}
-      {/* oxlint-disable-next-line jsx-a11y/control-has-associated-label */}
+      {/* oxlint-disable-next-line jsx-a11y/control-has-associated-label -- the group of buttons in it has its name */}
       <td class="roomy rest">
         <Actions view={view} terse>
           <span class="note">{note(view)}</span>

@@ -149,7 +149,7 @@ export function AuditSection() {
           <ul class="plain-list" aria-label={settings.audit}>
             {list.map((one, place) => (
               // Entries have no name of their own, and their order stands.
-              // oxlint-disable-next-line react/no-array-index-key
+              // oxlint-disable-next-line react/no-array-index-key -- the list is made anew as a whole and its places never move
               <li key={place}>
                 <span class="who">
                   <b>{one.by}</b> {[one.what, one.about].filter(Boolean).join(" ")}{" "}
