@@ -119,9 +119,11 @@ class Follower:
         if self.second is None:
             (self._folder / "second").mkdir()
             self.second = self._machine(self._folder / "second")
+            shown = self._last  # on the first machine, and to be carried over
             for block in blocks(GUIDE / "install.md"):
                 if block.language == "console" and self.way in block.title.split(", "):
                     self._type(block, self.second)
+            self._last = shown
             if self.way == "the .deb":  # it has started a hub of its own
                 self.second.run("systemctl", "disable", "--now", "watchkeeper.service")
         return self.second

@@ -296,6 +296,15 @@ async def test_a_refused_token_is_told_apart() -> None:
     assert not caught.value.retry
 
 
+@pytest.mark.parametrize("token", ["two\nlines", "two words", "caf\u00e9"])
+async def test_a_token_that_is_no_word_is_told_without_it(token: str) -> None:
+    """A file with more in it than the token must not end the agent, and its words must not be told."""
+    with pytest.raises(Failed, match="not one word") as caught:
+        await dial("ws://127.0.0.1:1/link", token)
+    assert token not in caught.value.why
+    assert not caught.value.retry
+
+
 def test_pauses_grow_with_full_jitter_up_to_a_cap() -> None:
     """The ceiling doubles to the cap, and chance spreads below it."""
     assert pause_before(1, 1) == pytest.approx(0.4)

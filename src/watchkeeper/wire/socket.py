@@ -111,6 +111,9 @@ async def dial(url: str, token: str) -> ClientSocket:
     parts = urlsplit(url)
     if parts.scheme not in {"ws", "wss"} or not parts.hostname:
         raise Failed(f"{url!r} is not a ws:// or wss:// address", retry=False)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        why = "the agent's token is not one word: its file should hold what the hub's `link-token` holds, and nothing else"
+        raise Failed(why, retry=False)
     secure = parts.scheme == "wss"
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
