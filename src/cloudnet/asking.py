@@ -51,7 +51,9 @@ FIND_COST = 50
 LOOKS_PER_MESSAGE = 4
 KEYS_PER_MESSAGE = 4
 PAGES = 32
-"""How many pages of searches one client may have waiting to be written: some megabytes at the most."""
+"""How many searches of one client are answered in one turn of the event loop."""
+WAITING = 4
+"""How many pages wait for the end of the turn: each may be 100 KB, and what a client does not take shows by writing."""
 
 _LIST = "INSERT OR REPLACE INTO profile VALUES (?, ?, ?, ?)"
 """An empty profile is one that was taken back: other nodes may have heard of it, and are to hear of that too."""
@@ -107,6 +109,8 @@ class Asking:
         entries, cursor = directory.find(query, self._relay.is_present)
         line.pages += 1
         line.say(Found(query.ask, entries, cursor))
+        if line.pages % WAITING == 0:
+            line.write_early()
         return FIND_COST + directory.looked_at // LOOKS_PER_MESSAGE
 
     def _claim(self, line: Line, session: Session, packet: Register) -> int:

@@ -66,7 +66,7 @@ class Pen:
         self._is_due = False
         lines, self._now = self._now, []
         for line in lines:
-            line.wire.write_all()  # type: ignore[attr-defined]  # every wire of a pen is a Connection
+            line.wire.write_all()
         if self._later and self._timer is None:
             if len(self._later) <= FEW:
                 self._write_later()
@@ -78,7 +78,7 @@ class Pen:
         lines, self._later = self._later, []
         for line in lines:
             if line.safe and not line.rung:
-                line.wire.write_all()  # type: ignore[attr-defined]  # as above
+                line.wire.write_all()
 
 
 class Connection(Framed):

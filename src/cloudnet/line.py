@@ -43,6 +43,10 @@ class Bell(Protocol):
 class Wire(Protocol):
     """The connection underneath a `Line`."""
 
+    def write_all(self) -> None:
+        """Send everything that waits; a fault ends the connection and is nobody else's."""
+        ...
+
     def end(self, close: int, code: str, why: str) -> None:
         """Say goodbye and close."""
         ...
@@ -91,7 +95,7 @@ class Line:
         self.rung = False
         self.seq = 0
         self.pages = 0
-        """Pages of searches that wait to be written."""
+        """Pages of searches that this turn has answered."""
         self.pending = 0
         """Messages of this client's that it was not told of yet."""
         self.paused = False
@@ -107,6 +111,15 @@ class Line:
     def say(self, packet: FromServer) -> None:
         """Have a packet written this turn."""
         self.out.append(packet)
+        if not self.rung:
+            self.rung = True
+            self.bell.ring(self)
+
+    def write_early(self) -> None:
+        """Write what waits before the turn is over; what the turn has counted stays counted until its end."""
+        pages = self.pages
+        self.wire.write_all()
+        self.pages = pages
         if not self.rung:
             self.rung = True
             self.bell.ring(self)

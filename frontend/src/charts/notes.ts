@@ -42,9 +42,15 @@ export function notesOf(list: Event[], now: number): Note[] {
     .toSorted((one, other) => one.at - other.at);
 }
 
+function joined(some: Event[], others: Event[]): Event[] {
+  const ids = new Set(some.map((event) => event.id));
+  return [...some, ...others.filter((event) => !ids.has(event.id))];
+}
+
 /** Keep `notes` about one machine or server and one part of time; returns how to stop. */
 export function followNotes(machine: string, server: string, range: Range, zoom: Zoom | null): () => void {
   let known: Event[] = [];
+  let heard: Event[] = []; // since the last question was put: its answer may be older than they are
   let mine = true;
   const tell = () => {
     notes.value = notesOf(known, hubNow());
@@ -52,10 +58,11 @@ export function followNotes(machine: string, server: string, range: Range, zoom:
   const load = async () => {
     const end = zoom?.[1] ?? hubNow() + 1000;
     const start = zoom?.[0] ?? end - seconds(range) * 1000;
+    heard = [];
     try {
       const page = await hub.happened(machine, server, start, end, MOST);
       if (!mine) return;
-      known = page.events;
+      known = joined(page.events, heard);
       tell();
     } catch (fault) {
       if (!(fault instanceof Refusal)) throw fault; // asked again with the next connection
@@ -68,9 +75,11 @@ export function followNotes(machine: string, server: string, range: Range, zoom:
   const unwatch = events.subscribe((list) => {
     if (zoom) return;
     const fresh = (list ?? []).filter((event) => event.machine === machine && (server === "" || event.server === server));
-    const more = fresh.filter((event) => !known.some((one) => one.id === event.id) && event.at > hubNow() - seconds(range) * 1000);
-    if (more.length === 0) return;
-    known = [...known, ...more];
+    const recent = fresh.filter((event) => event.at > hubNow() - seconds(range) * 1000);
+    heard = joined(heard, recent);
+    const all = joined(known, recent);
+    if (all.length === known.length) return;
+    known = all;
     tell();
   });
   return () => {
