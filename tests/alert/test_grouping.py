@@ -84,6 +84,67 @@ def test_what_joins_and_what_ends_is_told_after_group_interval(make_alert: MakeA
     assert rig.told == [(30 * SECOND, "firing", "A", ""), (330 * SECOND, "firing", "B", "A")]
 
 
+def test_what_is_graver_than_all_that_was_told_waits_for_company_only(make_alert: MakeAlert) -> None:
+    """A warning was told, then it is critical: after group_wait and not group_interval; what else has changed comes along."""
+    rig = Rig()
+    a, b = make_alert("A", "warning", at=BEGIN), make_alert("B", "warning", at=BEGIN)
+    rig.take(a)
+    rig.take(b)
+    rig.run(MINUTE)
+    rig.take(over(a, BEGIN + MINUTE))
+    rig.take(make_alert("C", at=BEGIN + MINUTE))
+    rig.run(4 * MINUTE)
+    assert rig.told == [(30 * SECOND, "firing", "A,B", ""), (90 * SECOND, "firing", "B,C", "A")]
+    assert rig.plans[-1].reason == "it is graver now"
+    rig.take(make_alert("D", at=BEGIN + 4 * MINUTE))
+    rig.run(8 * MINUTE)
+    assert rig.told[2:] == [(390 * SECOND, "firing", "B,C,D", "")], "as grave as what was told: no haste"
+
+
+def test_what_is_grave_again_is_no_news_that_cannot_wait(make_alert: MakeAlert) -> None:
+    """A group that was told as critical stays so while it lasts: what comes and goes does not haste each time."""
+    rig = Rig()
+    rig.take(make_alert("A", "warning", at=BEGIN))
+    grave = make_alert("B", at=BEGIN)
+    rig.take(grave)
+    rig.run(MINUTE)
+    rig.take(over(grave, BEGIN + MINUTE))
+    rig.run(6 * MINUTE)
+    rig.take(again(grave, BEGIN + 6 * MINUTE))
+    rig.run(20 * MINUTE)
+    assert [at for at, *_ in rig.told] == [30 * SECOND, 330 * SECOND, 630 * SECOND]
+
+
+def test_a_graver_alert_that_nobody_may_be_told_of_hastes_nothing(make_alert: MakeAlert) -> None:
+    """Silenced or inhibited: no message goes early, and none is lost."""
+    rig = Rig()
+    rig.take(make_alert("A", "warning", at=BEGIN))
+    rig.run(MINUTE)
+    grave = make_alert("B", at=BEGIN + MINUTE)
+    rig.suppressed = {grave.id: "silenced"}
+    rig.take(grave)
+    rig.run(3 * MINUTE)
+    assert len(rig.told) == 1
+    rig.suppressed = {}
+    rig.run(10 * MINUTE)
+    assert [(kind, firing) for _, kind, firing, _ in rig.told] == [("firing", "A"), ("firing", "A,B")]
+
+
+def test_a_group_anew_has_ids_of_its_own(make_alert: MakeAlert) -> None:
+    """What was told and over and fires again in the same incident is not taken for the message that was told before."""
+    rig = Rig(group_wait=Duration(0), group_interval=Duration(1))
+    a = make_alert("A", at=BEGIN)
+    for turn in range(3):
+        at = BEGIN + turn * 10 * SECOND
+        rig.run(at)
+        rig.take(again(a, at))
+        rig.run(at + SECOND)
+        rig.take(over(again(a, at), at + SECOND))
+        rig.run(at + 5 * SECOND)
+    assert [kind for _, kind, _, _ in rig.told] == ["firing", "resolved"] * 3
+    assert len({plan.id for plan in rig.plans}) == 6
+
+
 def test_the_end_of_all_is_told_and_the_group_is_gone(make_alert: MakeAlert) -> None:
     """After it the same labels are a new group that waits anew."""
     rig = Rig()

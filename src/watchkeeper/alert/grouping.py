@@ -3,18 +3,20 @@
     take ──▸ group (waits group_wait) ──flush──▸ Plan ──told──▸ (again after group_interval, repeat_interval) ──▸ empty: gone
 
 A plan is carried out by whoever writes the outbox; `told` then notes it, so that after a crash in between the same plan is
-made again and has the same id. What goes up and down too often is told once, and its end when it has been calm.
+made again and has the same id. What is graver than all that was told of a group waits for `group_wait` and not for
+`group_interval`. What goes up and down too often is told once, and its end when it has been calm.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import msgspec
 
 from watchkeeper.alert.routing import Route, Routing
+from watchkeeper.model import Severity
 from watchkeeper.telling import Alert, AlertState, BulletinKind
 
 FLAPS = 4
@@ -26,13 +28,15 @@ DRILL_INTERVAL = 1_000
 """How soon the end of a drill is told after its beginning: a drill that is over is no news that could wait, ms."""
 AGAIN = 5_000
 """How soon a plan that could not be written down is made again, ms."""
+_RANKS = {severity: rank for rank, severity in enumerate(get_args(Severity), 1)}
 
 
 class Group(msgspec.Struct):
     """Alerts that share messages on one route, and how far these have been told; kept in the journal. Times are ms, 0 = never.
 
-    `firing` and `resolved`: fingerprint and id of the alerts of the last message. `number` counts messages. A drill's waits for
-    nobody, unless drills are told to.
+    `firing` and `resolved`: fingerprint and id of the alerts of the last message. `number` counts messages since `born_at`;
+    both are in a message's id, because an incident that is open again has the thread that it had, and a group anew.
+    `told_rank`: the gravest severity that was told of it, 0 = nothing. A drill's waits for nobody, unless drills are told to.
     """
 
     key: str
@@ -48,6 +52,8 @@ class Group(msgspec.Struct):
     firing: dict[str, str] = {}
     resolved: dict[str, str] = {}
     drill: bool = False
+    born_at: int = 0
+    told_rank: int = 0
 
 
 class Plan(NamedTuple):
@@ -164,6 +170,7 @@ class Teller:
         elif not group.firing:
             group.escalate_at = self._escalate_at(group, route, now)
         group.told_at = now
+        group.told_rank = max([group.told_rank, *(_RANKS[alert.severity] for alert in plan.firing)])
         group.firing = {alert.fingerprint: alert.id for alert in plan.firing}
         group.resolved = {alert.fingerprint: alert.id for alert in plan.resolved}
         if route is not None:
@@ -192,13 +199,20 @@ class Teller:
         if group is None:
             if not alert.is_told_firing:
                 return
-            group = Group(key, route.name, labels, incident, thread, drill=alert.is_drill)
-            # As Alertmanager: who has waited long enough already waits no longer.
-            group.due_at = max(now, alert.fired_at + (0 if self._is_hasty(group) else route.group_wait))
+            group = Group(key, route.name, labels, incident, thread, drill=alert.is_drill, born_at=now)
+            group.due_at = self._waited(group, route, alert, now)
             self.groups[key] = group
             self._members[key] = {}
             self._changed.add(key)
+        elif group.told_rank and alert.is_told_firing and _RANKS[alert.severity] > group.told_rank:
+            # Not as Alertmanager: who was told of something slight would sleep on for the rest of `group_interval`.
+            group.due_at = min(group.due_at, self._waited(group, route, alert, now))
+            self._changed.add(key)
         self._members[key][mark] = alert
+
+    def _waited(self, group: Group, route: Route, alert: Alert, now: int) -> int:
+        """When it has waited for company; as Alertmanager: who has waited long enough already waits no longer."""
+        return max(now, alert.fired_at + (0 if self._is_hasty(group) else route.group_wait))
 
     def _due(self, group: Group) -> int:
         if self._routing.route(group.route) is None:
@@ -228,7 +242,7 @@ class Teller:
         firing = tuple(one for one in alerts if one.is_told_firing)
         resolved = tuple(one for one in alerts if one.state is AlertState.RESOLVED and one.fingerprint in group.firing)
         flapping = frozenset(one.fingerprint for one in firing if self._is_flapping(one.fingerprint, now))
-        identity = f"{group.thread}-{route.name}-{group.number + 1}"
+        identity = f"{group.thread}-{route.name}-{group.born_at:x}-{group.number + 1}"
         if now >= group.due_at:
             kind, reason = news(group, firing, resolved, route, now, acknowledged=acknowledged)
             if kind is not None:
@@ -274,7 +288,8 @@ def news(  # noqa: PLR0911  # a table of cases
     if not group.firing:
         return "firing", "it is new"
     if any(alert.fingerprint not in group.firing for alert in firing):
-        return "firing", "there is more of it"
+        is_graver = max(_RANKS[alert.severity] for alert in firing) > group.told_rank
+        return "firing", "it is graver now" if is_graver else "there is more of it"
     if route.resolved and any(alert.fingerprint not in group.resolved for alert in resolved):
         return "firing", "some of it is over"
     if now - group.told_at >= route.repeat_interval and not acknowledged:

@@ -100,9 +100,9 @@ class RouteSettings(Part, frozen=True, kw_only=True):
 
     `channels` are names of channels (none: all of them); alerts less grave than `least` are shown and not sent. `group_by`
     are the labels by which alerts share a message, ``incident`` the incident they belong to. A new group waits `group_wait`
-    for company, a changed one `group_interval`, one that goes on is told again after `repeat_interval`, its end is told if
-    `resolved`. What nobody has acknowledged goes to the next of `escalate` after each `escalate_after`. `mute` are names of
-    `[[maintenance]]` windows.
+    for company, and so does what is graver than all that was told of one; else a changed one waits `group_interval`. One that
+    goes on is told again after `repeat_interval`, its end is told if `resolved`. What nobody has acknowledged goes
+    to the next of `escalate` after each `escalate_after`. `mute` are names of `[[maintenance]]` windows.
     """
 
     channels: tuple[str, ...] = ()
