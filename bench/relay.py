@@ -37,7 +37,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from cloudnet.session import PING_SECONDS
+from cloudnet.session import BEATS, PING_SECONDS
 
 PARTS = ("relay", "idle", "latency", "mailbox", "logins")
 SERVER_CORE, OWN_CORE = 0, 1
@@ -228,7 +228,7 @@ async def relay(kinds: list[Kind], folder: Path, seconds: float, noise: Noise) -
 
 
 async def idle(kinds: list[Kind], folder: Path, count: int, seconds: float, noise: Noise) -> None:
-    """What connections cost that answer pings and say nothing else; over the whole of a period in which each is pinged."""
+    """What connections cost that answer pings and say nothing else; over the whole of a period in which each is pinged once."""
     rows = []
     for kind in kinds:
         with running(kind, folder) as server:
@@ -449,7 +449,7 @@ async def measure(told: argparse.Namespace) -> None:
         if "relay" in parts:
             await relay(kinds, folder, told.seconds, noise)
         if "idle" in parts:
-            await idle(kinds, folder, 2000 if told.quick else 10_000, 10 if told.quick else PING_SECONDS, noise)
+            await idle(kinds, folder, 2000 if told.quick else 10_000, 10 if told.quick else (BEATS + 1) * PING_SECONDS, noise)
         if "latency" in parts:
             await latency(kinds, folder, told.seconds * 2, noise)
         if "mailbox" in parts:

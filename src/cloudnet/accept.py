@@ -23,11 +23,13 @@ from multidict import CIMultiDict
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # picows' own server is made of it; its stub leaves it out
 
+from cloudnet.codes import Code
 from cloudnet.errors import ConfigError
 from cloudnet.figures import Figures
 from cloudnet.greeting import GREETING_SECONDS
 from cloudnet.limits import Admission
 from cloudnet.packets import MESSAGE_BYTES
+from cloudnet.session import PING_SECONDS, SILENCE_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +41,14 @@ KEPT_DESCRIPTORS = 64
 """File descriptors that clients do not get: the mailbox and the page of figures need theirs when it matters most."""
 READ_BUFFER = 2048
 """What a connection reads into at first; it grows with what comes. Half of picows' memory at its own default."""
+CAN_VOUCH = hasattr(socket, "TCP_USER_TIMEOUT")
+"""Whether the kernel can be told how long a peer may acknowledge nothing (tcp(7); Linux)."""
+UNACKNOWLEDGED_MILLISECONDS = int(1000 * (SILENCE_SECONDS - PING_SECONDS))
 
 _RESET = struct.pack("ii", 1, 0)
 
 Answer = WSListener | WSUpgradeResponseWithListener | None
+Lost = Callable[[Exception | None], None]
 Factory = Callable[[WSUpgradeRequest, str], Answer]
 
 
@@ -102,6 +108,8 @@ class Street:
                 continue
             self._figures.accepts += 1
             client.setblocking(False)
+            if CAN_VOUCH:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MILLISECONDS)
             self._tasks.create_task(self._let_in(client, address), name=f"accept {address}")
 
     def _again(self) -> None:
@@ -116,8 +124,11 @@ class Street:
             answers.append(_if_it_can_be(request, self._factory(request, address)))
             return answers[0]
 
-        def lost() -> None:
+        def lost(fault: Exception | None) -> None:
             admission.leave(address)
+            if isinstance(fault, TimeoutError):
+                self._figures.closes[Code.DEADLINE] += 1
+                logger.info("closing %s: it acknowledges nothing any more (%s)", address, Code.DEADLINE)
             if not answers or not getattr(answers[0], "is_shaken", True):
                 self._figures.turned_away["no handshake"] += 1
 
@@ -143,7 +154,9 @@ class Street:
 class Admitted(WSProtocol):  # type: ignore[misc]  # the stub leaves its parent out
     """picows' protocol for one accepted connection, which says when it is over, also when there was no handshake."""
 
-    def __init__(self, factory: Callable[[WSUpgradeRequest], Answer], log: object, lost: Callable[[], None]) -> None:
+    def __init__(
+        self, factory: Callable[[WSUpgradeRequest], Answer], log: object, lost: Callable[[Exception | None], None]
+    ) -> None:
         """The arguments that picows' server would give it, with our bounds."""
         super().__init__(
             None,
@@ -167,7 +180,7 @@ class Admitted(WSProtocol):  # type: ignore[misc]  # the stub leaves its parent 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         super().connection_lost(exc)
-        self._lost()
+        self._lost(exc)
 
 
 def _if_it_can_be(request: WSUpgradeRequest, answer: Answer) -> Answer:
@@ -177,6 +190,11 @@ def _if_it_can_be(request: WSUpgradeRequest, answer: Answer) -> Answer:
         refusal = WSUpgradeResponse.create_error_response(426, b"this is a WebSocket, version 13\n", ours)
         return WSUpgradeResponseWithListener(refusal, None)
     return answer
+
+
+def passed_on(headers: CIMultiDict[str]) -> bool:
+    """Whether a proxy says that it has passed this handshake on (RFC 7239; RFC 9110 section 7.6.3)."""
+    return any(name in headers for name in ("Forwarded", "Via", "X-Forwarded-For"))
 
 
 def forwarded(headers: CIMultiDict[str], address: str) -> str:

@@ -200,6 +200,11 @@ class Connection(Framed):
         if self._transport is not None and not self._is_closing:
             self._transport.send_ping()
 
+    def beat(self) -> None:
+        """See `line.Wire`: a pong that nobody has asked for (RFC 6455 section 5.5.3)."""
+        if self._transport is not None and not self._is_closing:
+            self._transport.send_pong()
+
     def pause(self, seconds: float) -> None:
         """See `line.Wire`."""
         if self._transport is None or self._is_closing:

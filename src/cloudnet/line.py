@@ -55,6 +55,10 @@ class Wire(Protocol):
         """Ask whether the client is still there."""
         ...
 
+    def beat(self) -> None:
+        """Give a sign of life that wants no answer."""
+        ...
+
     def pause(self, seconds: float) -> None:
         """Read nothing for a while; infinity: until `proceed`."""
         ...
@@ -80,6 +84,7 @@ class Line:
         "safe",
         "seq",
         "session",
+        "vouched",
         "wire",
     )
 
@@ -93,6 +98,8 @@ class Line:
         self.out: list[FromServer] = []
         self.safe: list[int] = []
         self.rung = False
+        self.vouched = False
+        """Whether the kernel tells of a client that acknowledges nothing any more: no proxy is known to stand between."""
         self.seq = 0
         self.pages = 0
         """Pages of searches that this turn has answered."""

@@ -25,7 +25,7 @@ from typing import Any
 from picows import WSUpgradeRequest
 
 from cloudnet import asking, observe
-from cloudnet.accept import Answer, Street, forwarded, http, listen, room_for
+from cloudnet.accept import CAN_VOUCH, Answer, Street, forwarded, http, listen, passed_on, room_for
 from cloudnet.backbone import Backbone
 from cloudnet.codes import Close, Code
 from cloudnet.connection import Connection, Pen
@@ -103,7 +103,7 @@ class Server:
         if self.settings.behind_proxy:
             address = forwarded(request.headers, address)
         authority = request.headers.get("Host", "")
-        return Connection(
+        connection = Connection(
             self.relay,
             self.identity,
             self.certificate,
@@ -114,6 +114,8 @@ class Server:
             authority,
             address,
         )
+        connection.line.vouched = CAN_VOUCH and not self.settings.behind_proxy and not passed_on(request.headers)
+        return connection
 
     # -- other nodes ----------------------------------------------------------------------------------
 

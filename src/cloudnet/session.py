@@ -30,6 +30,9 @@ PING_SECONDS = 50.0
 Those that are due are pinged in one turn, while each ping of a client wakes an idle core on its own, at six times the price;"""
 SILENCE_SECONDS = 90.0
 """and after so long it is taken for gone."""
+BEATS = 2
+"""How often a silent client whose connection the kernel vouches for is sent a sign of life instead, before it is pinged again:
+the kernel tells of a peer that is gone, and an answer costs more than twice what the sign does."""
 KEEP_SECONDS = 1.0
 """A message that its recipient has not taken for so long goes to the disk too, so that its sender need not wait on."""
 DRAIN_SECONDS = 10.0
@@ -77,6 +80,8 @@ class Session:
     """What a server owes one client: its messages in flight, its watches, a window to come back in."""
 
     __slots__ = (
+        "_beaten",
+        "_beats",
         "_flying",
         "_most_bytes",
         "_most_flights",
@@ -118,6 +123,9 @@ class Session:
         self.deadline = now + limits.resume_seconds
         self.heard = now
         self.pinged = False
+        self._beats = 0
+        self._beaten = now
+        """What `heard` was when the beats were counted: a word since then ends their count."""
         self.look_at = 0
         """In which second `deadlines` has it looked at next; 0: in none."""
         self.position = 0
@@ -175,24 +183,38 @@ class Session:
         self.heard = now
         self.pinged = False
 
+    def wants_beat(self, now: float) -> bool:
+        """Whether it has been silent for so long that it should hear a sign of life, and need not be asked yet."""
+        if self.line is None or not self.line.vouched or self.pinged or now - self._silent_since < PING_SECONDS:
+            return False
+        if self._beaten != self.heard:
+            self._beaten, self._beats = self.heard, 0
+        self._beats += 1
+        return self._beats <= BEATS
+
     def wants_ping(self, now: float) -> bool:
         """Whether it has been silent for so long that it should be asked; once for each silence."""
-        if self.line is None or self.pinged or now - self.heard < PING_SECONDS:
+        if self.line is None or self.pinged or now - self._silent_since < PING_SECONDS:
             return False
         self.pinged = True
         return True
 
+    @property
+    def _silent_since(self) -> float:
+        """When it was heard last; each beat stands for a silence that the kernel has vouched for."""
+        return self.heard + min(self._beats, BEATS) * PING_SECONDS if self._beaten == self.heard else self.heard
+
     def is_overdue(self, now: float) -> bool:
         """Whether its state's deadline has passed: silent for too long, or not resumed in time."""
         if self.state is State.READY:
-            return now - self.heard >= SILENCE_SECONDS
+            return now - self._silent_since >= SILENCE_SECONDS
         return now >= self.deadline
 
     @property
     def due(self) -> float:
         """When it will want a ping or be overdue, if nothing is heard of it before."""
         if self.state is State.READY:
-            return self.heard + (SILENCE_SECONDS if self.pinged else PING_SECONDS)
+            return self._silent_since + (SILENCE_SECONDS if self.pinged else PING_SECONDS)
         return self.deadline
 
     # -- messages ---------------------------------------------------------------------------------

@@ -39,7 +39,11 @@ class Sweeping:
         for session in due:
             line = session.line
             if not session.is_overdue(now):
-                if session.wants_ping(now) and line is not None:
+                if line is None:
+                    pass
+                elif session.wants_beat(now):
+                    line.wire.beat()
+                elif session.wants_ping(now):
                     line.wire.ping()
                 self._relay.attendance.deadlines.watch(session)
             elif line is not None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -255,6 +259,58 @@ async def test_a_half_open_peer_is_found_out_and_nothing_is_lost(tmp_path: Path,
             cable.release()
             bodies = [(await anext(b)).body async for _ in _times(20)]
         assert bodies == [b"%d" % number for number in range(20)]
+
+
+PULLED = """
+import asyncio, logging, subprocess, sys
+import cloudnet.accept, cloudnet.session
+cloudnet.session.PING_SECONDS, cloudnet.session.SILENCE_SECONDS = 1.0, 100.0
+cloudnet.accept.UNACKNOWLEDGED_MILLISECONDS = 1500
+from cloudnet.keys import Identity
+from cloudnet.client import connect
+from cloudnet.server import serve
+from cloudnet.settings import Settings
+import uvloop
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+async def main():
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    settings = Settings(listen="127.0.0.1:9100", metrics="127.0.0.1:9101", data=sys.argv[1])
+    asyncio.get_running_loop().call_later(15, lambda: sys.exit("nothing was found out"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(settings, print))
+        while True:
+            try:
+                async with asyncio.timeout(5), connect("ws://127.0.0.1:9100", Identity.new()):
+                    await asyncio.sleep(1.5)  # a sign of life arrives
+                    print("pulled", flush=True)
+                    subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
+                    await asyncio.sleep(60)
+            except OSError:
+                await asyncio.sleep(0.05)
+uvloop.run(main())
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"),
+    reason="a network of its own wants Linux, root, ip and unshare",
+)
+def test_the_kernel_tells_of_a_peer_whose_cable_is_pulled(tmp_path: Path) -> None:
+    """Signs of life that nobody acknowledges end the connection, long before any answer to a ping would be missed."""
+    arguments = ["unshare", "--net", sys.executable, "-c", PULLED, str(tmp_path / "cloud")]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        assert child.stdout is not None
+        try:
+            said = []
+            for line in child.stdout:
+                said.append(line)
+                if "acknowledges nothing" in line:
+                    break
+            else:
+                raise AssertionError("".join(said))
+            assert "pulled\n" in said
+        finally:
+            child.kill()
 
 
 async def test_many_long_messages_at_once_are_not_too_long_together(tmp_path: Path) -> None:

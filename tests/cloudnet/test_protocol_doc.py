@@ -106,6 +106,7 @@ def test_every_code_is_explained_and_none_besides() -> None:
         (asking, "PROFILES"),
         (asking, "PAGES"),
         (courier, "SEEN"),
+        (session, "BEATS"),
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ from cloudnet.codes import Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity
 from cloudnet.packets import Deliver, Limits, Resume
-from cloudnet.session import DRAIN_SECONDS, KEEP_SECONDS, PING_SECONDS, SILENCE_SECONDS, Flight, Session, State
+from cloudnet.session import BEATS, DRAIN_SECONDS, KEEP_SECONDS, PING_SECONDS, SILENCE_SECONDS, Flight, Session, State
 from rigs.relay import LIMITS, ScriptedWire
 
 ANN, EVE = Identity(b"A" * 32), Identity(b"E" * 32)
@@ -160,6 +160,29 @@ def test_a_silent_client_is_asked_once_and_then_taken_for_gone() -> None:
     assert session.wants_ping(2 * PING_SECONDS + 2)
     assert not session.is_overdue(PING_SECONDS + 2 + SILENCE_SECONDS - 0.1)
     assert session.is_overdue(PING_SECONDS + 2 + SILENCE_SECONDS)
+
+
+def test_whom_the_kernel_vouches_for_is_asked_less_often() -> None:
+    """A sign of life for each silence, then a question; a word begins it anew; others are asked at once."""
+    session, wire = attached()
+    assert not session.wants_beat(PING_SECONDS)
+    wire.line.vouched = True
+    for beat in range(1, BEATS + 1):
+        assert session.due == beat * PING_SECONDS
+        assert not session.wants_beat(beat * PING_SECONDS - 0.1)
+        assert session.wants_beat(beat * PING_SECONDS)
+        assert not session.wants_ping(beat * PING_SECONDS)
+        assert not session.is_overdue(beat * PING_SECONDS)
+    last = (BEATS + 1) * PING_SECONDS
+    assert not session.wants_beat(last)
+    assert session.wants_ping(last)
+    assert not session.wants_beat(last + 1)
+    assert not session.is_overdue(BEATS * PING_SECONDS + SILENCE_SECONDS - 0.1)
+    assert session.due == BEATS * PING_SECONDS + SILENCE_SECONDS
+    assert session.is_overdue(session.due)
+    session.hear(last + 2)
+    assert session.due == last + 2 + PING_SECONDS
+    assert session.wants_beat(session.due)
 
 
 def test_a_lost_client_may_come_back_for_so_long() -> None:

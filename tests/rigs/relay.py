@@ -52,6 +52,10 @@ class ScriptedWire:
         """See `line.Wire`."""
         self.asked.append("ping")
 
+    def beat(self) -> None:
+        """See `line.Wire`."""
+        self.asked.append("beat")
+
     def pause(self, seconds: float) -> None:
         """See `line.Wire`."""
         self.is_paused = True
