@@ -17,6 +17,26 @@ from rigs.programs import Programs, is_alive, until
 from watchkeeper.watched import hand_over
 
 Make = Callable[..., Programs]
+SEEN = """
+[agent]
+period = "500ms"
+[machine]
+name = "test-machine"
+[server.hello]
+command = ["python3", "{hello}", "{port}"]
+stress = true
+[[server.hello.probe]]
+kind = "http"
+url = "http://127.0.0.1:{port}/healthz"
+period = "500ms"
+[witness]
+targets = []
+[[rule]]
+alert = "HelloDied"
+expr = "watchkeeper_server_restarts_total > 0"
+severity = "warning"
+annotations = { summary = "hello has died" }
+"""
 
 
 def children(pid: int) -> list[int]:
@@ -192,30 +212,45 @@ def test_a_data_folder_in_use_is_refused(programs: Make) -> None:
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium is installed")
 def test_the_page_changes_without_a_reload(programs: Make) -> None:
-    """Sign in by the link, see the server up, kill it from outside, and see the page say so by itself; then stop it there."""
+    """One document, never loaded again, shows a kill, its alert, an acknowledgement and a stress run; then Stop is pressed."""
     from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415  # a second of import that most runs skip
 
-    one = programs()
+    one = programs(SEEN)
     one.up()
     link = one.sign_in_link()
     before = until(lambda: one.server("hello") if one.server("hello").get("health") == "up" else None, "the server to be up")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
+        page.set_default_timeout(20_000)
+        expect.set_options(timeout=20_000)
         wrong: list[str] = []
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda fault: wrong.append(str(fault)))
         page.goto(link)
         expect(page.get_by_text("All is well")).to_be_visible()
-        page.goto(f"{one.url}/machines/test-machine/servers/hello")
-        expect(page.get_by_text(str(before["pid"]), exact=True)).to_be_visible()
         page.evaluate("window.neverReloaded = true")
         os.kill(int(str(before["pid"])), signal.SIGKILL)
-        expect(page.get_by_text("killed by SIGKILL").first).to_be_visible(timeout=10_000)
+        expect(page.locator(".events").get_by_text("killed by SIGKILL").first).to_be_visible()
+        incident = page.locator("[data-incident]").filter(has_text="hello has died")
+        expect(incident).to_be_visible()
+        identity = str(incident.get_attribute("data-incident"))
+        token = (one.data / "token").read_text().strip()
+        one.post(f"/api/incidents/{identity}/acknowledge", {}, token)
+        expect(incident.locator(".state").first).to_have_text("Acknowledged")
+        page.get_by_role("link", name="Stress lab").first.click()
+        expect(page.locator("h1")).to_have_text("No stress run has been made yet.")
+        run = one.post("/api/stress/runs", {"plan": "smoke", "machine": "test-machine", "server": "hello"}, token)["id"]
+        row = page.locator(f'[data-run="{run}"]')
+        expect(row.locator(".state")).to_have_text("Runs")
+        one.post(f"/api/stress/runs/{run}/abort", {}, token)
+        expect(row.locator(".state")).not_to_have_text("Runs")
+        page.get_by_role("link", name="Overview").first.click()
+        page.locator('tr[data-server="hello"]').get_by_role("link", name="hello").click()
         expect(page.get_by_text(str(before["pid"]), exact=True)).to_have_count(0)
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("dialog").get_by_role("button", name="Stop").click()
-        expect(page.get_by_role("button", name="Start")).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("button", name="Start")).to_be_visible()
         assert page.evaluate("window.neverReloaded") is True
         assert wrong == []
         browser.close()
