@@ -208,6 +208,14 @@ def test_the_reason_says_what_is_waited_for_and_then_that_it_is_there() -> None:
     assert step(life(S.WAITING), CLEAR, POLICY, NOW, 0.5).life.reason == life(S.WAITING).reason
 
 
+def test_one_that_runs_at_last_no_longer_says_that_it_cannot_be_started() -> None:
+    """What kept it from starting is told in the past as soon as it runs."""
+    waiting = step(life(S.STARTING), FAILED, POLICY, NOW, 0.5).life
+    assert waiting.reason == "cannot be started: no program"
+    again = step(waiting, TICK, POLICY, waiting.due, 0.5).life
+    assert step(again, SPAWNED, POLICY, NOW, 0.5).life.reason == "could not be started before: no program"
+
+
 @pytest.mark.parametrize(("asked", "granted"), [(30, 30), (5000, LONGEST_EXTENSION), (0.5, 5)])
 def test_one_that_stops_may_ask_for_more_time(asked: float, granted: float) -> None:
     """As much as it asks for, within a bound, and never less than it had; not once it is being killed."""

@@ -192,6 +192,7 @@ class Step(NamedTuple):
 
 
 NEVER = float("inf")
+NOT_STARTED = "cannot be started"
 ALIVE = frozenset({ServerState.STARTING, ServerState.RUNNING, ServerState.STOPPING})
 """States in which there is or may be a process."""
 IDLE = frozenset({ServerState.STOPPED, ServerState.EXITED, ServerState.BACKOFF, ServerState.WAITING})
@@ -249,12 +250,13 @@ def step(life: Life, given: Input, policy: Policy, now: float, chance: float) ->
         case Waits(why) if life.state is ServerState.WAITING and why != life.reason:
             return Step(replace(life, reason=why, waited=True))
         case Spawned() if life.state is ServerState.STARTING:
-            return Step(_to(life, ServerState.RUNNING, life.reason, spawned_at=now))
+            before = life.reason.replace(NOT_STARTED, "could not be started before", 1)  # it can be now
+            return Step(_to(life, ServerState.RUNNING, before, spawned_at=now))
         case SpawnFailed(why) if life.state is ServerState.STARTING and not policy.retries:
-            return Step(_to(life, ServerState.EXITED, f"cannot be started: {why}"))  # STARTING -> EXITED
+            return Step(_to(life, ServerState.EXITED, f"{NOT_STARTED}: {why}"))  # STARTING -> EXITED
         case SpawnFailed(why) if life.state is ServerState.STARTING:
             failures = max(life.failures, 1) + 1  # what cannot be started at all is not tried again at once
-            return _fail(life, f"cannot be started: {why}", failures, policy, now, chance)
+            return _fail(life, f"{NOT_STARTED}: {why}", failures, policy, now, chance)
         case SpawnFailed() if life.state is ServerState.STOPPING:
             return _ended(life)
         case Exited():
