@@ -10,6 +10,7 @@
     python3 dev.py package [PART …]                     make wheel, .deb, offline bundle, SBOM, checksums in dist/
     python3 dev.py guide                                type the guide into fresh machines (root, Debian)
     python3 dev.py faults                               run the fault matrix and write docs/fault-matrix.md
+    python3 dev.py faults --beside                      the same beside supervisord and monit, docs/fault-matrix-rivals.md
     python3 dev.py deliveries                           kill hub and receivers, write docs/delivery-matrix.md
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py screenshots [PAGE …] [--keep]        make pictures of every page of the dashboard, of a real hub
@@ -162,8 +163,10 @@ def guide(arguments: list[str]) -> int:
 
 
 def faults(arguments: list[str]) -> int:
-    """Do every fault of the matrix to real programs, and write the page of what came of it."""
+    """Do every fault of the matrix to real programs, and write the page of what came of it; `--beside` others, theirs."""
     install("dev")
+    if "--beside" in arguments:
+        return run(PYTHON, "bench/faults.py", "--write")
     code = "import sys; sys.path.insert(0, 'tests'); from rigs.faults import main; sys.exit(main())"
     return run(PYTHON, "-c", code, *arguments)
 
