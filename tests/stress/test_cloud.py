@@ -81,6 +81,34 @@ async def test_mail_that_an_earlier_run_has_left_is_not_this_ones(tmp_path: Path
             assert sum(tally.counts.get("stale", 0) for tally in found.tallies.all) == 10
 
 
+async def test_who_stops_to_read_takes_all_of_it_afterwards(tmp_path: Path) -> None:
+    """Half of the clients stop for a stage: the others' messages go on, nobody sends from a deaf one, and nothing is lost."""
+    async with cloud(tmp_path) as here, floor(plan(), here.url, 4) as found:
+        slow = await run_stage(found, 0.3, rate=100, operations=("pair", "to-slow"), reading=0.5)
+        assert (slow["pair"].done + slow["to-slow"].done, slow["fan-out"].scheduled) == (30, 0)
+        assert slow["to-slow"].done > 5
+        deaf = [lane.reads for lane in found.lanes].count(False)  # type: ignore[attr-defined]
+        again = await run_stage(found, 0.3, rate=100, index=1)
+        assert (deaf, again["pair"].done, again["to-slow"].scheduled) == (2, 30, 0)
+        told = [tally.counts for tally in found.tallies.all]
+        assert not any(counts.keys() & {"lost", "unexpected", "duplicated", "stale"} for counts in told)
+        assert {lane.room for lane in found.lanes} == {256}
+
+
+async def test_what_is_under_way_when_a_stage_settles_is_not_lost(tmp_path: Path) -> None:
+    """A recovery begins in the instant in which its overload ends: that one's end says nothing of the other's messages."""
+    async with cloud(tmp_path) as here, floor(plan("pair"), here.url, 4) as found:
+        await run_stage(found, 0.1, rate=100)
+        under_way = asyncio.create_task(run_stage(found, 0.4, rate=500, index=1))
+        await asyncio.sleep(0.05)
+        for _ in range(40):  # whenever it is, something may be on its way
+            found.settle(0)
+            await asyncio.sleep(0.005)
+        pair = (await under_way)["pair"]
+        assert pair.done == 200
+        assert pair.counts == {}
+
+
 async def test_lost_connections_lose_nothing(tmp_path: Path) -> None:
     """The network breaks again and again: what was under way fails as such, clients come back, and nothing accepted is lost."""
     async with cloud(tmp_path) as here, Cable(here.port).plugged() as cable, floor(plan("pair"), cable.url, 10) as found:

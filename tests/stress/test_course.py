@@ -163,6 +163,22 @@ rate = 10
     assert followers[2].index == 3
 
 
+def test_a_phase_for_another_protocol_is_left_out_and_said() -> None:
+    """`only`: it runs with what it is for; with anything else its operations need not even be known."""
+    text = (
+        '[[phase]]\nkind = "smoke"\n[[phase]]\nkind = "slow-readers"\nrate = 10\nonly = ["cloud"]\noperations = ["to-slow"]\n'
+    )
+    run = {}
+    for kind in ("http", "cloud"):
+        one = course(f'[protocol]\nkind = "{kind}"\n{text}')
+        results: list[Result] = []
+        while isinstance(move := decide(one, results), Go):
+            results.append(Result(move.stage, Ended(move.stage.index, 0.0, 1.0, decision="held")))
+        run[kind] = [(each.stage.kind, each.stage.reading) for each in results], skipped(one, results)
+    assert run["http"] == ([("smoke", 0.0)], ["slow-readers was left out: it is for cloud"])
+    assert run["cloud"] == ([("smoke", 0.0), ("slow-readers", 0.9)], [])
+
+
 def totals(ms: float, many: int = 1000, **more: object) -> Totals:
     """So many that took so long."""
     found = Totals()

@@ -57,9 +57,10 @@ async def conduct(request: Request, watcher: Watcher, abort: asyncio.Event) -> R
         agreed = await target.consent(plan, found, request.supervised)
         if plan.safety.alerts and (why := await needed(request.guard, guarded(request, found))):
             raise Refused(f"{why}; nothing is put under load meanwhile (safety.alerts)", code="in-need")
+        away = await target.distance(found)
         measured = await _measure(request, shape.workers)
         ceiling = fit.check_rates(plan, measured.ceiling if measured else plan.generator.ceiling)
-        run = _run(request, found, shape, agreed, measured)
+        run = _run(request, found, shape, agreed, measured, away)
         return await _record(request, run, found, shape, ceiling, watcher, abort)
     finally:
         lock.close()
@@ -83,7 +84,7 @@ async def _measure(request: Request, workers: int) -> Calibration | None:
     return await calibrate.calibrate(request.plan, request.text, workers, request.folder / "calibration.log")
 
 
-def _run(request: Request, found: target.Target, shape: fit.Fit, agreed: str, measured: Calibration | None) -> Run:
+def _run(request: Request, found: target.Target, shape: fit.Fit, agreed: str, measured: Calibration | None, away: float) -> Run:
     plan = request.plan
     assert plan.protocol is not None
     now = time.time()
@@ -111,7 +112,7 @@ def _run(request: Request, found: target.Target, shape: fit.Fit, agreed: str, me
         workers=shape.workers,
         operations=tuple(one.name for one in plan.mix),
         plan_hash=digest,
-        environment=surroundings.environment(),
+        environment=surroundings.environment() | ({"target_round_trip": f"{away * 1e6:.0f} µs"} if away else {}),
         calibration=measured,
         notes=tuple(notes),
     )
@@ -179,7 +180,8 @@ async def _run_on(
         gathering.write(int(desk.now) + 1, everything=True)
     _tell_origins(recording, crew)
     run = judged(recording.run, request.plan, staging.results, staging.held, state, why)
-    recording.update(msgspec.structs.replace(run, ended_at=round(time.time() * 1000)))
+    surrounded = run.environment | {"load_after": surroundings.load()}
+    recording.update(msgspec.structs.replace(run, ended_at=round(time.time() * 1000), environment=surrounded))
     with suppress(OSError):
         recording.flush()
         await join(Record(recording.folder), request.teller)

@@ -15,7 +15,7 @@ import msgspec
 
 from watchkeeper.stress import phases
 from watchkeeper.stress.objective import Objective, Totals, judge
-from watchkeeper.stress.plan import Plan
+from watchkeeper.stress.plan import Plan, is_for
 from watchkeeper.stress.run import Held, Knee, Model, Segment, Stage, Validity
 from watchkeeper.stress.schedule import constant, spike
 from watchkeeper.stress.search import Result, search, word_of
@@ -116,6 +116,8 @@ def _next(  # noqa: PLR0911  # one for each way to a stage
     course: Course, number: int, phase: phases.Leaf, own: Sequence[Result], results: Sequence[Result]
 ) -> Stage | None:
     """The next stage of one phase; None when it has none (any more)."""
+    if not is_for(course.plan, phase):
+        return None
     if isinstance(phase, phases.Steps):
         level = search(phase, own, _top(course, phase))
         return None if isinstance(level, Knee) else _level(course, number, phase, len(results), level, phase.model)
@@ -166,11 +168,13 @@ def skipped(course: Course, results: Sequence[Result]) -> list[str]:
     """The phases that were left out, in words."""
     ran = {one.stage.phase for one in results}
     knee, _ = _knee(course, results)
-    return [
-        f"{phase.called} was left out: no level held, so there is no knee to go by"
-        for number, phase in enumerate(course.plan.phase)
-        if number not in ran and _share(phase) and not knee
-    ]
+    found = []
+    for number, phase in enumerate(course.plan.phase):
+        if not is_for(course.plan, phase):
+            found.append(f"{phase.called} was left out: it is for {' and '.join(phase.only)}")
+        elif number not in ran and _share(phase) and not knee:
+            found.append(f"{phase.called} was left out: no level held, so there is no knee to go by")
+    return found
 
 
 def _knee(course: Course, results: Sequence[Result]) -> tuple[float, Model]:
@@ -219,6 +223,7 @@ def _stage(
         cut=isinstance(phase, phases.Storm),
         excluded=isinstance(phase, phases.WarmUp),
         operations=phase.operations,
+        reading=phase.reading if isinstance(phase, phases.SlowReaders) else 0.0,
     )
 
 

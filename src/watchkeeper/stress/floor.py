@@ -17,7 +17,7 @@ import numpy as np
 
 from watchkeeper.stress.faults import Code
 from watchkeeper.stress.keeper import Keeper
-from watchkeeper.stress.lane import Lane, Maker, Operation, Tally
+from watchkeeper.stress.lane import Lane, Maker, Operation, SlowMaker, Tally
 from watchkeeper.stress.pace import SHORTEST, Alarm
 from watchkeeper.stress.run import LATE, Stage
 from watchkeeper.stress.schedule import Mix, Schedule, hits
@@ -37,6 +37,11 @@ CLOSE_SECONDS = 0.5
 """How long a lane may take to say goodbye."""
 BEAT = 0.02
 SWEEP = 0.1
+
+
+def weights(operations: Sequence[Operation], named: Sequence[str]) -> list[float]:
+    """What each operation weighs where these are `named` (none: all): one of no weight runs where it is, as one of one."""
+    return [(one.weight or float(one.name in named)) if not named or one.name in named else 0.0 for one in operations]
 
 
 class Floor:
@@ -172,8 +177,14 @@ class Floor:
         self._is_closed = stage.model == "closed"
         self.free = self._free_closed if self._is_closed else self._free_open
         self._users_waiting = 0
-        weights = [one.weight if not stage.operations or one.name in stage.operations else 0.0 for one in self._operations]
-        mix = Mix(weights, self._seed)
+        mix = Mix(weights(self._operations, stage.operations), self._seed)
+        if isinstance(self._maker, SlowMaker):
+            self._maker.read(stage.reading)
+            for lane in self.lanes:
+                if not lane.room:
+                    self._unlist(lane)
+                elif lane.is_up and not lane.listed:
+                    self._offer(lane, self.clock())
         lead = max(0.0, (at - self.clock()) / 1e9)
         if self._is_closed:
             users = (stage.users - self._worker + self._workers - 1) // self._workers
@@ -215,7 +226,8 @@ class Floor:
 
     def settle(self, stage: int) -> None:
         """A stage has drained: the leaf counts what could only be known now; once told, nothing is held of it any more."""
-        self._maker.settle(stage)
+        if stage == self._index:  # where another runs already, what is under way belongs to that one: it is told by its end
+            self._maker.settle(stage)
         self.tallies.settle(stage)
 
     def beat(self) -> None:

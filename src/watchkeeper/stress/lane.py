@@ -13,7 +13,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -213,6 +213,15 @@ class Maker(Protocol):
 
     def settle(self, stage: int) -> None:
         """A stage has drained: what could only be known now (what is lost) is to be counted on its tallies."""
+        ...
+
+
+@runtime_checkable
+class SlowMaker(Maker, Protocol):
+    """One whose clients can stop to read, and begin again."""
+
+    def read(self, share: float) -> None:
+        """Have such a share of the lanes read (0: as the settings say): one that does not has no room."""
         ...
 
 

@@ -6,7 +6,7 @@ connections together. `of_knee` is a share of the level that the search before i
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -21,12 +21,16 @@ Connections = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class Phase(Part, frozen=True, kw_only=True):
-    """What all phases have: a `name` (left out, the kind), the `operations` of the mix that run (none named: all), and
-    how many `connections` there are (0: as the plan says).
-    """  # noqa: D205  # one sentence
+    """What all phases have.
+
+    A `name` (left out, the kind). The `operations` of the mix that run; none named: all that have a weight. One of no weight
+    runs where a phase names it, as if it had a weight of one. How many `connections` there are (0: as the plan says). `only`:
+    the protocols that the phase is for; with any other it is left out.
+    """
 
     name: str = ""
     operations: tuple[str, ...] = ()
+    only: tuple[Literal["http", "websocket", "tcp", "cloud", "own"], ...] = ()
     connections: Connections = 0
 
     @property
@@ -189,15 +193,27 @@ class Storm(Levelled, frozen=True, tag_field="kind", tag="storm"):
     times: Annotated[int, msgspec.Meta(ge=1, le=20)] = 1
 
 
+class SlowReaders(Levelled, frozen=True, tag_field="kind", tag="slow-readers"):
+    """So many of the clients read (`reading`, a share) and the others stop: is the server's memory bounded, and do the
+    others notice? Afterwards all read again and take what was kept for them. Clients of a Cloud Server can do it.
+    """  # noqa: D205  # one sentence
+
+    OF_KNEE: ClassVar[float] = 0.1
+    lasts: Duration = Duration(20)
+    reading: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.9
+
+
 class Pause(Phase, frozen=True, tag_field="kind", tag="pause"):
     """Nothing is started; connections stay."""
 
     lasts: Duration = Duration(5)
 
 
-Leaf = Smoke | WarmUp | Constant | Ramp | Steps | Plateau | Spike | Overload | Recovery | Soak | Hold | Storm | Pause
+Leaf = (
+    Smoke | WarmUp | Constant | Ramp | Steps | Plateau | Spike | Overload | Recovery | Soak | Hold | Storm | SlowReaders | Pause
+)
 
-JUDGED = {"smoke", "constant", "ramp", "plateau", "soak", "hold", "storm"}
+JUDGED = {"smoke", "constant", "ramp", "plateau", "soak", "hold", "storm", "slow-readers"}
 """Kinds that the plan's objectives are judged over where they name no phase."""
 BASELINES = {"plateau", "constant"}
 """Kinds that later ones are compared with."""

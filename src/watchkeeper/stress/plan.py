@@ -158,17 +158,24 @@ def settled(plan: Plan, document: Document) -> Plan:
 def _check_names(plan: Plan, document: Document, names: Sequence[str]) -> None:
     """Phases and objectives name operations and phases that there are."""
     for place, phase in enumerate(plan.phase):
+        if not is_for(plan, phase):
+            continue
         if unknown := next((name for name in phase.operations if name not in names), ""):
             known = ", ".join(names)
             raise document.fault(("phase", place, "operations"), f"there is no operation {unknown!r}; known: {known}")
-        if phase.operations and not any(one.weight for one in plan.mix if one.name in phase.operations):
-            raise document.fault(("phase", place, "operations"), "none of these has a weight above nothing")
+        if isinstance(phase, phases.SlowReaders) and not isinstance(plan.protocol, protocols.Cloud):
+            raise document.fault(("phase", place), 'readers are slow among clients of a Cloud Server: only = ["cloud"]')
     called = {phase.called for phase in plan.phase}
     for place, goal in enumerate(plan.goals):
         if goal.operation and goal.operation not in names:
             raise document.fault(("objectives", place), f"there is no operation {goal.operation!r}; known: {', '.join(names)}")
         if goal.phase and goal.phase not in called:
             raise document.fault(("objectives", place), f"there is no phase {goal.phase!r}; known: {', '.join(sorted(called))}")
+
+
+def is_for(plan: Plan, phase: phases.Leaf) -> bool:
+    """Whether a phase is run with what the plan speaks."""
+    return not phase.only or (plan.protocol is not None and str(plan.protocol.__struct_config__.tag) in phase.only)
 
 
 def _check_order(plan: Plan, document: Document) -> None:

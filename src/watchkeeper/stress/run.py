@@ -52,7 +52,9 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
     """All connections are dropped at once at its beginning, and come back."""
     excluded: bool = False
     operations: tuple[str, ...] = ()
-    """Only these of the plan's mix; empty: all."""
+    """Only these of the plan's mix; empty: all that have a weight."""
+    reading: float = 0.0
+    """Share of clients that read; 0: as the plan's protocol says."""
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -37,7 +37,7 @@ def environment(root: Path = Path("/")) -> dict[str, str]:
         "cores": str(os.cpu_count() or 0),
         "cores_usable": str(cores()),
         "descriptors": str(descriptors_allowed()),
-        "load": " ".join(f"{one:.2f}" for one in os.getloadavg()) if hasattr(os, "getloadavg") else "",
+        "load": load(),
     }
     cpuinfo = _read(root / "proc/cpuinfo")
     if model := re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE):
@@ -47,6 +47,9 @@ def environment(root: Path = Path("/")) -> dict[str, str]:
     found["governor"] = _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
     found["container_cpu_max"] = _read(root / "sys/fs/cgroup/cpu.max").strip()
     found["container_memory_max"] = _read(root / "sys/fs/cgroup/memory.max").strip()
+    found["mtu"] = ", ".join(
+        f"{path.parent.name} {_read(path).strip()}" for path in sorted((root / "sys/class/net").glob("*/mtu"))
+    )[:200]
     for name in LIMITS:
         found[name.rpartition("/")[2]] = " ".join(_read(root / "proc/sys" / name).split())
     for name in LIBRARIES:
@@ -55,6 +58,11 @@ def environment(root: Path = Path("/")) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return {name: value for name, value in found.items() if value}
+
+
+def load() -> str:
+    """The machine's load over 1, 5 and 15 minutes; empty where the system does not tell."""
+    return " ".join(f"{one:.2f}" for one in os.getloadavg()) if hasattr(os, "getloadavg") else ""
 
 
 def machine(root: Path = Path("/")) -> Machine:

@@ -157,5 +157,6 @@ def _server(digest: Digest) -> ServerReport:
         alerts=side.alerts,
         restarts=side.restarts,
         hangs=side.hangs,
+        subject=side.subject,
         lines=tuple(digest.lines),
     )

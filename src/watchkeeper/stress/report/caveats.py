@@ -88,6 +88,8 @@ def _untested(report: Report, plan: dict[str, Any]) -> list[str]:
     ):
         if kind not in kinds:
             found.append(why)
+    if report.run.protocol == "cloud" and "slow-readers" not in kinds:
+        found.append("Clients that stop to read: none did.")
     even = max((stage.seconds for stage in report.stages if stage.kind in {"soak", "plateau", "constant"}), default=0.0)
     if even < LONG_ENOUGH:
         found.append(f"What only shows after hours: the longest even load took {seconds(even)}.")

@@ -224,6 +224,8 @@ class ServerReport(msgspec.Struct, frozen=True):
     alerts: tuple[Fired, ...] = ()
     restarts: int = 0
     hangs: int = 0
+    subject: dict[str, str] = {}
+    """What was measured, as its agent tells it apart: ``build``, ``config`` and ``host``, each a digest."""
     lines: tuple[Line, ...] = ()
 
 

@@ -238,6 +238,7 @@ def again(report: Report) -> str:
         ("made with", f"Watchkeeper {run.version}, {run.workers} workers"),
         ("consent", run.consent),
         ("address", run.address or run.target),
+        *((f"the server's {name}", digest) for name, digest in sorted(report.server.subject.items()) if digest),
     )
     facts = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in own)
     command = f"watchkeeper stress run plan.toml --seed {run.seed}" if run.seed else "watchkeeper stress run plan.toml"
@@ -254,5 +255,5 @@ def again(report: Report) -> str:
         f"<details data-print><summary>plan.toml</summary><pre>{escape(report.plan)}</pre></details></div>"
         f'<div class="two"><div class="card"><h3>Run</h3><dl class="pairs">{facts}</dl></div>'
         f'<div class="card"><h3>Raw data</h3><div class="wide">{side_tables.files(report)}</div></div></div>'
-        f'<div class="card"><h3>Machine that made the load</h3><dl class="pairs">{pairs}</dl></div></section>'
+        f'<div class="card"><h3>Machine that made the load</h3><dl class="pairs many">{pairs}</dl></div></section>'
     )

@@ -132,7 +132,7 @@ def generator(report: Report) -> str:
             number(one.descriptors_most),
             f"of {report.run.environment.get('descriptors', '?')} allowed",
         ),
-        ("connections", number(one.connections_most), "at most"),
+        ("connections", number(one.connections_most), f"at most{_ports(report)}"),
     ]
     if one.cost is not None:
         rows.append(
@@ -219,3 +219,11 @@ def files(report: Report) -> str:
     """The record's files with their hashes."""
     rows = [(one.name, size(one.bytes), Raw(f"<code>{escape(one.sha256)}</code>")) for one in report.files]
     return table(("file", "size", "SHA-256"), rows, text=(2,))
+
+
+def _ports(report: Report) -> str:
+    """How many connections one source address has ports for, where the machine told its range."""
+    first, _, last = report.run.environment.get("ip_local_port_range", "").partition(" ")
+    if not first.isdigit() or not last.isdigit():
+        return ""
+    return f"; one source address has {number(int(last) - int(first) + 1)} ports to the target"

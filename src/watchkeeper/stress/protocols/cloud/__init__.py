@@ -55,7 +55,7 @@ class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):
 
     `server_key`: accept no other server. `in_flight`: how many messages of one client may be under way. `reading`: share
     of clients that read (the others do not: slow readers). `operation` is the mix; left out, messages in pairs of 128
-    bytes.
+    bytes (``pair``), and, where a phase names them, ``fan-out`` to ten and ``to-slow``, 4 KiB to those who do not read.
     """
 
     server_key: str = ""
@@ -70,13 +70,21 @@ class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):
 
     def mix(self, url: str) -> Sequence[CloudOperation]:  # noqa: ARG002  # as all protocols have it
         """See `LoadProtocol`."""
-        return self.operation or (CloudOperation(name="pair"),)
+        return self.operation or USUAL
 
     def prepare(self, ground: Ground) -> Maker:
         """See `LoadProtocol`."""
         from watchkeeper.stress.protocols.cloud.lanes import Clients  # noqa: PLC0415  # cloudnet: for workers alone
 
         return Clients(self, ground)
+
+
+USUAL = (
+    CloudOperation(name="pair"),
+    CloudOperation(name="fan-out", weight=0.0, does="fan-out"),
+    CloudOperation(name="to-slow", weight=0.0, to="slow", until="accepted", size=Size(4096)),
+)
+"""The mix where a plan has none: messages in pairs; the others run where a phase names them."""
 
 
 def seed_of(url: str, worker: int, number: int, slot: int) -> bytes:

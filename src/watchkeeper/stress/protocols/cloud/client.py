@@ -95,8 +95,8 @@ class Connection(WSListener):
         if resume is not None and not welcome.resumed:
             self._position = self._acknowledged = 0
         self._is_in = True
-        if not reads and self._transport is not None:
-            self._transport.underlying_transport.pause_reading()
+        if not reads:
+            self.read(reads=False)
         return welcome
 
     def say(self, packet: FromClient) -> None:
@@ -105,6 +105,12 @@ class Connection(WSListener):
         if not self._is_due:
             self._is_due = True
             self._loop.call_soon(self._flush)
+
+    def read(self, *, reads: bool) -> None:
+        """Stop to read, or begin again."""
+        if self._transport is not None:
+            under = self._transport.underlying_transport
+            (under.resume_reading if reads else under.pause_reading)()
 
     def cut(self) -> None:
         """Drop the connection, as a network does."""

@@ -68,6 +68,7 @@ class Clients:
         self.cloud = cloud
         self.ground = ground
         self.mix = cloud.mix(ground.url)
+        self.reading = cloud.reading
         self.server_key = read(cloud.server_key) if cloud.server_key else b""
         self.mark = os.urandom(4)
         """Tells the messages of this run from what an earlier one has left in a mailbox."""
@@ -84,9 +85,14 @@ class Clients:
 
     def lane(self, number: int, floor: Floor) -> Lane:
         """See `Maker`."""
-        reads = int((number + 1) * self.cloud.reading) > int(number * self.cloud.reading)
         self.floor = floor
-        return CloudLane(self, floor, number, reads=reads)
+        return CloudLane(self, floor, number, reads=_reads(number, self.reading))
+
+    def read(self, share: float) -> None:
+        """See `SlowMaker`."""
+        self.reading = share or self.cloud.reading
+        for lane in self.lanes:
+            lane.read(reads=_reads(lane.number, self.reading))
 
     @property
     def lanes(self) -> list[CloudLane]:
@@ -105,8 +111,10 @@ class Clients:
         lost = unsettled = 0
         lanes = self.lanes
         for (_, recipient), stream in self.streams.items():
+            if recipient < len(lanes) and not lanes[recipient].reads:
+                continue  # once it reads again, it is seen whether all of it comes
             here, unknown = stream.settle()
-            if recipient < len(lanes) and lanes[recipient].reads:
+            if recipient < len(lanes):
                 lost += here
                 unsettled += unknown
         if self.tally is not None:
@@ -180,7 +188,7 @@ class CloudLane:
         self.visits = Visits(self)
         self.watched: dict[bytes, Callable[[str], None]] = {}
         """Who is to be told that a key has come or gone."""
-        self._sent_bytes = self._received_bytes = 0
+        self._sent_bytes = self._received_bytes = self._most = 0
         self._seq = self._ask = 0
         self._by_seq: dict[int, tuple[Key, Flight] | None] = {}
         self._asks: dict[int, Flight] = {}
@@ -224,7 +232,8 @@ class CloudLane:
         self.connection = connection
         self._code = ""
         self.floor.idle.span("login")(self.clock() - began)
-        self.room = min(clients.cloud.in_flight, welcome.limits.under_way) if self.reads else 0
+        self._most = min(clients.cloud.in_flight, welcome.limits.under_way)
+        self.room = self._most if self.reads else 0
         for key in self.watched:
             connection.say(Watch(0, (key,)))
 
@@ -242,6 +251,15 @@ class CloudLane:
         self.visits.cancel(code)
         if self.connection is not None:
             self.connection.cut()
+
+    def read(self, *, reads: bool) -> None:
+        """Stop to read, or begin again; nothing of its own is under way then."""
+        if reads == self.reads:
+            return
+        self.reads = reads
+        if self.connection is not None:
+            self.connection.read(reads=reads)
+            self.room = self._most - len(self._under_way) if reads else 0
 
     # -- messages -------------------------------------------------------------------------------------
 
@@ -377,3 +395,8 @@ class CloudLane:
         for flight in list(self._under_way):
             if not self.visits.owns(flight):
                 self.crash(flight, why, "the client's connection ended", now)
+
+
+def _reads(number: int, share: float) -> bool:
+    """Whether a lane is one of the share that reads: spread evenly over all."""
+    return int((number + 1) * share) > int(number * share)

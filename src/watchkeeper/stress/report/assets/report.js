@@ -224,7 +224,7 @@
   // -- which charts there are ----------------------------------------------------------------------------
   const m = data.moments, g = data.generator_moments, stages = data.stages;
   const ended = Math.max(1, ...stages.map((s) => s.began + s.seconds));
-  const hot = new Set(["overload", "spike", "storm"]);
+  const hot = new Set(["overload", "spike", "storm", "slow-readers"]);
   const bands = [];
   for (const stage of stages) {
     const last = bands[bands.length - 1];
