@@ -55,6 +55,8 @@ def test_the_gate(seen: Gate, median: float, reason: str) -> None:
 def test_limits_of_its_own_and_failures_of_this_machine() -> None:
     """A plan may ask for less, or for more; a connection that this machine could not make is the generator's fault."""
     assert judge(gate(3), 1.0, Limits(lag=Duration(0.002))).ok is False
+    assert judge(gate(3), 0.001, Limits(of_median=0.0)).ok is True
+    assert judge(gate(3), 0.010, Limits(of_median=0.5)).ok is True
     seen = gate()
     seen.ours = 3
     assert judge(seen, 0.001, Limits()).reasons == ("3 operations failed by limits of this machine",)

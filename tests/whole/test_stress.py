@@ -51,7 +51,7 @@ lasts = "8s"
 [generator]
 workers = 1
 ceiling = 20000
-limits = { lag = "1s", starved = 1.0, full = 1.0 }
+limits = { lag = "60s", of_median = 0, starved = 1.0, full = 1.0 }
 """
 
 

@@ -70,7 +70,7 @@ rate = 100
 within = "5s"
 [generator]
 workers = 1
-limits = { lag = "1s", starved = 1.0, full = 1.0 }
+limits = { lag = "60s", of_median = 0, starved = 1.0, full = 1.0 }
 """
 
 

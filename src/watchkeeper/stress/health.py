@@ -32,12 +32,13 @@ FULL = 0.95
 
 
 class Limits(Part, frozen=True):
-    """What a generator must hold for its figures to count: `lag`: starts' lateness, p99 (or a tenth of the median answer,
-    if that is less, but never under a millisecond); `starved`: share of seconds that may be left out; `full`: of seconds
-    without processor to spare.
+    """What a generator must hold for its figures to count: `lag`: starts' lateness, p99 (or `of_median`, a share of the
+    median answer, if that is less, but never under a millisecond; 0: whatever the median is); `starved`: share of seconds
+    that may be left out; `full`: of seconds without processor to spare.
     """  # noqa: D205  # one sentence
 
     lag: Duration = Duration(0.005)
+    of_median: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.1
     starved: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     full: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
 
@@ -148,7 +149,9 @@ def judge(gate: Gate, median: float, limits: Limits) -> Validity:
     starved = gate.starved / gate.seconds if gate.seconds else 0.0
     seen = gate.lag if gate.lag.total else gate.lag_starved
     lag = seen.quantile(0.99) / 1e9 if seen.total else 0.0
-    bound = float(limits.lag) if math.isnan(median) else max(LEAST_LAG, min(float(limits.lag), median / 10))
+    bound = float(limits.lag)
+    if limits.of_median and not math.isnan(median):
+        bound = max(LEAST_LAG, min(bound, median * limits.of_median))
     if starved > limits.starved:
         reasons.append(f"the generator waited for a processor in {starved:.0%} of the time")
     if lag > bound:
