@@ -1045,6 +1045,7 @@ export interface Stage {
   cut?: boolean;
   excluded?: boolean;
   operations?: string[];
+  reading?: number;
 }
 
 /** The resource that was full first: since when (s into the run), in which stage, and how full at that moment. `value` and `limit` are in `unit`; `text` says it in words. */
