@@ -17,7 +17,7 @@ import numpy as np
 
 from watchkeeper.stress.faults import Code
 from watchkeeper.stress.keeper import Keeper
-from watchkeeper.stress.lane import Lane, Maker, Operation, SlowMaker, Tally
+from watchkeeper.stress.lane import Lane, Maker, Operation, SlowMaker, Tally, weights
 from watchkeeper.stress.pace import SHORTEST, Alarm
 from watchkeeper.stress.run import LATE, Stage
 from watchkeeper.stress.schedule import Mix, Schedule, hits
@@ -37,11 +37,6 @@ CLOSE_SECONDS = 0.5
 """How long a lane may take to say goodbye."""
 BEAT = 0.02
 SWEEP = 0.1
-
-
-def weights(operations: Sequence[Operation], named: Sequence[str]) -> list[float]:
-    """What each operation weighs where these are `named` (none: all): one of no weight runs where it is, as one of one."""
-    return [(one.weight or float(one.name in named)) if not named or one.name in named else 0.0 for one in operations]
 
 
 class Floor:

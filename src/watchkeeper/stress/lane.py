@@ -35,6 +35,11 @@ class Operation(Part, frozen=True, kw_only=True):
     think: Duration = Duration(0)
 
 
+def weights(operations: Sequence[Operation], named: Sequence[str]) -> list[float]:
+    """What each operation weighs where these are `named` (none: all): one of no weight runs where it is, as one of one."""
+    return [(one.weight or float(one.name in named)) if not named or one.name in named else 0.0 for one in operations]
+
+
 class Tally:
     """What became of one operation of one stage at one worker since it was last told.
 
