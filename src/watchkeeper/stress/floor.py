@@ -178,8 +178,7 @@ class Floor:
             for lane in self.lanes:
                 if not lane.room:
                     self._unlist(lane)
-                elif lane.is_up and not lane.listed:
-                    self._offer(lane, self.clock())
+                self._offer(lane, at)
         lead = max(0.0, (at - self.clock()) / 1e9)
         if self._is_closed:
             users = (stage.users - self._worker + self._workers - 1) // self._workers
