@@ -72,12 +72,10 @@ class Floor:
         self._due: list[int] = []
         self._chosen: list[int] = []
         self._chunks: Iterator[tuple[NDArray[np.int64], NDArray[np.intp]]] = iter(())
-        self._next = 0
-        self._end = 0
+        self._next = self._end = 0
         self._is_closed = False
         self._own: list[Tally] = []
-        self._index = 0
-        self._users_waiting = 0
+        self._index = self._users_waiting = 0
         self._swept = 0.0
 
     def make(self, maker: Maker) -> None:
