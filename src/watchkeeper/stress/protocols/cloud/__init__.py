@@ -90,3 +90,8 @@ USUAL = (
 def seed_of(url: str, worker: int, number: int, slot: int) -> bytes:
     """The 32 secret bytes of a client under load, the same in each run against this address: nothing but load is under it."""
     return hashlib.blake2b(f"watchkeeper stress {url} {worker} {number} {slot}".encode(), digest_size=32).digest()
+
+
+def does_read(number: int, share: float) -> bool:
+    """Whether a lane is one of the share that reads: spread evenly over all."""
+    return int((number + 1) * share) > int(number * share)

@@ -33,7 +33,7 @@ from cloudnet.packets import (
 )
 from watchkeeper.stress.faults import Code
 from watchkeeper.stress.lane import Floor, Ground, Lane, Tally
-from watchkeeper.stress.protocols.cloud import Cloud, CloudOperation, seed_of, streams
+from watchkeeper.stress.protocols.cloud import Cloud, CloudOperation, does_read, seed_of, streams
 from watchkeeper.stress.protocols.cloud.client import Connection
 from watchkeeper.stress.protocols.cloud.streams import DATA, RECEIPT, Arrival, Body, Stream
 from watchkeeper.stress.protocols.cloud.visits import VISITS, Visits
@@ -86,13 +86,13 @@ class Clients:
     def lane(self, number: int, floor: Floor) -> Lane:
         """See `Maker`."""
         self.floor = floor
-        return CloudLane(self, floor, number, reads=_reads(number, self.reading))
+        return CloudLane(self, floor, number, reads=does_read(number, self.reading))
 
     def read(self, share: float) -> None:
         """See `SlowMaker`."""
         self.reading = share or self.cloud.reading
         for lane in self.lanes:
-            lane.read(reads=_reads(lane.number, self.reading))
+            lane.read(reads=does_read(lane.number, self.reading))
 
     @property
     def lanes(self) -> list[CloudLane]:
@@ -395,8 +395,3 @@ class CloudLane:
         for flight in list(self._under_way):
             if not self.visits.owns(flight):
                 self.crash(flight, why, "the client's connection ended", now)
-
-
-def _reads(number: int, share: float) -> bool:
-    """Whether a lane is one of the share that reads: spread evenly over all."""
-    return int((number + 1) * share) > int(number * share)
