@@ -39,7 +39,7 @@ levels = 1
 
 @pytest.fixture(autouse=True)
 def precedence() -> Iterator[None]:
-    """Server and generator go before what else runs on this machine, where that may be asked for: it is they who are measured."""
+    """Server and generator go before what else runs on this machine, where that may be asked for: they are measured."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -15)
