@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     if "sbom" in wanted:
         told(make_sbom(wheel))
     if "formulas" in wanted:
-        for path in formulas.make(next(DIST.glob("watchkeeper-*.tar.gz")), __version__, DIST):
+        for path in formulas.make(sdists()[0], __version__, DIST):
             told(path)
     told(make_checksums())
     return 0
@@ -63,14 +63,19 @@ def main(arguments: list[str]) -> int:
 
 def make_wheel() -> Path:
     """Wheel and sdist, by the project's own build backend."""
-    for old in (*DIST.glob("watchkeeper-*.whl"), *DIST.glob("watchkeeper-*.tar.gz")):
+    for old in (*DIST.glob("watchkeeper-*.whl"), *sdists()):
         old.unlink()
     build = [sys.executable, "-m", "build", "--outdir", str(DIST), str(HOME)]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
     (wheel,) = DIST.glob("watchkeeper-*.whl")
     told(wheel)
-    told(next(DIST.glob("watchkeeper-*.tar.gz")))
+    told(sdists()[0])
     return wheel
+
+
+def sdists() -> list[Path]:
+    """Source archives in dist/; the offline bundles beside them end alike."""
+    return [path for path in DIST.glob("watchkeeper-*.tar.gz") if "-offline-" not in path.name]
 
 
 def make_sbom(wheel: Path) -> Path:
