@@ -8,6 +8,7 @@
     python3 dev.py fuzz [TARGET …] [--seconds N]        fuzz decoders and machines, 30 s each
     python3 dev.py conformance                          run the WebSocket conformance cases, under a minute
     python3 dev.py package [PART …]                     make wheel, .deb, offline bundle, SBOM, checksums in dist/
+    python3 dev.py freeze                               keep what this version writes, for later ones to prove they read it
     python3 dev.py guide                                type the guide into fresh machines (root, Debian)
     python3 dev.py faults                               run the fault matrix and write docs/fault-matrix.md
     python3 dev.py faults --beside                      the same beside supervisord and monit, docs/fault-matrix-rivals.md
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
         "fuzz": fuzz,
         "conformance": conformance,
         "package": package,
+        "freeze": freeze,
         "guide": guide,
         "faults": faults,
         "deliveries": deliveries,
@@ -154,6 +156,12 @@ def package(arguments: list[str]) -> int:
     """Make what is given to users."""
     install("dev,package")
     return run(PYTHON, "packaging/make.py", *arguments)
+
+
+def freeze(arguments: list[str]) -> int:
+    """Keep what this version writes."""
+    install("dev")
+    return run(PYTHON, "packaging/freeze.py", *arguments)
 
 
 def guide(arguments: list[str]) -> int:
