@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from _noise import Noise, table
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from watchkeeper.stress.floor import BEAT, Floor
 from watchkeeper.stress.health import LOOK, Watch, descriptors_allowed
@@ -123,11 +124,44 @@ async def measure(  # noqa: PLR0915  # one measurement, from its beginning to it
 
 
 def apart(url: str, lanes: int, model: str, level: float, seconds: float = SECONDS, spin: int = 0) -> dict[str, float]:
-    """The same in a process pinned to the last core."""
+    """The same in a process pinned to the last core; `model` ``bare``: picows alone."""
     words = [sys.executable, __file__, "--one", url, str(lanes), model, str(level), str(seconds), str(spin)]
     done = subprocess.run(on_core(-1, words), capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
+
+
+class Bare(WSListener):
+    """The least that a WebSocket generator can be: the next message once the answer is there, and its time in a list."""
+
+    def __init__(self, took: list[int], message: bytes) -> None:
+        """`took` gets a time in ns for each."""
+        self.took, self.message, self.at = took.append, message, 0
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The first one."""
+        self.at = time.monotonic_ns()
+        transport.send(WSMsgType.BINARY, self.message)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002  # not even looked at
+        """The next one."""
+        now = time.monotonic_ns()
+        self.took(now - self.at)
+        self.at = now
+        transport.send(WSMsgType.BINARY, self.message)
+
+
+async def bare(url: str, lanes: int, seconds: float) -> dict[str, float]:
+    """What picows alone costs, with no schedule, no counting and no check of what comes back."""
+    took: list[int] = []
+    for _ in range(lanes):
+        await ws_connect(lambda: Bare(took, bytes(128)), url, read_buffer_init_size=2048)
+    gc.collect()
+    gc.freeze()
+    before, cpu = len(took), time.process_time()
+    await asyncio.sleep(seconds)
+    cpu, done = time.process_time() - cpu, len(took) - before
+    return {"rate": done / seconds, "cpu_us": cpu / max(done, 1) * 1e6}
 
 
 def on_core(core: int, words: list[str]) -> list[str]:
@@ -236,13 +270,28 @@ def bench_websocket(noise: Noise) -> None:
     rows = []
     with echo("websocket") as url:
         for lanes, users in ((200, 200), (1000, 1000), (50, 800)):
-            found = [apart(url, lanes, "closed", users) for _ in range(ROUNDS)]
+            found, alone = [], []
+            for _ in range(ROUNDS):  # in turn, so that both meet the same machine
+                found.append(apart(url, lanes, "closed", users))
+                if users == lanes:
+                    alone.append(apart(url, lanes, "bare", users)["cpu_us"])
             noise.look()
             cost = statistics.median(one["cpu_us"] for one in found)
             best = min(one["cpu_us"] for one in found)
             rate = statistics.median(one["rate"] for one in found)
-            rows.append((f"{lanes} x {users // lanes}", f"{rate:,.0f}", f"{cost:.1f}", f"{best:.1f}", f"{1e6 / cost:,.0f}"))
-    heads = ("connections x under way", "messages/s seen", "CPU µs a message", "best", "messages/s a core")
+            beside = (f"{min(alone):.1f}", f"{best / min(alone):.2f}") if alone else ("", "")
+            figures = (f"{rate:,.0f}", f"{cost:.1f}", f"{best:.1f}", f"{1e6 / cost:,.0f}", f"{1e6 / best:,.0f}")
+            rows.append((f"{lanes} x {users // lanes}", *figures, *beside))
+    heads = (
+        "connections x under way",
+        "messages/s seen",
+        "CPU µs a message",
+        "best",
+        "messages/s a core",
+        "best",
+        "picows alone, best",
+        "ours / that",
+    )
     table("WebSocket, 128 bytes there and back, recording", heads, rows)
 
 
@@ -344,8 +393,13 @@ def main(arguments: list[str]) -> int:
         import uvloop  # noqa: PLC0415  # for the measuring process alone
 
         url, lanes, model, level, seconds, spin = arguments[1:]
+        work = (
+            bare(url, int(lanes), float(seconds))
+            if model == "bare"
+            else measure(url, int(lanes), model, float(level), float(seconds), int(spin))
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            print(json.dumps(runner.run(measure(url, int(lanes), model, float(level), float(seconds), int(spin)))))
+            print(json.dumps(runner.run(work)))
         return 0
     noise = Noise()
     for name in arguments or BENCHES:
