@@ -7,6 +7,7 @@ Each is set up as its users would for a quick restart: no pause where a pause ca
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -80,6 +81,16 @@ def s6(stack: ExitStack, folder: Path, victim: Command) -> None:
     stack.enter_context(running([program("s6-supervise") or "", str(folder)]))
 
 
+def pm2(stack: ExitStack, folder: Path, victim: Command) -> None:
+    """In the foreground, as in a container; retries enough."""
+    config = folder / "bench.config.json"
+    name, *words = victim
+    app = {"name": "bench", "script": name, "interpreter": "none", "args": words, "restart_delay": 0, "max_restarts": 100000}
+    config.write_text(json.dumps({"apps": [app]}))
+    home = f"PM2_HOME={folder}/home"
+    stack.enter_context(running(["env", home, program("pm2-runtime") or "", "start", str(config)]))
+
+
 def monit(stack: ExitStack, folder: Path, victim: Command) -> None:
     """Looked at once a second: the shortest it has."""
     script(folder / "start", f"setsid {' '.join(victim)} </dev/null >/dev/null 2>&1 &\necho $! > {folder}/pid")
@@ -107,6 +118,7 @@ RIVALS: dict[str, tuple[str, Callable[[ExitStack, Path, Command], None]]] = {
     "Watchkeeper": ("true", ours),
     "runit": ("runsv", runit),
     "circus, every 0.1 s": ("circusd", circus),
+    "pm2": ("pm2-runtime", pm2),
     "s6": ("s6-supervise", s6),
     "supervisord": ("supervisord", supervisord),
     "monit, every 1 s": ("monit", monit),

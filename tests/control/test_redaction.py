@@ -82,8 +82,8 @@ def test_a_command_line_hides_what_follows_an_option_that_names_a_secret() -> No
     )
 
 
-@settings(deadline=None, max_examples=200)
-@given(st.text(alphabet=st.sampled_from("pastokenkey=:'\"/@ -_.\nAZ09"), max_size=300), st.text(max_size=20))
+@settings(deadline=None, max_examples=100)
+@given(st.text(alphabet=st.sampled_from("pastokenkey=:'\"/@ -_.\nAZ09"), max_size=100), st.text(max_size=20))
 def test_any_text_keeps_its_lines_and_hides_what_was_named(before: str, after: str) -> None:
     """Whatever stands around it."""
     told = redact(f"{before}\npassword={SECRET}\n{after}")

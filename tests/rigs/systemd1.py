@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -193,6 +194,12 @@ class Systemd1:
             await self.start(unit)
 
 
+def listens(path: Path) -> bool:
+    """Whether somebody takes connections there: the socket is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(str(path)) == 0
+
+
 @contextlib.asynccontextmanager
 async def private_systemd(folder: Path) -> AsyncIterator[Systemd1]:
     """A bus of our own with such an object on it."""
@@ -201,7 +208,7 @@ async def private_systemd(folder: Path) -> AsyncIterator[Systemd1]:
     config.write_text(CONFIG.format(path=path), encoding="utf-8")
     daemon = subprocess.Popen(["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"])
     try:
-        while not path.exists():
+        while not listens(path):
             assert daemon.poll() is None
             await asyncio.sleep(0.01)
         one = Systemd1(f"unix:path={path}")
