@@ -26,6 +26,7 @@ from watchkeeper.cli import main
 from watchkeeper.model import Event, EventKind, Machine, Outcome, ProbeResult, ServerState, ServerStatus
 from watchkeeper.stress.hubside.lab import StressSecond
 from watchkeeper.web.evidence_shapes import EvidenceFile, EvidenceList, EvidencePiece, EvidenceView
+from watchkeeper.web.people_shapes import AuditView
 from watchkeeper.web.shapes import (
     ActionAsk,
     ActionView,
@@ -106,6 +107,7 @@ class StandIn:
         self.refuse: set[str] = set()
         self.asks: list[ActionAsk] = []
         self.evidence: list[EvidenceView] = []
+        self.audit: list[AuditView] = []
         self.has_live = True
         self.query: tuple[int, Any] = (200, {"status": "success", "data": {"resultType": "vector", "result": []}})
         self.asked: dict[str, str] = {}
@@ -185,6 +187,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Keep the tests' output quiet."""
 
+    def _listed(self, path: str, sought: dict[str, str]) -> None:
+        """The newest of what is sought."""
+        limit = int(sought["limit"])
+        if path == "/api/audit":
+            self._answer(200, self.hub.audit[:limit])
+            return
+        listed = [one for one in self.hub.evidence if one.server == sought.get("server", one.server)]
+        self._answer(200, EvidenceList(tuple(listed[:limit])))
+
     def do_GET(self) -> None:
         """Every read of the API."""
         self.hub.heard.append(f"GET {self.path}")
@@ -200,10 +211,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, [StressTarget(one.machine, one.status.name, one.health) for one in self.hub.servers])
         elif path == "/live" and self.hub.has_live:
             self._live()
-        elif path == "/api/evidence":
-            sought = dict(parse_qsl(query))
-            listed = [one for one in self.hub.evidence if one.server == sought.get("server", one.server)]
-            self._answer(200, EvidenceList(tuple(listed[: int(sought["limit"])])))
+        elif path in {"/api/evidence", "/api/audit"}:
+            self._listed(path, dict(parse_qsl(query)))
         elif steps[-2:-1] == ["evidence"]:
             pieces = (EvidencePiece("why", "it hung"), EvidencePiece("threads", "one sleeps"))
             self._answer(200, EvidenceFile(steps[-1], NOW, "web", 4711, "it hung", 0.2, pieces, ("sockets",)))

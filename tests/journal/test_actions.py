@@ -164,3 +164,6 @@ async def test_what_was_said_of_an_action_is_kept(journal: Journal) -> None:
     assert (await journal.actions.one("a1")).action == asked
     (entry,) = await journal.audit.newest()
     assert (entry.what, entry.why) == ("pause (dry run)", "moving disks")
+    await journal.actions.end(Outcome("a1", 9, ok=True, text="web would be paused"))
+    ended = (await journal.audit.newest())[0]
+    assert (ended.what, ended.outcome) == ("pause (dry run)", "done: web would be paused")

@@ -44,6 +44,7 @@ VERBS = (
     Verb("evidence", "evidence", "list, show or save what servers were doing before they were killed"),
     Verb("logs", "logs", "print the end of a server's output, and follow it with -f"),
     Verb("events", "events", "list what happened, newest last, and follow it with -f"),
+    Verb("audit", "audit", "list who did what, from where, why, and how it ended"),
     Verb("alert", "alert", "list alerts, acknowledge and silence them, and try rules over history"),
     Verb("query", "query", "answer a PromQL expression: a table, JSON, CSV, or a plot in the terminal"),
     Verb("channel", "channel", "list the ways to tell people, and test whether one would arrive"),

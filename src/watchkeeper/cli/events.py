@@ -27,7 +27,7 @@ AGAIN_SECONDS = 1.0
 def declare(parser: argparse.ArgumentParser) -> None:
     """It takes a server, how many, and how grave."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="only this server's, also MACHINE/NAME")
-    parser.add_argument("-n", "--lines", type=_count, default=30, metavar="N", help="how many of the last ones (30)")
+    parser.add_argument("-n", "--lines", type=count, default=30, metavar="N", help="how many of the last ones (30)")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with those to come, until Ctrl-C")
     parser.add_argument(
         "--severity", choices=("info", "warning", "critical"), default="info", help="this grave or worse (info)"
@@ -96,7 +96,8 @@ def _print(args: argparse.Namespace, events: tuple[Event, ...]) -> None:
         console.print(line.append(event.text), soft_wrap=True)
 
 
-def _count(written: str) -> int:
+def count(written: str) -> int:
+    """How many lines somebody wants, as typed."""
     if not written.isdecimal() or not 1 <= int(written) <= PAGE:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to {PAGE}, got {written!r}")
     return int(written)

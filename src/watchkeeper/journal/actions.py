@@ -126,16 +126,18 @@ class Actions:
 
 def _insert(connection: Connection, action: Action, state: dict[str, Any], peer: str) -> None:
     connection.execute(insert(tables.actions).values(msgspec.structs.asdict(action) | state))
-    what = f"{action.verb} (dry run)" if action.dry_run else action.verb
-    about = f"{action.machine}/{action.server}"
-    audit.insert_entry(connection, audit.Entry(action.at, action.by, peer, what, about, action.reason))
+    _audit(connection, action, action.at, peer)
 
 
 def _audit_outcome(connection: Connection, row: ActionRow) -> None:
-    action, outcome = row.action, row.outcome
-    assert outcome is not None
-    about, told = f"{action.machine}/{action.server}", f"{row.state}: {outcome.text}"
-    audit.insert_entry(connection, audit.Entry(outcome.at, action.by, "", action.verb, about, action.reason, told))
+    assert row.outcome is not None
+    _audit(connection, row.action, row.outcome.at, outcome=f"{row.state}: {row.outcome.text}")
+
+
+def _audit(connection: Connection, action: Action, at: int, peer: str = "", outcome: str = "") -> None:
+    what = f"{action.verb} (dry run)" if action.dry_run else action.verb
+    about = f"{action.machine}/{action.server}"
+    audit.insert_entry(connection, audit.Entry(at, action.by, peer, what, about, action.reason, outcome))
 
 
 def _record(connection: Connection, event: Event) -> ActionRow | None:
