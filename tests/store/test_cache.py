@@ -90,3 +90,22 @@ def test_it_forgets() -> None:
     keep(cache, 1)
     cache.forget()
     assert found(cache, 1) == (False, False)
+
+
+def test_directories_of_new_chunks_wait_for_the_first_question() -> None:
+    """Before anybody asks for a column; of those alone, a quarter of the budget, the newest."""
+    cache = Cache(4 * (3 * DIRECTORY + 100))
+    for number in range(5):
+        cache.learn(chunk(number), opened())
+    assert [found(cache, number)[0] for number in range(5)] == [False, False, True, True, True]
+
+
+def test_it_forgets_columns_alone() -> None:
+    """The directories stay, and so does their share of the budget."""
+    cache = Cache(3 * DIRECTORY + COLUMN + 100)
+    keep(cache, 1)
+    cache.forget(directories=False)
+    assert found(cache, 1) == (True, False)
+    keep(cache, 2, 3, 4)
+    assert found(cache, 1) == (False, False)
+    assert found(cache, 4) == (True, True)

@@ -10,7 +10,10 @@ import pytest
 from rigs.store import BEGIN, Bench, layout_of, made_values
 from watchkeeper.errors import Refused
 from watchkeeper.model import Block, Matcher
+from watchkeeper.store import reading
 from watchkeeper.store.chunkfile import FEW_STREAMS
+from watchkeeper.store.codec import Read
+from watchkeeper.store.directory import Opened, open_chunk
 
 DAY = 86_400_000
 
@@ -76,3 +79,29 @@ def test_series_of_a_stream_that_changed_its_layout_are_counted_once(bench: Call
     one.store.seal_everything()
     one.store.select([Matcher("machine", "=", "a")], 0, 1 << 60, lambda *size: heard.append(size))
     assert heard == [(9 * 3 + 9 * 4, 4)] * 2
+
+
+def test_what_was_sealed_here_is_open_to_its_first_question(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sealed or joined in this process: no directory is read again, until it is forgotten."""
+    one = bench()
+    times = BEGIN + np.arange(300) * 10_000
+    for start in (0, 150):
+        one.put("a", layout_of("a", 4), times[start : start + 150], made_values(300, 4)[start : start + 150])
+        one.store.seal_everything()
+    opened: list[int] = []
+
+    def counted(read: Read) -> Opened:
+        opened.append(1)
+        return open_chunk(read)
+
+    monkeypatch.setattr(reading, "open_chunk", counted)
+    wanted = [Matcher("machine", "=", "a")]
+    (block,) = one.store.select(wanted, int(times[0]), int(times[-1]))
+    assert np.array_equal(block.values, made_values(300, 4), equal_nan=True)
+    assert not opened
+    one.store.forget_read()
+    (again,) = one.store.select(wanted, int(times[0]), int(times[-1]))
+    assert np.array_equal(again.values, block.values, equal_nan=True)
+    assert opened

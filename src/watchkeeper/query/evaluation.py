@@ -49,12 +49,13 @@ class Value(NamedTuple):
     samples: tuple[tuple[Series, Ints, Floats], ...] = ()
 
     def lines(self) -> Iterator[tuple[Series, Ints, Floats]]:
-        """Each series with its times and figures, absent ones left out."""
+        """Each series with its times and figures, absent ones left out; `times` itself where none is."""
         yield from self.samples
-        for row, series in enumerate(self.series):
-            here = self.present[row]
-            if here.any():
-                yield series, self.times[here], self.values[row, here]
+        for series, here, values in zip(self.series, self.present, self.values, strict=True):
+            if here.all():
+                yield series, self.times, values
+            elif here.any():
+                yield series, self.times[here], values[here]
 
 
 def evaluate(question: str | Node, store: Store, start: int, end: int, step: int, limits: Limits) -> Value:

@@ -33,7 +33,7 @@ class Steps(msgspec.Struct, frozen=True):
     @property
     def times(self) -> Ints:
         """All of them, int64[steps], ms."""
-        return self.start + self.step * np.arange(self.count, dtype=np.int64)
+        return np.arange(self.start, self.start + self.step * self.count, self.step, dtype=np.int64)
 
 
 class Table(NamedTuple):

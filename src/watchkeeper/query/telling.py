@@ -17,9 +17,6 @@ from watchkeeper.model import Series
 from watchkeeper.query.evaluation import Value
 from watchkeeper.query.table import Floats, Ints
 
-SMALLEST, LARGEST = 1e-4, 1e15
-"""Sizes between which everybody writes figures without exponents."""
-
 
 def told(value: Value) -> Any:
     """The API's `data` as plain objects: ``resultType`` and ``result``."""
@@ -47,15 +44,12 @@ def figure(value: float) -> str:
 
 
 def texts(values: Floats) -> list[str]:
-    """Many figures; those of usual sizes are written together by the encoder of JSON, which is as short and much quicker."""
-    sizes = np.abs(values)
-    odd = sizes < SMALLEST
-    odd &= sizes != 0
-    odd |= ~(sizes < LARGEST)
-    if not odd.any():
-        written = msgspec.json.encode(values.tolist()).decode()[1:-1].split(",") if len(values) else []
-        return [text[:-2] if text[-2:] == ".0" else text for text in written]
-    return [figure(value) for value in values.tolist()]
+    """Many figures, written together by the encoder of JSON: as short and much quicker; one by one where any is odd."""
+    figures = values.tolist()
+    written = msgspec.json.encode(figures).decode()
+    if "e" in written or "n" in written:  # an exponent, or null: no finite number
+        return [figure(value) for value in figures]
+    return [text[:-2] if text[-2:] == ".0" else text for text in written[1:-1].split(",")] if figures else []
 
 
 def _odd(value: float, text: str) -> str:
@@ -82,21 +76,24 @@ def _result(value: Value) -> list[Any]:
 
 
 def _lines(value: Value) -> Iterator[bytes]:
-    """Each series of a range. The steps at which all of them are there are written once."""
-    every: list[str] | None = None
+    """Each series of a range. The steps at which all of them are there are told once."""
+    every: list[float] | None = None
     for series, times, values in value.lines():
-        if len(times) == len(value.times) and not value.samples:
+        if times is value.times:
             every = when = _seconds(times) if every is None else every
         else:
             when = _seconds(times)
-        points = ",".join([f'[{at},"{figure}"]' for at, figure in zip(when, texts(values), strict=True)])
-        yield b'{"metric":' + msgspec.json.encode(metric(series)) + b',"values":[' + points.encode() + b"]}"
+        points = msgspec.json.encode(list(zip(when, texts(values), strict=True)))
+        yield b'{"metric":' + msgspec.json.encode(metric(series)) + b',"values":' + points + b"}"
 
 
-def _seconds(times: Ints) -> list[str]:
-    """Instants as they are written; most questions are asked at whole seconds."""
+def _seconds(times: Ints) -> list[float]:
+    """Instants as numbers that JSON writes as Prometheus does: whole ones, which most are, without a point."""
     seconds, rest = np.divmod(times, 1000)
-    return texts(times / 1000) if rest.any() else [str(second) for second in seconds.tolist()]
+    if not rest.any():
+        whole: list[float] = seconds.tolist()
+        return whole
+    return [int(at) if at.is_integer() else at for at in (times / 1000).tolist()]
 
 
 def _second(value: Value) -> float:

@@ -2,7 +2,8 @@
 
 A chunk never changes under its row, so what was unpacked of it stays right for as long as it is kept; the
 least recently used goes first. A question that would fill most of it is read past it, since it would only
-drive out what the small ones need.
+drive out what the small ones need. The directories of new chunks are kept from the moment these are written:
+the first question to the last hours finds them open.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from watchkeeper.store.rolling import Floats
 Columns = tuple[int, ...]
 ENTRY_BYTES = 600
 """What an entry costs beside its figures, more or less."""
+YOUNG = 4
+"""Directories of chunks that nobody has asked for yet take up to this part of the budget."""
 
 
 class Kept(NamedTuple):
@@ -39,6 +42,7 @@ class Cache:
         self._opened: OrderedDict[Chunk, Opened] = OrderedDict()
         self._columns: OrderedDict[tuple[Chunk, Columns], Floats] = OrderedDict()
         self._bytes = 0
+        self._opened_bytes = 0
         self._lock = threading.Lock()
 
     def admits(self, samples: int) -> bool:
@@ -65,20 +69,43 @@ class Cache:
         with self._lock:
             for chunk, columns, opened, figures in read:
                 figures.flags.writeable = opened.times.flags.writeable = False
-                if chunk not in self._opened:
-                    self._opened[chunk] = opened
-                    self._bytes += opened.bytes + ENTRY_BYTES
-                if (chunk, columns) not in self._columns:
-                    self._columns[chunk, columns] = figures
+                self._put(chunk, opened)
+                if (key := (chunk, columns)) not in self._columns:
+                    self._columns[key] = figures
                     self._bytes += figures.nbytes + ENTRY_BYTES
-            while self._bytes > self._budget and len(self._columns) > 1:
-                self._bytes -= self._columns.popitem(last=False)[1].nbytes + ENTRY_BYTES
-            while self._bytes > self._budget and self._opened:
-                self._bytes -= self._opened.popitem(last=False)[1].bytes + ENTRY_BYTES
+            self._make_room()
 
-    def forget(self) -> None:
-        """Drop all of it."""
+    def learn(self, chunk: Chunk, opened: Opened) -> None:
+        """Keep the directory of a chunk that was just written. Of those, none need stay beyond `YOUNG` of the budget."""
         with self._lock:
-            self._opened.clear()
+            opened.times.flags.writeable = False
+            self._put(chunk, opened)
+            while self._opened_bytes > self._budget // YOUNG:
+                self._drop_opened()
+            self._make_room()
+
+    def forget(self, *, directories: bool = True) -> None:
+        """Drop all of it, or the columns alone."""
+        with self._lock:
             self._columns.clear()
-            self._bytes = 0
+            if directories:
+                self._opened.clear()
+                self._opened_bytes = 0
+            self._bytes = self._opened_bytes
+
+    def _put(self, chunk: Chunk, opened: Opened) -> None:
+        if chunk not in self._opened:
+            self._opened[chunk] = opened
+            self._opened_bytes += (size := opened.bytes + ENTRY_BYTES)
+            self._bytes += size
+
+    def _make_room(self) -> None:
+        while self._bytes > self._budget and len(self._columns) > 1:
+            self._bytes -= self._columns.popitem(last=False)[1].nbytes + ENTRY_BYTES
+        while self._bytes > self._budget and self._opened:
+            self._drop_opened()
+
+    def _drop_opened(self) -> None:
+        size = self._opened.popitem(last=False)[1].bytes + ENTRY_BYTES
+        self._opened_bytes -= size
+        self._bytes -= size

@@ -58,6 +58,10 @@ class NewChunk(NamedTuple):
     blob: bytes
 
 
+Written = Callable[[Chunk, bytes], None]
+"""Hears of a chunk that is durable now, and its bytes."""
+
+
 class ChunkFile:
     """An open file. One writer at a time (the store's upkeep); readers take turns."""
 
@@ -73,17 +77,19 @@ class ChunkFile:
         except sqlite3.Error as fault:
             raise Failed(f"{path} cannot be opened: {fault}", retry=False) from None
 
-    def put(self, chunks: Sequence[NewChunk], instead_of: Sequence[int] = ()) -> None:
-        """Add chunks, and in the same transaction remove those they replace; durable on return. Raises Failed."""
+    def put(self, chunks: Sequence[NewChunk], instead_of: Sequence[int] = ()) -> list[Chunk]:
+        """Add chunks, and in the same transaction remove those they replace; durable on return: as rows. Raises Failed."""
         try:
             self._writer.execute("begin immediate")
             self._writer.executemany("delete from chunk where id = ?", [(number,) for number in instead_of])
-            self._writer.executemany("insert into chunk values(null, ?, ?, ?, ?, ?, ?, ?)", chunks)
+            insert = "insert into chunk values(null, ?, ?, ?, ?, ?, ?, ?)"
+            put = [self._writer.execute(insert, chunk).lastrowid for chunk in chunks]
             self._writer.execute("commit")
         except sqlite3.Error as fault:
             if self._writer.in_transaction:
                 self._writer.execute("rollback")
             raise Failed(f"{self.path} cannot be written: {fault}") from None
+        return [Chunk(number or 0, *chunk[:-1]) for number, chunk in zip(put, chunks, strict=True)]
 
     @contextmanager
     def reading(self) -> Iterator[ChunkReader]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from watchkeeper.errors import Failed
-from watchkeeper.store.chunkfile import Chunk, ChunkFile, NewChunk
+from watchkeeper.store.chunkfile import Chunk, ChunkFile, NewChunk, Written
 from watchkeeper.store.codec import encode
 from watchkeeper.store.head import LONGEST
 from watchkeeper.store.unpacking import decode
@@ -43,8 +43,11 @@ def plan(chunks: Sequence[Chunk], *, over: bool) -> list[list[Chunk]]:
     return runs
 
 
-def compact(file: ChunkFile, *, over: bool, deadline: float) -> int:
-    """Join what `plan` says, until `deadline` (monotonic) but at least once; returns how many joins. Raises Failed."""
+def compact(file: ChunkFile, *, over: bool, deadline: float, written: Written | None = None) -> int:
+    """Join what `plan` says, until `deadline` (monotonic) but at least once; returns how many joins. Raises Failed.
+
+    `written` hears of each chunk that came of it.
+    """
     with file.reading() as reader:
         runs = plan(reader.all(), over=over)
     done = 0
@@ -56,7 +59,9 @@ def compact(file: ChunkFile, *, over: bool, deadline: float) -> int:
         except Failed as fault:
             logger.debug("chunks of %s stay apart: %s", file.path, fault.why)  # reading tells of the damage, once
             continue
-        file.put([joined], [chunk.id for chunk in run])
+        (row,) = file.put([joined], [chunk.id for chunk in run])
+        if written is not None:
+            written(row, joined.blob)
         done += 1
     return done
 

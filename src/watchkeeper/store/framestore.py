@@ -97,7 +97,7 @@ class FrameStore:
         finder = self._finder = Finder(self._catalog, self._streams)
         self._reading = Reading(finder, shelves[0], settings.cache)
         self._summing = Summing(finder, self._reading, rollers)
-        sealer = Sealer(shelves[0], rollers)
+        sealer = Sealer(shelves[0], rollers, self._reading.learn)
         self._upkeep = Upkeep(self._streams, self._catalog, self._log, shelves, sealer, finder, settings, folder)
         self.repairs = (*self._log.repairs, *(repair for shelf in shelves for repair in shelf.repairs))
 
@@ -223,9 +223,9 @@ class FrameStore:
             stream.freeze()
         self._upkeep.seal_everything(milliseconds(self._clock.wall()))
 
-    def forget_read(self) -> None:
-        """Drop what was unpacked for questions, as if the store had just been opened: for benches."""
-        self._reading.forget()
+    def forget_read(self, *, directories: bool = True) -> None:
+        """Drop what was unpacked for questions, for benches: as if the store had just been opened, or nobody had asked yet."""
+        self._reading.forget(directories=directories)
 
     def statistics(self) -> Statistics:
         """Figures about itself."""

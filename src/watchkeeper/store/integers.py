@@ -31,14 +31,14 @@ class Reduced(NamedTuple):
     """Integer columns, each with what turns it back into floats.
 
     `words`: uint64[columns, ticks], zigzagged, to be restored of any width that holds them; `first`, `centre`:
-    int64[columns]; the others uint8[columns].
+    int64[columns]; the others uint8[columns], to be restored of any kind of integers.
     With order 1 `first` is the column's first value and word 0 is void (zero).
     """
 
     words: NDArray[Any]
-    exponent: NDArray[np.uint8]
-    shift: NDArray[np.uint8]
-    order: NDArray[np.uint8]
+    exponent: NDArray[Any]
+    shift: NDArray[Any]
+    order: NDArray[Any]
     first: Ints
     centre: Ints
 
@@ -137,7 +137,8 @@ def restore_columns(reduced: Reduced) -> Floats:
     if np.count_nonzero(reduced.shift):
         integers <<= reduced.shift[:, None].astype(np.int64)
     if np.count_nonzero(reduced.exponent):
-        return integers / POWERS[reduced.exponent][:, None]
+        figures: Floats = integers / POWERS[reduced.exponent][:, None]
+        return figures
     return integers.astype(np.float64)
 
 

@@ -17,7 +17,7 @@ from watchkeeper.errors import Failed
 from watchkeeper.model import Block, Matcher, Series
 from watchkeeper.seams import Admit
 from watchkeeper.store.cache import Cache, Kept
-from watchkeeper.store.chunkfile import Chunk, ChunkReader
+from watchkeeper.store.chunkfile import Chunk, ChunkReader, in_memory
 from watchkeeper.store.directory import Opened, open_chunk
 from watchkeeper.store.finding import Finder
 from watchkeeper.store.head import Head, Newest, Stream
@@ -109,9 +109,13 @@ class Reading:
         self._cache = Cache(cache)
         self.damaged = 0
 
-    def forget(self) -> None:
-        """Drop what is kept of what was unpacked."""
-        self._cache.forget()
+    def forget(self, *, directories: bool) -> None:
+        """Drop what is kept of what was unpacked, or the columns alone."""
+        self._cache.forget(directories=directories)
+
+    def learn(self, chunk: Chunk, blob: bytes) -> None:
+        """A chunk was written: whoever asks for it first finds it open."""
+        self._cache.learn(chunk, open_chunk(in_memory(blob)))
 
     def latest(self, matchers: Sequence[Matcher]) -> list[tuple[Series, int, float]]:
         """See `seams.Store.latest`."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from watchkeeper.errors import Failed
-from watchkeeper.store.chunkfile import NewChunk
+from watchkeeper.store.chunkfile import NewChunk, Written
 from watchkeeper.store.codec import encode
 from watchkeeper.store.head import Head, Stream
 from watchkeeper.store.rolling import Floats, Times, Windows, join, reroll, roll
@@ -88,9 +88,10 @@ class Roller:
 class Sealer:
     """Turns frozen heads into chunks of all tiers."""
 
-    def __init__(self, raw: Shelf, rollers: Sequence[Roller]) -> None:
-        """`rollers`: from the finest tier to the coarsest."""
+    def __init__(self, raw: Shelf, rollers: Sequence[Roller], written: Written) -> None:
+        """`rollers`: from the finest tier to the coarsest; `written` hears of each raw chunk."""
         self._raw = raw
+        self.written = written
         self._rollers = rollers
         self.samples = 0
 
@@ -119,7 +120,8 @@ class Sealer:
                 by_day.setdefault(bounds("day", chunk.t0)[0], []).append(chunk)
         # In time order: what a stream has on the shelf is then always a beginning of what it should have.
         for day in sorted(by_day):
-            self._raw.file(day).put(by_day[day])
+            for row, chunk in zip(self._raw.file(day).put(by_day[day]), by_day[day], strict=True):
+                self.written(row, chunk.blob)
         for stream, head, _ in batch:
             before = stream.sealed
             stream.release(head)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,22 +49,15 @@ class _Rows(NamedTuple):
 
     words: NDArray[Any]
     wanted: list[tuple[Floats, int]]
-    exponent: list[int]
-    shift: list[int]
-    order: list[int]
-    first: list[int]
-    centre: list[int]
+    restoring: list[tuple[int, int, int, int, int]]
 
     def restore(self) -> None:
         """Put the figures where they are wanted."""
-        count = len(self.wanted)
-        exponent, shift, order = (np.array(some, np.uint8) for some in (self.exponent, self.shift, self.order))
-        first, centre = (np.array(some, np.int64) for some in (self.first, self.centre))
-        values = restore_columns(Reduced(self.words[:count], exponent, shift, order, first, centre))
-        for row, (figures, place) in enumerate(self.wanted):
-            figures[place] = values[row]
-        for some in self[1:]:
-            some.clear()
+        values = restore_columns(Reduced(self.words[: len(self.wanted)], *np.array(self.restoring, np.int64).T))
+        for (figures, place), restored in zip(self.wanted, values, strict=True):
+            figures[place] = restored
+        self.wanted.clear()
+        self.restoring.clear()
 
 
 class Unpacking:
@@ -120,13 +114,12 @@ class Unpacking:
         rows = self._rows.get((ticks, width))
         if rows is None:
             words = np.empty((max(1, TOGETHER // max(1, ticks)), ticks), _KINDS[width][0])
-            rows = self._rows[ticks, width] = _Rows(words, [], [], [], [], [], [])
+            rows = self._rows[ticks, width] = _Rows(words, [], [])
         elif len(rows.wanted) == len(rows.words):
             rows.restore()
         group.read_into(slot, rows.words[len(rows.wanted)])
         rows.wanted.append((figures, row))
-        for some, one in zip(rows[2:], directory.restoring(place), strict=True):
-            some.append(one)
+        rows.restoring.append(directory.restoring(place))
         if slot < group.holed:
             self._gaps.append((figures, row, group.missing(slot)))
 
@@ -135,8 +128,8 @@ class Unpacking:
         del self._gaps[gaps:]
         for rows in self._rows.values():
             while rows.wanted and rows.wanted[-1][0] is figures:
-                for some in rows[1:]:
-                    some.pop()
+                rows.wanted.pop()
+                rows.restoring.pop()
 
 
 class _Words:
@@ -151,11 +144,12 @@ class _Words:
             planes = np.frombuffer(stretch(self._blob[self._gaps :], count * ticks * self.width), np.uint8)
             self._planes = planes.reshape(self.width, count, ticks)
             return
-        self._lengths = struct.unpack_from(f"<{count + 1}{length_kind(ticks)}", self._blob, self._gaps)
-        self._start = self._gaps + (count + 1) * struct.calcsize(length_kind(ticks)) + self._lengths[0]
-        shared = self._blob[self._start - self._lengths[0] : self._start]
-        file, length = wrapped.FileDecompressor.new(shared)
-        self._pages, _ = file.chunk_decompressor(shared[length:], name)
+        lengths = _lengths(count, length_kind(ticks))
+        self._lengths = lengths.unpack_from(self._blob, self._gaps)
+        begin = self._gaps + lengths.size
+        self._start = begin + self._lengths[0]
+        file, length = wrapped.FileDecompressor.new(self._blob[begin : self._start])
+        self._pages, _ = file.chunk_decompressor(self._blob[begin + length : self._start], name)
 
     def read_into(self, slot: int, words: NDArray[Any]) -> None:
         """Put a column's words into `words`, uint[ticks]."""
@@ -176,10 +170,17 @@ class _Words:
         return np.unpackbits(bitmap[slot * stride : (slot + 1) * stride], count=self._ticks).view(np.bool_)
 
 
+@lru_cache(maxsize=64)
+def _lengths(count: int, kind: str) -> struct.Struct:
+    """The lengths of what a group's pages share and of each of them."""
+    return struct.Struct(f"<{count + 1}{kind}")
+
+
 def _group(read: Read, directory: Directory, number: int) -> tuple[bytes, tuple[int, ...]]:
     """A group's bytes and its row in the directory."""
-    row = GROUP_ROW.unpack_from(directory.raw, number * GROUP_ROW.size)
-    start = GROUP_ROW.unpack_from(directory.raw, (number - 1) * GROUP_ROW.size)[5] if number else 0
+    place = number * GROUP_ROW.size
+    row = GROUP_ROW.unpack_from(directory.raw, place)
+    start = GROUP_ROW.unpack_from(directory.raw, place - GROUP_ROW.size)[5] if number else 0
     blob = read(directory.begin + start, row[5] - start)
     if len(blob) != row[5] - start:
         raise Failed("a chunk is cut short", retry=False)

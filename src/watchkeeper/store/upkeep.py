@@ -129,7 +129,8 @@ class Upkeep:
         for shelf in self._shelves:
             for start, end, _ in shelf.sizes():
                 if time.monotonic() <= deadline:
-                    compact(shelf.file(start), over=end + OLDEST_HEAD < now, deadline=deadline)
+                    written = self._sealer.written if shelf is self._shelves[0] else None
+                    compact(shelf.file(start), over=end + OLDEST_HEAD < now, deadline=deadline, written=written)
             shelf.rest()
 
     def _retain(self, now: int) -> None:
