@@ -9,6 +9,7 @@ import pytest
 
 from rigs.bench import BEGIN, benched
 from watchkeeper.clock import FakeClock
+from watchkeeper.model import Event, EventKind
 from watchkeeper.telling import AlertState
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -38,6 +39,23 @@ async def test_an_alert_is_a_row_and_a_message_in_one_turn(tmp_path: Path) -> No
         incident = await rig.journal.incidents.one(bulletin.incident)
         assert (incident.title, incident.state, incident.machine) == ("box is busy (2.5)", "open", "box")
         assert [event.text for event in await rig.events("alert_fired")] == ["Busy: box is busy (2.5)"]
+
+
+async def test_a_message_leads_to_what_was_saved_of_the_server(tmp_path: Path) -> None:
+    """The newest evidence of that server from around the alert; none of another's, or of long ago."""
+    async with benched(tmp_path, RULE.replace("severity", 'labels = { server = "web 1" }\nseverity') + NOW) as rig:
+        rig.connect()
+        at = round(BEGIN * 1000)
+        saved = [("e1", "web 1", at - 3_600_000), ("e2", "web 1", at - 5000), ("e3", "db", at - 4000)]
+        await rig.journal.events.add(
+            [
+                Event(name, when, EventKind.EVIDENCE_SAVED, "saved", "box", server, facts={"evidence": name})
+                for name, server, when in saved
+            ]
+        )
+        rig.frame({"load": 2.5})
+        await rig.turn()
+        assert rig.told[0][0].links["evidence"] == "http://watch.example/machines/box/evidence/e2"
 
 
 async def test_for_and_group_wait_go_by_the_clock(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from watchkeeper.alert.court import Court
 from watchkeeper.alert.grouping import Plan
@@ -35,6 +36,8 @@ PATIENCE = 0.4
 HOUR = 3_600_000
 TREND_STEP = 60_000
 MOST_ALERTS = 100
+EVIDENCE_BEFORE = 10 * 60_000
+"""It is saved before a server is ended, and an alert of its end may have waited for its `for`."""
 LOG_LINES = 10
 PROCESSES = 5
 CHANGES = (
@@ -73,11 +76,12 @@ class Messages:
             plan.firing or plan.resolved, key=lambda one: (("info", "warning", "critical").index(one.severity), -one.active_at)
         )
         machine, server = lead.labels.get("machine", ""), lead.labels.get("server", "")
-        trends, processes, lines, change = await asyncio.gather(
+        trends, processes, lines, change, evidence = await asyncio.gather(
             _soon(self._trends(told), {}),
             _soon(self._processes(machine), ()),
             _soon(self._lines(machine, server), ()),
             _soon(self._change(machine), ""),
+            _soon(self._evidence(machine, server, lead.active_at), {}),
         )
         kind = plan.kind
         title = incident.title if incident and plan.firing else headline(lead)
@@ -98,7 +102,7 @@ class Messages:
             processes=processes if plan.firing else (),
             log_lines=lines if plan.firing else (),
             last_change=change,
-            links=self._links(plan),
+            links=self._links(plan) | evidence,
             trend=tuple(trends.get(lead.id, ())),
             id=plan.id,
         )
@@ -178,6 +182,15 @@ class Messages:
             if close := getattr(parts, "aclose", None):
                 await close()
         return tuple(line[:500] for line in found[-LOG_LINES:])
+
+    async def _evidence(self, machine: str, server: str, since: int) -> dict[str, str]:
+        """Where to read what a server was doing when it was given up, if that was saved around this alert."""
+        if not machine or not server:
+            return {}
+        sought = Sought(machine, server, (EventKind.EVIDENCE_SAVED,), since=since - EVIDENCE_BEFORE)
+        saved = await self._sources.journal.events.page(sought, 20)
+        found = next((event.facts["evidence"] for event in saved if event.facts.get("evidence")), "")
+        return {"evidence": f"{self._url}/machines/{quote(machine, safe='')}/evidence/{quote(found, safe='')}"} if found else {}
 
     async def _change(self, machine: str) -> str:
         """What was changed last, there or everywhere, within a day."""

@@ -19,7 +19,7 @@ MOST_PROCESSES = 5
 LINE = 300
 PARAGRAPH = 1000
 
-LINKS = {"acknowledge": "Acknowledge", "page": "Open", "silence": "Silence", "runbook": "Runbook"}
+LINKS = {"acknowledge": "Acknowledge", "page": "Open", "evidence": "Evidence", "silence": "Silence", "runbook": "Runbook"}
 """Links in the order in which they are offered, and what they are called."""
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
