@@ -177,6 +177,9 @@ def test_a_phase_for_another_protocol_is_left_out_and_said() -> None:
         run[kind] = [(each.stage.kind, each.stage.reading) for each in results], skipped(one, results)
     assert run["http"] == ([("smoke", 0.0)], ["slow-readers was left out: it is for cloud"])
     assert run["cloud"] == ([("smoke", 0.0), ("slow-readers", 0.9)], [])
+    goals = 'objectives = ["loss = 0", "p99 of pair in slow-readers < 1s"]\n'
+    kept = {kind: course(f'{goals}[protocol]\nkind = "{kind}"\n{text}').plan.objectives for kind in ("http", "cloud")}
+    assert (len(kept["http"]), len(kept["cloud"])) == (1, 2)
 
 
 def totals(ms: float, many: int = 1000, **more: object) -> Totals:

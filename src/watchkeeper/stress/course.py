@@ -24,6 +24,8 @@ KEPT_UP = 0.97
 """Of what was due must have been done within a level's time, else a queue grows."""
 
 MEANT_TO_BREAK = {"overload", "spike"}
+WAITED_FOR = {"slow-readers"}
+"""Kinds in which some of what is due is bound to be late: who does not read is waited for."""
 
 
 class Go(NamedTuple):
@@ -88,7 +90,7 @@ def say(
             return held, f"unsure: {one.objective} was missed only while the generator waited for a processor"
         return held, f"{word}: {one.objective}"
     due = totals.scheduled if stage.model == "open" else 0
-    if due and totals.done_within < KEPT_UP * due - 2:
+    if due and stage.kind not in WAITED_FOR and totals.done_within < KEPT_UP * due - 2:
         told = f"{totals.achieved:.6g}/s done of {totals.offered:.6g}/s due"
         return held, f"{word}: {told}" if validity.ok else f"unsure: {told}, but {validity.reasons[0]}"
     return held, "held"  # also by a generator that was late: what it measured was no better than it is

@@ -213,7 +213,7 @@ Leaf = (
     Smoke | WarmUp | Constant | Ramp | Steps | Plateau | Spike | Overload | Recovery | Soak | Hold | Storm | SlowReaders | Pause
 )
 
-JUDGED = {"smoke", "constant", "ramp", "plateau", "soak", "hold", "storm", "slow-readers"}
+JUDGED = {"smoke", "constant", "ramp", "plateau", "soak", "hold", "storm"}
 """Kinds that the plan's objectives are judged over where they name no phase."""
 BASELINES = {"plateau", "constant"}
 """Kinds that later ones are compared with."""

@@ -150,6 +150,11 @@ def settled(plan: Plan, document: Document) -> Plan:
         raise document.fault(("protocol", "operation"), "no operation has a weight above nothing")
     if not plan.phase:
         raise document.fault((), "a plan needs at least one [[phase]]")
+    apart = {phase.called for phase in plan.phase if not is_for(plan, phase)} - {
+        phase.called for phase in plan.phase if is_for(plan, phase)
+    }
+    wanted = tuple(text for text, goal in zip(plan.objectives, plan.goals, strict=True) if goal.phase not in apart)
+    plan = msgspec.structs.replace(plan, objectives=wanted)  # those of phases that are left out go with them
     _check_names(plan, document, names)
     _check_order(plan, document)
     return plan

@@ -88,7 +88,7 @@ def sureness(levels: Sequence[Level]) -> Sureness | None:
 
 def ceiling(levels: Sequence[Level]) -> Interval | None:
     """What was done a second where more was due than could be: the middle, and the least and most of such levels."""
-    full = sorted(one.achieved for one in levels if one.achieved < KEPT_UP * one.offered)
+    full = sorted(one.achieved for one in levels if one.word != "unsure" and one.achieved < KEPT_UP * one.offered)
     if not full:
         return None
     return Interval(float(np.median(full)), full[0], full[-1])

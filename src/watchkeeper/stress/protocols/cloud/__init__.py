@@ -80,11 +80,11 @@ class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):
 
 
 USUAL = (
-    CloudOperation(name="pair"),
+    CloudOperation(name="pair", weight=9.0),
     CloudOperation(name="fan-out", weight=0.0, does="fan-out"),
     CloudOperation(name="to-slow", weight=0.0, to="slow", until="accepted", size=Size(4096)),
 )
-"""The mix where a plan has none: messages in pairs; the others run where a phase names them."""
+"""The mix where a plan has none: messages in pairs; the others run where a phase names them, nine pairs to one of each."""
 
 
 def seed_of(url: str, worker: int, number: int, slot: int) -> bytes:

@@ -106,7 +106,7 @@ class Clients:
             found = self.streams[sender, recipient] = Stream()
         return found
 
-    def settle(self, stage: int) -> None:  # noqa: ARG002  # messages have no stage but that of their operation
+    def settle(self, stage: int) -> None:
         """See `Maker`: what was accepted and has not come is lost."""
         lost = unsettled = 0
         lanes = self.lanes
@@ -117,11 +117,13 @@ class Clients:
             if recipient < len(lanes):
                 lost += here
                 unsettled += unknown
-        if self.tally is not None:
-            if lost:
-                self.tally.count("lost", lost)
-            if unsettled:
-                self.tally.count("unsettled", unsettled)
+        tally = self.tally
+        if tally is None or tally.stage != stage:  # nothing was sent in it: it is of an earlier one, whose time is over
+            tally = self.floor.idle
+        if lost:
+            tally.count("lost", lost)
+        if unsettled:
+            tally.count("unsettled", unsettled)
 
     def arrived(self, lane: CloudLane, packet: Deliver) -> None:
         """A message has come to a client."""
