@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import math
-import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from rigs.liar import lying
-from rigs.stress import Witness, agreed, known_server, plan_of, request, totals, whole_run
+from rigs.stress import EXACT, Witness, agreed, known_server, plan_of, request, totals, whole_run
 from watchkeeper.stress.conduct import conduct
 from watchkeeper.stress.histogram import Histogram, unpacked
 from watchkeeper.stress.record import Record
@@ -37,17 +34,6 @@ levels = 1
 """
 
 
-@pytest.fixture(autouse=True)
-def precedence() -> Iterator[None]:
-    """Server and generator go before what else runs on this machine, where that may be asked for: they are measured."""
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -15)
-    yield
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, before)
-
-
 def latencies(record: Record, name: str = "latency") -> Histogram:
     """All of a run's, added up."""
     found = Histogram()
@@ -60,7 +46,7 @@ def latencies(record: Record, name: str = "latency") -> Histogram:
 async def test_the_knee_of_a_fixed_cap_is_within_a_tenth_three_times_of_three(tmp_path: Path, time: int) -> None:
     """The cap itself."""
     with known_server("cap", rate=400) as url:
-        record = await whole_run(SEARCH.format(begin=100, lasts="4s", more=""), url, tmp_path)
+        record = await whole_run(SEARCH.format(begin=100, lasts="4s", more=""), url, tmp_path, rest=EXACT)
     assert record.run.knees[0].sustained == pytest.approx(400, rel=0.1)
 
 
@@ -70,7 +56,7 @@ async def test_the_knee_of_one_clerk_is_within_a_tenth_three_times_of_three(tmp_
     mu = 400
     true = mu - math.log(100) / 0.1
     with known_server("random", rate=mu) as url:
-        record = await whole_run(SEARCH.format(begin=300, lasts="12s", more='arrival = "poisson"'), url, tmp_path)
+        record = await whole_run(SEARCH.format(begin=300, lasts="12s", more='arrival = "poisson"'), url, tmp_path, rest=EXACT)
     assert record.run.knees[0].sustained == pytest.approx(true, rel=0.1)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from rigs.liar import lying
-from rigs.stress import Witness, agreed, known_server, plan_of, request, whole_run
+from rigs.stress import EXACT, Witness, agreed, known_server, plan_of, request, whole_run
 from watchkeeper.stress.conduct import conduct
 from watchkeeper.stress.histogram import unpacked
 from watchkeeper.stress.record import Record
@@ -156,7 +156,7 @@ async def test_a_hard_cap_is_found_three_times_of_three(tmp_path: Path, time: in
     text = SEARCH.format(connections=600, begin=100, lasts="4s", levels=6, precision=0.05, more="")
     text += '[[phase]]\nkind = "plateau"\nlasts = "6s"\n[[phase]]\nkind = "overload"\nof_knee = 1.5\nlasts = "6s"\n'
     with known_server("cap", rate=400) as url:
-        report = reported(await whole_run(text, url, tmp_path))
+        report = reported(await whole_run(text, url, tmp_path, rest=EXACT))
     found = report.capacity
     assert found is not None
     assert found.sustained == pytest.approx(400, rel=0.1)
@@ -284,7 +284,7 @@ async def test_one_clerk_is_found_with_his_curve(tmp_path: Path) -> None:
     """M/M/1 with mu = 400: sustained where p99 = ln 100 / (mu - lambda) is a tenth of a second, within a tenth."""
     text = SEARCH.format(connections=300, begin=150, lasts="12s", levels=6, precision=0.05, more='arrival = "poisson"')
     with known_server("random", rate=400) as url:
-        record = await whole_run(text, url, tmp_path)
+        record = await whole_run(text, url, tmp_path, rest=EXACT)
     report = reported(record)
     assert report.capacity is not None
     assert report.capacity.sustained == pytest.approx(400 - math.log(100) / 0.1, rel=0.1)
