@@ -426,7 +426,7 @@ def woken(watcher: Stack, scene: Scene) -> int:
             os.kill(pid, signal.SIGCONT)
 
         blips = [
-            threading.Thread(target=blip, args=(number, 2 * BLIP * number + chance.random()))
+            threading.Thread(target=blip, args=(number, number + chance.random()))
             for number in range(len(scene.ports))
         ]
         for one in blips:
