@@ -145,6 +145,15 @@ def test_a_group_anew_has_ids_of_its_own(make_alert: MakeAlert) -> None:
     assert len({plan.id for plan in rig.plans}) == 6
 
 
+def test_groups_of_one_incident_have_ids_of_their_own(make_alert: MakeAlert) -> None:
+    """Grouped by server, two servers of one incident that fail in the same instant are two messages."""
+    rig = Rig(group_by=("server",), group_wait=Duration(0))
+    for name in ("web", "shop"):
+        rig.teller.take(make_alert("A", at=BEGIN, server=name), "i", "i", BEGIN)
+    rig.run(SECOND)
+    assert len(rig.plans) == len({plan.id for plan in rig.plans}) == 2
+
+
 def test_the_end_of_all_is_told_and_the_group_is_gone(make_alert: MakeAlert) -> None:
     """After it the same labels are a new group that waits anew."""
     rig = Rig()

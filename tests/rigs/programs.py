@@ -63,9 +63,11 @@ class Programs:
         """Change the configuration."""
         self.config.write_text(config.replace("{port}", str(self.server_port)).replace("{hello}", str(HELLO)))
 
-    def start(self, *arguments: str, through: tuple[str, ...] = (), data: Path | None = None) -> subprocess.Popen[bytes]:
-        """Run `watchkeeper …` in the background, `through` another program; on another data folder where one is given."""
-        words = ("--config", str(self.config), "--data", str(data or self.data))
+    def start(
+        self, *arguments: str, through: tuple[str, ...] = (), data: Path | None = None, config: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Run `watchkeeper …` in the background, `through` another program; on other data or another configuration if given."""
+        words = ("--config", str(config or self.config), "--data", str(data or self.data))
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [*through, sys.executable, "-m", "watchkeeper", *arguments, *words],

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rigs.hooks import Told
-from rigs.programs import Programs, until
+from rigs.programs import Programs, free_port, until
 
 RULE_FILE = Path(__file__).parents[1] / "alert" / "node.rules.yml"
 MOODY = """
@@ -28,148 +29,165 @@ class Moody(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Moody).serve_forever()
 """
-CONFIG = """
+HEAD = """
 [agent]
 period = "1s"
 [machine]
 name = "box"
-[server.moody]
-command = ["python3", "{folder}/moody.py", "{port}", "{folder}/angry"]
-[[server.moody.probe]]
-kind = "http"
-url = "http://127.0.0.1:{port}/"
-period = "500ms"
-timeout = "500ms"
-misses = {misses}
 [witness]
 targets = []
-"""
-AT_ONCE = """
-[[tune]]
-rule = "ServerDown"
-for = "0s"
-[[tune]]
-rule = "ServerHung"
-for = "0s"
+[alert]
+interval = "1s"
+rules = ["{rules}"]
 [route]
+group_by = ["server"]
 group_wait = "0s"
 group_interval = "1s"
 """
+SERVER = """
+[server.{name}]
+command = ["python3", "{folder}/moody.py", "{own}", "{folder}/{name}-angry"]
+[[server.{name}.probe]]
+kind = "http"
+url = "http://127.0.0.1:{own}/"
+period = "500ms"
+timeout = "500ms"
+misses = 3
+"""
+AT_ONCE = """
+[[tune]]
+rule = "{rule}"
+for = "0s"
+where = {{ server = "{name}" }}
+"""
+HARMED = ("killed", "held", "angry", "sulky")
+"""Told at once; the fifth, `calm`, as the stock rules are."""
 
 
-@pytest.fixture
-def moody(programs: Callable[..., Programs], tmp_path: Path) -> Callable[..., Programs]:
-    """Programs that keep a server which answers 500 while a file is there."""
+class Night:
+    """A hub and an agent with five servers, one for each fault, and whoever is told."""
 
-    def made(more: str, misses: int = 3) -> Programs:
-        (tmp_path / "moody.py").write_text(MOODY)
-        config = CONFIG.replace("{folder}", str(tmp_path)).replace("{misses}", str(misses))
-        return programs(config + more)
+    def __init__(self, folder: Path, told: Told) -> None:
+        (folder / "moody.py").write_text(MOODY)
+        config = HEAD.replace("{rules}", str(RULE_FILE))
+        for name in (*HARMED, "calm"):
+            config += SERVER.replace("{folder}", str(folder)).replace("{name}", name).replace("{own}", str(free_port()))
+        for name in HARMED:
+            config += "".join(AT_ONCE.format(rule=rule, name=name) for rule in ("ServerDown", "ServerHung"))
+        self.folder = folder
+        self.told = told
+        self.programs = Programs(folder, told.channel + config)
+        self.hub = self.programs.hub()
+        self.programs.agent()
 
-    return made
+    def pid(self, name: str) -> int:
+        """Wait until a server is up, and its rules are awake; its process."""
+        until(lambda: self.programs.server(name).get("health") == "up", f"{name} to be up", 120)
+        until(self._is_awake, "figures")
+        return int(str(self.programs.server(name)["pid"]))
+
+    def anger(self, name: str, *, over: bool = False) -> None:
+        """From now on it answers 500; or that is over."""
+        place = self.folder / f"{name}-angry"
+        if over:
+            place.unlink()
+        else:
+            place.touch()
+
+    def again(self) -> None:
+        """Kill the hub and start the next."""
+        self.kill()
+        self.hub = self.programs.hub()
+
+    def kill(self) -> None:
+        """By SIGKILL."""
+        self.hub.kill()
+        self.hub.wait()
+
+    def history(self, rule: str, server: str) -> list[dict[str, Any]]:
+        """A server's alerts of that rule that have fired, the newest first."""
+        answer = self.programs.ask(f"/api/alerts/history?name={rule}")
+        found = answer.json()["alerts"] if answer is not None and answer.status_code == 200 else []
+        return [alert for alert in found if alert["labels"].get("server") == server]
+
+    def firing(self, rule: str, server: str) -> dict[str, Any]:
+        """The one that fires now; empty when none does."""
+        return next((alert for alert in self.history(rule, server) if alert["state"] == "firing"), {})
+
+    def _is_awake(self) -> bool:
+        answer = self.programs.ask("/api/rules")
+        rules = answer.json() if answer is not None and answer.status_code == 200 else []
+        return all(any(rule["name"] == name and not rule["dormant"] for rule in rules) for name in ("ServerDown", "ServerHung"))
 
 
-@pytest.fixture
-def told() -> Iterator[Told]:
-    """A real receiver."""
-    with Told() as receiver:
-        yield receiver
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """One for all tests of this room, each with a server of its own: starting programs is what costs here."""
+    with Told() as told:
+        one = Night(tmp_path_factory.mktemp("night"), told)
+        yield one
+        one.programs.close()
 
 
-def history(one: Programs, name: str) -> list[dict[str, Any]]:
-    """Alerts of that name that have fired, the newest first."""
-    answer = one.ask(f"/api/alerts/history?name={name}")
-    return answer.json()["alerts"] if answer is not None and answer.status_code == 200 else []
-
-
-def firing(one: Programs, name: str) -> dict[str, Any]:
-    """The alert of that name that fires now; empty when none does."""
-    return next((alert for alert in history(one, name) if alert["state"] == "firing"), {})
-
-
-def up(one: Programs) -> int:
-    """Wait until the server is up; its pid."""
-    until(lambda: one.server("moody").get("health") == "up", "the server to be up")
-    return int(str(one.server("moody")["pid"]))
-
-
-def test_kill_hang_and_500_each_as_its_rule_says(moody: Callable[..., Programs], tmp_path: Path, told: Told) -> None:
+def test_kill_hang_and_500_each_as_its_rule_says(night: Night) -> None:
     """Each is told with its own alert, at once, and ends when it is over; all of it is on one incident's timeline."""
-    one = moody(told.channel + AT_ONCE)
-    one.up()
-    pid = up(one)
-    until(lambda: any(rule["name"] == "ServerDown" and not rule["dormant"] for rule in one.ask("/api/rules").json()), "figures")  # type: ignore[union-attr]  # the hub is there
-    at = time.time()
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: told.count("firing", "moody on box is down"), "the message about the kill")
-    assert told.messages[0][0] - at < 5, "it takes some tens of milliseconds, also on a slow machine less than seconds"
-    (killed,) = until(lambda: history(one, "ServerDown"), "the kill to be told")
-    assert killed["labels"]["server"] == "moody"
-    pid = up(one)
-    os.kill(pid, signal.SIGSTOP)
-    hung = until(lambda: firing(one, "ServerHung"), "the hang to be told")
-    os.kill(pid, signal.SIGCONT)
-    until(lambda: not firing(one, "ServerHung"), "the end of the hang")
-    (tmp_path / "angry").touch()
-    until(lambda: firing(one, "ServerHung"), "the 500s to be told")
-    (tmp_path / "angry").unlink()
-    until(lambda: not firing(one, "ServerHung"), "the end of the 500s")
-    until(lambda: told.count("resolved", "moody on box hangs"), "the message of the end")
-    assert told.count("firing", "moody on box hangs")
-    incident = one.ask(f"/api/incidents/{hung['incident']}")
+    told = night.told
+    killed, held = night.pid("killed"), night.pid("held")
+    night.pid("angry")
+    os.kill(killed, signal.SIGKILL)
+    os.kill(held, signal.SIGSTOP)
+    night.anger("angry")
+    hung = until(lambda: night.firing("ServerHung", "held"), "the hang to fire")
+    for title in ("killed on box is down", "held on box hangs", "angry on box hangs"):
+        until(partial(told.count, "firing", title), f"the message that {title}")
+    os.kill(held, signal.SIGCONT)
+    night.anger("angry", over=True)
+    for name in ("held", "angry"):
+        until(partial(told.count, "resolved", f"{name} on box hangs"), f"the message of the end of {name}")
+    until(lambda: told.count("resolved", "killed on box is down"), "the message that it runs again")
+    incident = night.programs.ask(f"/api/incidents/{hung['incident']}")
     assert incident is not None
-    kinds = {entry["what"] for entry in incident.json()["timeline"]}
-    assert {"firing", "resolved", "probe_failed", "probe_recovered"} <= kinds
+    timeline = incident.json()["timeline"]
+    assert {"firing", "resolved", "probe_failed", "probe_recovered"} <= {entry["what"] for entry in timeline}
 
 
-def test_a_real_blip_of_two_seconds_pages_nobody(moody: Callable[..., Programs], told: Told) -> None:
+def test_a_real_blip_of_two_seconds_pages_nobody(night: Night) -> None:
     """Killed, then hung for two seconds, with the stock rules: events and info, no message."""
-    one = moody(told.channel)
-    one.up()
-    os.kill(up(one), signal.SIGKILL)
+    os.kill(night.pid("calm"), signal.SIGKILL)
     time.sleep(1)
-    pid = up(one)
+    pid = night.pid("calm")
     os.kill(pid, signal.SIGSTOP)
     time.sleep(2)
     os.kill(pid, signal.SIGCONT)
-    up(one)
+    night.pid("calm")
     time.sleep(1)
-    assert history(one, "ServerDown") == []
-    assert history(one, "ServerHung") == []
-    assert told.messages == []
+    assert night.history("ServerDown", "calm") == []
+    assert night.history("ServerHung", "calm") == []
+    assert not [titles for _, _, titles in night.told.messages if any("calm" in title for title in titles)]
 
 
-def test_kill_9_of_the_hub_changes_nothing(moody: Callable[..., Programs], tmp_path: Path, told: Told) -> None:
+def test_kill_9_of_the_hub_changes_nothing(night: Night) -> None:
     """What fires is the same alert in the next life and not told again; what ended meanwhile is told then."""
-    one = moody(told.channel + AT_ONCE)
-    hub = one.hub()
-    one.agent()
-    up(one)
-    until(lambda: any(rule["name"] == "ServerHung" and not rule["dormant"] for rule in one.ask("/api/rules").json()), "figures")  # type: ignore[union-attr]  # the hub is there
-    (tmp_path / "angry").touch()
-    before = until(lambda: firing(one, "ServerHung"), "the alert")
-    until(lambda: told.count("firing", "moody on box hangs"), "its message")
-    hub.kill()
-    hub.wait()
-    hub = one.hub()
-    after = until(lambda: firing(one, "ServerHung"), "the hub again")
+    night.pid("sulky")
+    night.anger("sulky")
+    before = until(lambda: night.firing("ServerHung", "sulky"), "the alert")
+    until(lambda: night.told.count("firing", "sulky on box hangs"), "its message")
+    night.again()
+    after = until(lambda: night.firing("ServerHung", "sulky"), "the hub again", 120)
     assert (after["id"], after["fired_at"]) == (before["id"], before["fired_at"])
-    time.sleep(2)
-    hub.kill()
-    hub.wait()
-    (tmp_path / "angry").unlink()
-    time.sleep(2)
-    one.hub()
-    until(lambda: history(one, "ServerHung") and not firing(one, "ServerHung"), "its end")
-    until(lambda: told.count("resolved", "moody on box hangs"), "the message of its end")
-    assert told.count("firing", "moody on box hangs") == 1
+    time.sleep(1.5)
+    night.kill()
+    night.anger("sulky", over=True)
+    time.sleep(1.5)
+    night.again()
+    until(lambda: night.history("ServerHung", "sulky") and not night.firing("ServerHung", "sulky"), "its end", 120)
+    until(lambda: night.told.count("resolved", "sulky on box hangs"), "the message of its end")
+    assert night.told.count("firing", "sulky on box hangs") == 1
 
 
-def test_a_rule_file_of_the_community_works_as_it_is(moody: Callable[..., Programs]) -> None:
+def test_a_rule_file_of_the_community_works_as_it_is(night: Night) -> None:
     """Read, judged without a fault, recorded series kept; `config check` holds it against what is stored."""
-    one = moody(f'[alert]\ninterval = "1s"\nrules = ["{RULE_FILE}"]\n')
-    one.up()
-    up(one)
+    one = night.programs
     recorded = until(
         lambda: (answer := one.ask("/api/series?match=instance:node_num_cpu:sum")) and answer.json(), "a recorded series", 100
     )

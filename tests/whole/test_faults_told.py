@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from rigs.programs import Programs, until
 from rigs.spoiled import CAN_MOUNT, IS_ROOT, WHY, Cable, Volume, apart, https, image, mounted
 
 HEAD = '[agent]\nperiod = "1s"\n[machine]\nname = "box"\n[witness]\ntargets = []\n'
+APART = 'group_by = ["machine", "alertname"]\n'
 QUICKLY = '[route]\ngroup_wait = "0s"\ngroup_interval = "1s"\n'
 SHOP = """
 [server.shop]
@@ -48,82 +51,129 @@ def ready(one: Programs) -> None:
     until(lambda: (answer := one.ask("/readyz")) is not None and answer.status_code == 200, "the hub", 120)
 
 
-def heard(one: Programs) -> None:
-    """Wait until its machine was heard."""
-    until(lambda: (answer := one.ask("/api/overview")) is not None and answer.json()["machines"], "the machine", 120)
+class Night:
+    """One hub on a volume of its own, and who is told; agents of other machines come in by `agent`."""
+
+    def __init__(self, folder: Path, told: Told, more: str) -> None:
+        self.folder = folder
+        self.told = told
+        self.programs = Programs(folder, HEAD + QUICKLY + APART + told.channel + more)
+
+    def agent(self, name: str, more: str = "", port: int = 0, through: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        """One of another machine, on a data folder of its own; through another port or another program."""
+        token = self.programs.data / "link-token"
+        until(token.exists, "the token of agents")
+        config = self.folder / f"{name}.toml"
+        hub = f'hub = "http://127.0.0.1:{port or self.programs.hub_port}"\ntoken = {{ file = "{token}" }}\n'
+        text = HEAD.replace('period = "1s"\n', f'period = "1s"\n{hub}').replace('"box"', f'"{name}"')
+        config.write_text(text + more)
+        return self.programs.start("agent", config=config, data=self.folder / f"data-{name}", through=through)
+
+    def heard(self, name: str) -> None:
+        """Wait until a machine was heard."""
+        until(lambda: f'machine="{name}"' in self.figures("node_boot_time_seconds"), f"figures of {name}", 120)
+
+    def figures(self, name: str) -> str:
+        """The newest of one metric, as `/metrics` has them; empty while there are none."""
+        answer = self.programs.ask("/metrics")
+        lines = answer.text.splitlines() if answer is not None and answer.status_code == 200 else []
+        return "\n".join(line for line in lines if line.startswith(name))
+
+    def tells(self, status: str, title: str) -> None:
+        """Wait until that was told."""
+        until(lambda: self.told.count(status, title), f"the message that {title}: {status}", 120)
 
 
-def test_a_certificate_about_to_end_is_told(programs: Callable[..., Programs], told: Told, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """One for all short tests of this room, each with a machine of its own: starting programs is what costs here."""
+    folder = tmp_path_factory.mktemp("night")
+    with ExitStack() as stack:
+        told = stack.enter_context(Told())
+        more = tuned("HostSilent", set="{ seconds = 4 }", where='{ machine = "far" }')
+        more += tuned("DiskCritical", **{"for": '"0s"'}) + tuned("HubStorage", **{"for": '"0s"'})
+        one = Night(folder, told, more)
+        if IS_ROOT:
+            stack.enter_context(mounted(one.programs.data, "64m"))
+        stack.callback(one.programs.close)
+        one.programs.hub()
+        ready(one.programs)
+        yield one
+
+
+def test_a_certificate_about_to_end_is_told(night: Night, tmp_path: Path) -> None:
     """Two days before, as critical, with the days that are left; also of one that this system does not trust."""
     if shutil.which("openssl") is None:
         pytest.skip("there is no openssl to make a certificate with")
     with https(tmp_path) as port:
-        probe = f'[probe.shop]\nkind = "http"\nurl = "https://127.0.0.1:{port}/"\nperiod = "1s"\n'
-        one = programs(HEAD + QUICKLY + told.channel + probe)
-        one.up()
-        until(lambda: told.messages, "the message", 120)
-        (_, status, titles) = told.messages[0]
-        assert status == "firing"
-        assert "ends in 2.0 days" in titles[0] or "ends in 1.9 days" in titles[0]
-        assert told.bodies[0]["commonLabels"]["alertname"] == "CertExpiring"
-        assert told.bodies[0]["commonLabels"]["severity"] == "critical"
+        night.agent("shop", f'[probe.shop]\nkind = "http"\nurl = "https://127.0.0.1:{port}/"\nperiod = "1s"\n')
+        (told,) = until(
+            lambda: [one for one in night.told.bodies if one["commonLabels"].get("alertname") == "CertExpiring"],
+            "the message",
+            120,
+        )
+        assert told["status"] == "firing"
+        title = told["alerts"][0]["annotations"]["summary"]
+        assert "ends in 2.0 days" in title or "ends in 1.9 days" in title
+        assert told["commonLabels"]["severity"] == "critical"
 
 
-def test_a_link_cut_and_mended_is_told_once_each(programs: Callable[..., Programs], told: Told, tmp_path: Path) -> None:
+def test_a_link_cut_and_mended_is_told_once_each(night: Night) -> None:
     """The machine falls silent; when the link is back its figures of meanwhile are history, and that it is over is told."""
-    one = programs(HEAD + QUICKLY + told.channel + tuned("HostSilent", set="{ seconds = 4 }"))
-    one.hub()
-    ready(one)
-    cable = Cable(one.hub_port)
+    cable = Cable(night.programs.hub_port)
     try:
-        hub = f'hub = "http://127.0.0.1:{cable.port}"\ntoken = {{ file = "{one.data}/link-token" }}\n'
-        one.write(one.config.read_text().replace('period = "1s"\n', f'period = "1s"\n{hub}'))
-        one.start("agent", data=tmp_path / "agent-data")
-        heard(one)
+        night.agent("far", port=cable.port)
+        night.heard("far")
         cable.cut()
-        until(lambda: told.count("firing", "box is silent"), "the message", 60)
+        night.tells("firing", "far is silent")
         cable.mend()
-        until(lambda: told.count("resolved", "box is silent"), "the message of its end", 120)
-        assert told.count("firing", "box is silent") == 1
+        night.tells("resolved", "far is silent")
+        assert night.told.count("firing", "far is silent") == 1
     finally:
         cable.close()
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason=WHY)
-def test_a_volume_that_fills_is_told(programs: Callable[..., Programs], told: Told, tmp_path: Path) -> None:
+def test_a_volume_that_fills_is_told(night: Night, tmp_path: Path) -> None:
     """A small one, mounted for the agent alone: critical within the collector's second, and over when there is room."""
     point = tmp_path / "volume"
     point.mkdir()
     only = f'[collect.filesystem]\nexclude_mounts = "^(?!{point}$)"\n'
-    one = programs(HEAD + QUICKLY + told.channel + only + tuned("DiskCritical", **{"for": '"0s"'}))
-    one.hub()
-    ready(one)
-    agent = one.start("agent", through=apart(image(tmp_path), point))
-    heard(one)
+    agent = night.agent("full", only, through=apart(image(tmp_path), point))
     seen = Path(f"/proc/{agent.pid}/root{point}")
     until(lambda: os.path.ismount(seen) or (seen / "lost+found").exists(), "the mount", 60)
-    until(lambda: f'mountpoint="{point}"' in one.ask("/metrics").text, "its figures", 60)  # type: ignore[union-attr]  # the hub is there
+    until(lambda: f'mountpoint="{point}"' in night.figures("node_filesystem_avail_bytes"), "its figures", 120)
     Volume(seen).fill(0.99)
-    until(lambda: told.count("firing", f"{point} on box is full"), "the message", 60)
+    night.tells("firing", f"{point} on full is full")
     Volume(seen).empty()
-    until(lambda: told.count("resolved", f"{point} on box is full"), "the message of its end", 60)
+    night.tells("resolved", f"{point} on full is full")
 
 
 @pytest.mark.skipif(not IS_ROOT, reason=WHY)
-@pytest.mark.parametrize("full", [False, pytest.param(True, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
-def test_the_hub_tells_that_its_own_disk_fills(programs: Callable[..., Programs], told: Told, full: bool) -> None:
-    """While there is room to write it down. When the disk is full it lives on; once there is room its end is told, once."""
-    storage = tuned("HubStorage", **{"for": '"0s"'})
-    one = programs(HEAD + QUICKLY + told.channel + storage)
+def test_the_hub_tells_that_its_own_disk_fills(night: Night) -> None:
+    """While there is room to write it down; and that there is room again."""
+    volume = Volume(night.programs.data)
+    volume.fill(0.93)
+    night.tells("firing", "the hub's disk is nearly full")
+    volume.empty()
+    night.tells("resolved", "the hub's disk is nearly full")
+    assert night.told.count("firing", "the hub's disk is nearly full") == 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(not IS_ROOT, reason=WHY)
+def test_a_hub_whose_disk_is_full_lives_on(programs: Callable[..., Programs], told: Told) -> None:
+    """It has told that it fills; when there is no byte left it goes on, and once there is room its end is told, once."""
+    one = programs(HEAD + QUICKLY + told.channel + tuned("HubStorage", **{"for": '"0s"'}))
     with mounted(one.data, "64m") as volume:
         hub = one.hub()
         ready(one)
         volume.fill(0.93)
         until(lambda: told.count("firing", "the hub's disk is nearly full"), "the message", 60)
-        if full:
-            volume.fill(1.0)
-            time.sleep(20)
-            assert hub.poll() is None
+        volume.fill(1.0)
+        time.sleep(20)
+        assert hub.poll() is None
         volume.empty()
         until(lambda: told.count("resolved", "the hub's disk is nearly full"), "the message of its end", 900)
         assert told.count("firing", "the hub's disk is nearly full") == 1

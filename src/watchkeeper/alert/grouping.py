@@ -9,6 +9,7 @@ made again and has the same id. What is graver than all that was told of a group
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, get_args
@@ -35,7 +36,7 @@ class Group(msgspec.Struct):
     """Alerts that share messages on one route, and how far these have been told; kept in the journal. Times are ms, 0 = never.
 
     `firing` and `resolved`: fingerprint and id of the alerts of the last message. `number` counts messages since `born_at`;
-    both are in a message's id, because an incident that is open again has the thread that it had, and a group anew.
+    with `key` they make a message's id, since an incident may have several groups, and a group anew when it is open again.
     `told_rank`: the gravest severity that was told of it, 0 = nothing. A drill's waits for nobody, unless drills are told to.
     """
 
@@ -242,7 +243,7 @@ class Teller:
         firing = tuple(one for one in alerts if one.is_told_firing)
         resolved = tuple(one for one in alerts if one.state is AlertState.RESOLVED and one.fingerprint in group.firing)
         flapping = frozenset(one.fingerprint for one in firing if self._is_flapping(one.fingerprint, now))
-        identity = f"{group.thread}-{route.name}-{group.born_at:x}-{group.number + 1}"
+        identity = f"{group.thread}-{_mark(group)}-{group.number + 1}"
         if now >= group.due_at:
             kind, reason = news(group, firing, resolved, route, now, acknowledged=acknowledged)
             if kind is not None:
@@ -275,6 +276,11 @@ class Teller:
         self.groups.pop(group.key, None)
         self._members.pop(group.key, None)
         self._changed.add(group.key)
+
+
+def _mark(group: Group) -> str:
+    """Tells a group from every other of the same thread: another's at the same time, and its own in an earlier life."""
+    return hashlib.blake2s(f"{group.key} {group.born_at}".encode(), digest_size=8).hexdigest()
 
 
 def news(  # noqa: PLR0911  # a table of cases
