@@ -425,10 +425,7 @@ def woken(watcher: Stack, scene: Scene) -> int:
             time.sleep(BLIP)
             os.kill(pid, signal.SIGCONT)
 
-        blips = [
-            threading.Thread(target=blip, args=(number, number + chance.random()))
-            for number in range(len(scene.ports))
-        ]
+        blips = [threading.Thread(target=blip, args=(number, number + chance.random())) for number in range(len(scene.ports))]
         for one in blips:
             one.start()
         for one in blips:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,20 +63,26 @@ class Talker:
         self.config.write_text(channels)
         self.told: list[Told] = []
         self.lives = 0
-        self._hub: asyncio.subprocess.Process | None = None
+        self._lives: asyncio.subprocess.Process | None = None
+        self._hub = 0
         self._number = 0
 
     async def live(self, step: str = "", count: int = 1) -> None:
         """Start the hub, to die at a step."""
         self.lives += 1
-        words = [str(MOUTHPIECE), str(self.config), str(self.folder / "data"), *([step, str(count)] if step else [])]
-        with (self.folder / "hub.log").open("ab") as log:
-            self._hub = await asyncio.create_subprocess_exec(
-                sys.executable, *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log
-            )
-        while (line := await self._line()) not in {"ready", ""}:
-            pass
-        assert line == "ready" or step, "the hub has not started; see hub.log"
+        if self._lives is None:
+            words = [str(MOUTHPIECE), str(self.config), str(self.folder / "data")]
+            with (self.folder / "hub.log").open("ab") as log:
+                self._lives = await asyncio.create_subprocess_exec(
+                    sys.executable, *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log
+                )
+        self._hub = -1
+        line = await self._ask(f"live {step} {count}" if step else "live")
+        while line and not line.startswith("ready"):
+            line = await self._line()
+        assert line or step, "the hub has not started; see hub.log"
+        if line:
+            self._hub = int(line.split()[1])
 
     async def tell(self, kind: str, thread: str, channels: Sequence[str]) -> bool:
         """Tell one more; false when the hub died before it said that it is durable."""
@@ -93,32 +99,44 @@ class Talker:
 
     async def die(self) -> None:
         """By SIGKILL, if it lives."""
-        if self._hub is not None:
-            if self._hub.returncode is None:
-                with suppress(ProcessLookupError):  # it is dead, and the loop does not know yet
-                    os.kill(self._hub.pid, signal.SIGKILL)  # not by Popen, which would reap it before the loop can
-            await self._hub.wait()
+        await self._end(signal.SIGKILL)
+
+    async def aclose(self) -> None:
+        """For good."""
+        await self.die()
+        if self._lives is not None:
+            self._lives.stdin.close()  # type: ignore[union-attr]  # it has one
+            await self._lives.wait()
 
     async def stop(self) -> None:
         """In order."""
-        if self._hub is not None and self._hub.returncode is None:
-            self._hub.send_signal(signal.SIGTERM)
-            await self._hub.wait()
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, by: signal.Signals) -> None:
+        if self._hub > 0:
+            with suppress(ProcessLookupError):  # it is dead, and has not said so yet
+                os.kill(self._hub, by)
+            while await self._line():
+                pass
 
     async def _ask(self, words: str) -> str:
-        assert self._hub is not None
-        assert self._hub.stdin is not None
-        try:
-            self._hub.stdin.write(f"{words}\n".encode())
-            await self._hub.stdin.drain()
-        except ConnectionError:
+        """What it says to this; empty when it is dead."""
+        assert self._lives is not None
+        assert self._lives.stdin is not None
+        if not self._hub:
             return ""
+        self._lives.stdin.write(f"{words}\n".encode())
+        await self._lives.stdin.drain()
         return await self._line()
 
     async def _line(self) -> str:
-        assert self._hub is not None
-        assert self._hub.stdout is not None
-        return (await self._hub.stdout.readline()).decode().strip()
+        assert self._lives is not None
+        assert self._lives.stdout is not None
+        line = (await self._lives.stdout.readline()).decode().strip()
+        if line in {"", "dead"}:
+            self._hub = 0
+            return ""
+        return line
 
 
 async def talk(talker: Talker, channels: Sequence[str], pairs: int) -> int:
@@ -143,17 +161,18 @@ async def killed_again_and_again(
     """Kill the hub at a random step of a random message, so often; then let it finish. How often at which step."""
     at: Counter[str] = Counter()
     steps = list(steps or STEPS)
-    for number in range(kills):
-        step = steps[number % len(steps)]
-        await talker.live(step, chance.randint(1, 2 * pairs))
+    async with aclosing(talker):
+        for number in range(kills):
+            step = steps[number % len(steps)]
+            await talker.live(step, chance.randint(1, 2 * pairs))
+            await talk(talker, channels, pairs)
+            await asyncio.sleep(chance.random() / 5)  # what was not reached by then dies here, anywhere
+            await talker.die()
+            at[step] += 1
+        await talker.live()
         await talk(talker, channels, pairs)
-        await asyncio.sleep(chance.random() / 5)  # what was not reached by then dies here, anywhere
-        await talker.die()
-        at[step] += 1
-    await talker.live()
-    await talk(talker, channels, pairs)
-    await talker.settle()
-    await talker.stop()
+        await talker.settle()
+        await talker.stop()
     return dict(at)
 
 
@@ -254,8 +273,8 @@ async def outages(folder: Path, seconds: float, pairs: int) -> list[tuple[Case, 
         for case in every:
             await stack.enter_async_context(case.receiver.running())
         short = 'timeout = "2s"'
-        talker = Talker(folder, "".join(channel(case.name, case.receiver, short) for case in every))
-        stack.push_async_callback(talker.die)  # however it ends
+        channels = "".join(channel(case.name, case.receiver, short) for case in every)
+        talker = await stack.enter_async_context(aclosing(Talker(folder, channels)))
         await talker.live()
         for case in every:
             case.receiver.up_at = 0.0

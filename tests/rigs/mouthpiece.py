@@ -1,8 +1,9 @@
 """The real hub, with a mouthpiece: what is said on stdin is told, and it can be made to kill itself between any two steps.
 
-Run as a program: ``python mouthpiece.py CONFIG DATA [STEP COUNT]``. It says ``ready`` once it may be asked; ``tell N KIND
-THREAD CHANNEL…`` is answered with ``told N`` once it is durable, ``settle`` with ``settled`` once nothing waits. With a STEP,
-the hub dies by SIGKILL when it comes to it for the COUNT-th time.
+Run as a program: ``python mouthpiece.py CONFIG DATA``. To ``live [STEP COUNT]`` it starts the hub in a process of its own,
+forked from one that has all modules: that costs no start of Python for each life. The hub says ``ready PID`` once it may be
+asked; ``tell N KIND THREAD CHANNEL…`` is answered with ``told N`` once it is durable, ``settle`` with ``settled`` once nothing
+waits. With a STEP, the hub dies by SIGKILL when it comes to it for the COUNT-th time. When it is no more, ``dead`` is said.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def say(words: str) -> None:
     sys.stdout.flush()
 
 
-def main(config: str, data: str, step: str = "", count: str = "1") -> None:
+def live(config: Path, data: Path, step: str = "", count: str = "1") -> None:
     """Run the hub."""
     if step:
         arm(step, int(count))
@@ -96,10 +97,32 @@ def main(config: str, data: str, step: str = "", count: str = "1") -> None:
     def announce(_: str, __: str) -> None:
         loop = asyncio.get_running_loop()
         threading.Thread(target=listen, args=(opened[0], loop), daemon=True).start()
-        say("ready")
+        say(f"ready {os.getpid()}")
 
     hub.open_office = kept  # type: ignore[assignment]
-    hub.run(lambda: load(Path(config)), Path(data), "127.0.0.1:0", next_free=False, announce=announce)
+    hub.run(lambda: load(config), data, "127.0.0.1:0", next_free=False, announce=announce)
+
+
+def asked() -> str:
+    """The next line of stdin and not a byte more: what follows is for the hub."""
+    line = b""
+    while (byte := os.read(0, 1)) not in {b"", b"\n"}:
+        line += byte
+    return line.decode() if byte else "end"
+
+
+def main(config: str, data: str) -> None:
+    """One life after another, until nobody asks for more."""
+    while (line := asked()) != "end":
+        word, *rest = line.split() or [""]
+        if word != "live":
+            continue  # it was for a hub that has died since
+        child = os.fork()
+        if child == 0:
+            live(Path(config), Path(data), *rest)
+            os._exit(0)
+        os.waitpid(child, 0)
+        say("dead")
 
 
 if __name__ == "__main__":
