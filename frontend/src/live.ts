@@ -17,7 +17,7 @@ let socket: WebSocket | null = null;
 let heard = 0; // performance.now() of the last message
 let failures = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
-let wanted: Subscribe = { type: "subscribe", changes: true };
+let wanted: Subscribe = { type: "subscribe", changes: true, shown: [] };
 let followed: LogsFollow = { type: "logs" };
 const pointEars = new Set<Ear<Point[]>>();
 const logEars = new Set<(news: LogNews, fresh: boolean) => void>();
@@ -31,7 +31,13 @@ export function wait(tries: number, chance: number): number {
 
 /** Ask for the newest points of these panels from now on. */
 export function subscribe(panels: string[], machine: string, server: string): void {
-  wanted = { type: "subscribe", panels, machine, server, changes: true };
+  wanted = { ...wanted, panels, machine, server };
+  send(wanted);
+}
+
+/** Ask for the figures of these machines alone from now on; how all others stand is told anyway. */
+export function showFigures(machines: string[]): void {
+  wanted = { ...wanted, shown: machines };
   send(wanted);
 }
 

@@ -114,9 +114,14 @@ export const instant = signal(instantOf(asked));
 /** The whole query, for pages that keep more in it. */
 export const query = signal(asked);
 
+let settled = inBrowser ? location.pathname : "/";
+
 function settle(): void {
   const search = location.search;
-  place.value = parse(location.pathname);
+  if (location.pathname !== settled) {
+    settled = location.pathname; // a new place is a new drawing of the whole page, which a letter in the filter is not worth
+    place.value = parse(settled);
+  }
   range.value = rangeOf(search);
   const wanted = zoomOf(search);
   if (wanted?.join() !== zoom.value?.join()) zoom.value = wanted;

@@ -30,6 +30,11 @@ export const actions = signal<Record<string, ActionView>>({});
 /** A second hand for ages and uptimes, in the hub's time. */
 export const now = signal(Date.now());
 
+/** When any machine was last heard by the hub, ms, and how often that one speaks, s. */
+export const spoke = signal({ at: 0, every: 0 });
+
+const told = new Map<string, number>(); // when the figures of a machine were last told, the hub's ms
+const ROUNDS = 3.5; // after so many rounds of its agent they are old
 let skew = 0; // the hub's clock minus this device's, ms
 
 /** The hub's clock, as far as we can tell. */
@@ -71,10 +76,20 @@ function clockAt(at: number): void {
   now.value = at;
 }
 
+function noteTold(views: MachineView[], at: number): void {
+  for (const view of views) told.set(view.machine.name, at);
+}
+
+/** Whether the figures of a machine and its servers are those of now: of what was not in sight they may be old. */
+export function isTold(machine: string, period: number): boolean {
+  return now.peek() - (told.get(machine) ?? 0) <= Math.max(1, period) * ROUNDS * 1000;
+}
+
 export function takeOverview(view: Overview): void {
   clockAt(view.at);
   sentence.value = view.sentence;
   wrong.value = view.wrong;
+  noteTold(view.machines, view.at);
   machines.value = view.machines;
   servers.value = view.servers;
   events.value = view.events;
@@ -84,6 +99,8 @@ export function takeTick(tick: Tick): void {
   clockAt(tick.at);
   sentence.value = tick.sentence;
   wrong.value = tick.wrong;
+  if (tick.spoke_at !== spoke.peek().at) spoke.value = { at: tick.spoke_at, every: tick.spoke_every };
+  noteTold(tick.machines, tick.at);
   if (!tick.partial) {
     machines.value = tick.machines;
     servers.value = tick.servers;

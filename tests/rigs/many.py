@@ -59,13 +59,14 @@ def layout_of(name: str) -> Dictionary:
 def figures_at(number: int, seconds: float) -> np.ndarray:
     """Its figures so many seconds after the epoch: as smooth and as restless as real ones."""
     wave = 0.5 + 0.4 * math.sin(seconds / 300 + number)
-    shares = (0.6 * wave, 0.2 * wave, 0.02, 1 - 0.8 * wave - 0.02)
-    cpu = [share * seconds for _ in range(4) for share in shares]
+    since = 0.5 * seconds - 120 * math.cos(seconds / 300 + number)  # the wave's sum so far: what is counted never falls
+    spent = (0.6 * since, 0.2 * since, 0.02 * seconds, 0.98 * seconds - 0.8 * since)
+    cpu = [each for _ in range(4) for each in spent]
     total = 8.0 * 2**30
     memory = [total, total * (0.3 + 0.4 * (1 - wave)), total * 0.2, total * 0.02, total * 0.1]
     disks = [1e11, 1e11 * (0.05 + (number * 37 % 90) / 100), 4e11, 2e11]
-    rest = [4 * wave, 3 * wave, 2.0, seconds * 1e5 * wave, seconds * 4e4 * wave]
-    process = [value for part in (0.3, 0.1) for value in (seconds * part * wave, 2e8 * (1 + wave), 12.0, 40.0, 1024.0)]
+    rest = [4 * wave, 3 * wave, 2.0, since * 1e5, since * 4e4]
+    process = [value for part in (0.3, 0.1) for value in (since * part, 2e8 * (1 + wave), 12.0, 40.0, 1024.0)]
     return np.array([*cpu, *memory, *disks, *rest, *process, 1.0, 1.0])
 
 
@@ -92,6 +93,7 @@ class ManyDesk(StandInDesk):
             number: Machine(name_of(number), "Debian GNU/Linux 12", "6.1", "x86_64", 4, 1 << 33, self.now() - 10**9, "0.1.0", 1)
             for number in range(count)
         }
+        self._statuses = {name_of(number): statuses_of(number) for number in range(count)}
         for number, layout in self._layouts.items():
             self.store.define(name_of(number), "5s", layout)
         self._chatter = chatter()
@@ -141,22 +143,26 @@ class ManyDesk(StandInDesk):
 
     def statuses(self, machine: str) -> tuple[ServerStatus, ...]:
         """Two of each."""
-        number = int(machine.rpartition("-")[2])
-        down = number % 30 == 11
-        return (
-            ServerStatus("shop", "process", ServerState.RUNNING, "up", 1, pid=100 + number, started_at=1, allowed=VERBS),
-            ServerStatus(
-                "worker",
-                "process",
-                ServerState.BACKOFF if down else ServerState.RUNNING,
-                "down" if down else "up",
-                1,
-                pid=0 if down else 9000 + number,
-                started_at=1,
-                reason="exited with code 3" if down else "",
-                allowed=VERBS,
-            ),
-        )
+        return self._statuses[machine]
+
+
+def statuses_of(number: int) -> tuple[ServerStatus, ...]:
+    """What a machine's agent says of its two servers."""
+    down = number % 30 == 11
+    return (
+        ServerStatus("shop", "process", ServerState.RUNNING, "up", 1, pid=100 + number, started_at=1, allowed=VERBS),
+        ServerStatus(
+            "worker",
+            "process",
+            ServerState.BACKOFF if down else ServerState.RUNNING,
+            "down" if down else "up",
+            1,
+            pid=0 if down else 9000 + number,
+            started_at=1,
+            reason="exited with code 3" if down else "",
+            allowed=VERBS,
+        ),
+    )
 
 
 @asynccontextmanager

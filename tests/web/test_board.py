@@ -111,6 +111,26 @@ def test_figures_of_a_machine_and_its_servers(desk: StandInDesk) -> None:
     assert board.server("alpha", "jobs").figures == ServerFigures()
 
 
+def test_a_glance_reads_what_somebody_shows(desk: StandInDesk) -> None:
+    """Figures of a machine that no page shows are not read; how it stands is; old ones are blank, and read again when shown."""
+    desk.store.put(series("node_load1"), NOW - 1000, 0.5)
+    board = Board(desk)
+    assert board.glance().machines[0].figures.load1 == 0.5  # nothing was known: it is read
+    read = desk.store.asked
+    desk.store.put(series("node_load1"), NOW, 2.5)
+    desk.turn("web", health="down", state=ServerState.BACKOFF, pid=0)
+    view = board.glance()
+    assert (view.machines[0].figures.load1, view.wrong, desk.store.asked) == (0.5, 1, read)
+    assert board.glance() is view
+    board.watch(["alpha"])
+    assert board.glance().machines[0].figures.load1 == 2.5
+    board.watch((), instead_of=["alpha"])
+    desk.clock.advance(4)
+    desk.changes.frame("alpha")
+    assert board.glance().machines[0].figures == MachineFigures()
+    assert board.machine("alpha").figures.load1 == 2.5
+
+
 def test_a_probe_is_shown_as_of_its_newest_figures(desk: StandInDesk) -> None:
     """Its agent says a word only when the verdict changes; a newer miss that changed none keeps the last words."""
     probe = ProbeResult("http", "http", ok=True, at=NOW - 90_000, duration=0.5)

@@ -96,6 +96,25 @@ async def test_points_come_for_the_panels_that_are_shown(web) -> None:
     assert points == {"load": {"1 min": 0.5}, "server_threads": {"threads": 7}, "own:jobs": {"value": 3}}
 
 
+async def test_figures_come_of_what_is_shown(web) -> None:
+    """A page that shows nothing of a machine hears that it stands differently, and not its figures; one that shows it does."""
+    async with stream(web) as socket:
+        await heard(socket, "tick", partial=False)
+        await socket.send('{"type":"subscribe","changes":true,"shown":[]}')
+        await heard(socket, "tick", partial=False)
+        await heard(socket, "tick", partial=True)
+        web.desk.store.put(web.series("node_load1"), web.desk.now(), 4.5)
+        web.desk.changes.frame("alpha")
+        assert (await heard(socket, "tick"))["machines"] == []
+        web.desk.turn("web", health="down")
+        (view,) = (await heard(socket, "tick"))["machines"]
+        assert view["figures"]["load1"] is None
+        await socket.send('{"type":"subscribe","changes":true,"shown":["alpha"]}')
+        while not (found := (await heard(socket, "tick"))["machines"]):
+            pass
+        assert found[0]["figures"]["load1"] == 4.5
+
+
 async def test_output_is_followed_until_another_is_asked_for(web) -> None:
     """Lines come, asking for another server ends the first, asking for none ends it all, and the agent hears of it."""
     async with stream(web) as socket:

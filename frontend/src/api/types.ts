@@ -265,13 +265,14 @@ export interface Problem {
   hint: string;
 }
 
-/** Browser to hub on /live: from now on send these panels' newest points (at most 32); replaces the last one. `changes`: ticks need hold only those machines and servers that have changed since the one before. */
+/** Browser to hub on /live: from now on send these panels' newest points (at most 32); replaces the last one. `changes`: ticks need hold only those machines and servers that have changed since the one before. `shown`: the machines (at most 300) whose figures are on the page; of all others only how they stand is told, and that only with `changes`. None: all are. */
 export interface Subscribe {
   type: "subscribe";
   panels?: string[];
   machine?: string;
   server?: string;
   changes?: boolean;
+  shown?: string[] | null;
 }
 
 /** Browser to hub on /live: follow one server's output (an empty server: stop). */
@@ -289,7 +290,7 @@ export interface Point {
   values: Record<string, number | null>;
 }
 
-/** Hub to browser on /live, when frames come in and at least every 2 s: everything small that may have changed. `partial`: machines and servers that are not there are as they were. */
+/** Hub to browser on /live, when frames come in and at least every 2 s: everything small that may have changed. `partial`: machines and servers that are not there are as they were. `spoke_at`: when any machine was last heard, ms, 0 for never; `spoke_every`: how often that one speaks, in seconds. */
 export interface Tick {
   type: "tick";
   at: number;
@@ -299,6 +300,8 @@ export interface Tick {
   servers: ServerView[];
   points: Point[];
   partial: boolean;
+  spoke_at: number;
+  spoke_every: number;
 }
 
 /** Hub to browser on /live, at once: an event came in. */

@@ -44,8 +44,12 @@ export function pathOf(values: (number | null)[]): string {
     .join("");
 }
 
-export function Spark({ machine }: { machine: string }) {
-  const values = sparks.value?.machines[machine];
+/** The last hour of one machine; undefined where nothing is known of it. */
+export function lastHour(machine: string): (number | null)[] | undefined {
+  return sparks.value?.machines[machine];
+}
+
+export function Spark({ values }: { values: (number | null)[] | undefined }) {
   const known = values?.filter((value) => value !== null) ?? [];
   const words = known.length === 0 ? fleet.sparkNone : fleet.spark(figure(known.at(-1), "ratio"), figure(Math.max(...known), "ratio"));
   return (

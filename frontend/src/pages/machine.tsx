@@ -6,6 +6,7 @@ import type { Event, MachineView } from "../api/types.ts";
 import { Feed } from "../charts/feed.ts";
 import { Charts } from "../charts/section.tsx";
 import { duration, figure } from "../format.ts";
+import { useShown } from "../shown.ts";
 import { connection, events, findMachine, now, servers, withEvent } from "../store.ts";
 import { machine as words } from "../strings.ts";
 import { Lost } from "./lost.tsx";
@@ -19,6 +20,7 @@ const LISTED = 30;
 
 export function MachinePage({ name }: { name: string }) {
   const view = findMachine(name);
+  useShown([name]);
   if (!view) return <Lost words={words.unknown(name)} />;
   return (
     <>

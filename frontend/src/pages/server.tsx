@@ -7,6 +7,7 @@ import type { PanelView, ServerView } from "../api/types.ts";
 import { Charts } from "../charts/section.tsx";
 import { duration, figure } from "../format.ts";
 import { machinePath } from "../route.ts";
+import { useShown } from "../shown.ts";
 import { blind, connection, findMachine, findServer, now } from "../store.ts";
 import { machine as machineWords, overview, server as words } from "../strings.ts";
 import { Actions, pressing } from "../parts/actions.tsx";
@@ -24,6 +25,7 @@ const SELDOM = 8; // and once there are some, every so many turns
 
 export function ServerPage({ machine, name }: { machine: string; name: string }) {
   const view = findServer(machine, name);
+  useShown([machine]);
   const own = useOwnPanels(machine, view ? name : "");
   if (!view) return <Lost words={words.unknown(name, machine)} />;
   return (

@@ -1,5 +1,5 @@
 // How fresh the page is, always in sight: live, reconnecting, or how old its data are.
-import { freshness, machines, now } from "../store.ts";
+import { freshness, now, spoke } from "../store.ts";
 import { frame } from "../strings.ts";
 
 const LATE = 3; // rounds of an agent without a word before its data count as old
@@ -7,11 +7,10 @@ const LATE = 3; // rounds of an agent without a word before its data count as ol
 /** The age of the newest data in seconds, when that is worth a word; else 0. */
 function staleness(): number {
   if (freshness.value === "reconnecting") return 0; // the banner says it then
-  const known = machines.value ?? [];
-  if (known.length === 0) return 0;
-  const newest = known.reduce((best, view) => (view.seen_at > best.seen_at ? view : best));
-  const age = (now.value - newest.seen_at) / 1000;
-  return age > Math.max(10, LATE * newest.period_seconds) ? age : 0;
+  const { at, every } = spoke.value;
+  if (at === 0) return 0;
+  const age = (now.value - at) / 1000;
+  return age > Math.max(10, LATE * every) ? age : 0;
 }
 
 export function Freshness() {

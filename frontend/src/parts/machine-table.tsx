@@ -1,11 +1,13 @@
 // Machines with their headline figures as plain bars.
+import { useMemo } from "preact/hooks";
 import type { MachineView } from "../api/types.ts";
 import { duration, figure } from "../format.ts";
 import { machinePath } from "../route.ts";
-import { blind } from "../store.ts";
+import { blind, isTold } from "../store.ts";
+import { useShown } from "../shown.ts";
 import { overview } from "../strings.ts";
 import { fleet } from "../strings/fleet.ts";
-import { freshSparks, Spark } from "../charts/spark.tsx";
+import { freshSparks, lastHour, Spark } from "../charts/spark.tsx";
 import { Bar } from "./bar.tsx";
 import { machineStanding, State } from "./state.tsx";
 import { ROW, useVirtual } from "./virtual.ts";
@@ -40,6 +42,8 @@ export function MachineTable({ list, filtered = false }: { list: MachineView[]; 
 function Table({ list }: { list: MachineView[] }) {
   const words = overview.machineHeadings;
   const { root, part } = useVirtual(list.length, ROW);
+  const rows = list.slice(part.from, part.to);
+  useShown(rows.map((view) => view.machine.name));
   return (
     <table class={part.isWindow ? "list machines windowed" : "list machines"} aria-rowcount={list.length + 1}>
       <thead>
@@ -69,7 +73,7 @@ function Table({ list }: { list: MachineView[] }) {
       </thead>
       <tbody ref={root}>
         <Gap height={part.before} />
-        {list.slice(part.from, part.to).map((view, index) => (
+        {rows.map((view, index) => (
           <MachineRow key={view.machine.name} view={view} row={part.from + index + 2} />
         ))}
         <Gap height={part.after} />
@@ -84,9 +88,19 @@ export function Gap({ height }: { height: number }) {
   return height > 0 ? <tr class="gap" aria-hidden="true" style={{ height: `${height}px` }} /> : null;
 }
 
-function MachineRow({ view, row }: { view: MachineView; row: number }) {
+type RowProps = { view: MachineView; row: number };
+
+/** A row is made anew only when something in it is. */
+function MachineRow({ view, row }: RowProps) {
+  // A silent machine has a dash, not its last figure; so has one whose figures were not asked for while it was out of sight.
+  const known = view.health === "up" && !blind.value && isTold(view.machine.name, view.period_seconds);
+  const hour = lastHour(view.machine.name);
+  return useMemo(() => <Row view={view} row={row} known={known} hour={hour} />, [view, row, known, hour, blind.value]);
+}
+
+function Row({ view, row, known, hour }: RowProps & { known: boolean; hour: (number | null)[] | undefined }) {
   const { machine } = view;
-  const figures = view.health === "up" && !blind.value ? view.figures : null; // a silent machine has a dash, not its last figure
+  const figures = known ? view.figures : null;
   const standing = machineStanding(view.health);
   return (
     <tr data-machine={machine.name} aria-rowindex={row}>
@@ -103,7 +117,7 @@ function MachineRow({ view, row }: { view: MachineView; row: number }) {
         <State standing={standing} />
       </td>
       <td class="wide">
-        <Spark machine={machine.name} />
+        <Spark values={hour} />
       </td>
       <td>
         <Bar ratio={figures?.cpu_ratio} label={busyCores(figures?.cpu_ratio, machine.cpus)} />

@@ -2,7 +2,8 @@
 import type { ServerView } from "../api/types.ts";
 import { duration, figure } from "../format.ts";
 import { serverPath } from "../route.ts";
-import { blind, findMachine, now } from "../store.ts";
+import { useShown } from "../shown.ts";
+import { blind, findMachine, isTold, now } from "../store.ts";
 import { overview } from "../strings.ts";
 import { fleet } from "../strings/fleet.ts";
 import { Actions, pressing } from "./actions.tsx";
@@ -16,6 +17,8 @@ import { ROW, useVirtual } from "./virtual.ts";
 export function ServerTable({ list, machines = true, filtered = false }: { list: ServerView[]; machines?: boolean; filtered?: boolean }) {
   const words = overview.headings;
   const { root, part } = useVirtual(list.length, ROW);
+  const rows = list.slice(part.from, part.to);
+  useShown(rows.map((view) => view.machine));
   return (
     <section class="block">
       <header class="block-head">
@@ -55,7 +58,7 @@ export function ServerTable({ list, machines = true, filtered = false }: { list:
             </thead>
             <tbody ref={root}>
               <Gap height={part.before} />
-              {list.slice(part.from, part.to).map((view, index) => (
+              {rows.map((view, index) => (
                 <ServerRow key={`${view.machine}/${view.status.name}`} view={view} named={machines} row={part.from + index + 2} />
               ))}
               <Gap height={part.after} />
@@ -70,7 +73,8 @@ export function ServerTable({ list, machines = true, filtered = false }: { list:
 function ServerRow({ view, named, row }: { view: ServerView; named: boolean; row: number }) {
   const { status, figures } = view;
   const alive = status.pid > 0 && view.health !== "unknown" && !blind.value;
-  const memory = figure(alive ? figures.memory_bytes : null, "bytes");
+  const known = alive && isTold(view.machine, findMachine(view.machine)?.period_seconds ?? 0);
+  const memory = figure(known ? figures.memory_bytes : null, "bytes");
   return (
     <tr data-server={status.name} aria-rowindex={row}>
       <th scope="row">
@@ -83,7 +87,7 @@ function ServerRow({ view, named, row }: { view: ServerView; named: boolean; row
       </td>
       <td class="roomy">{alive ? <Age since={status.started_at} /> : "–"}</td>
       <td>
-        <Bar ratio={alive ? figures.cpu_ratio : null} label={overview.cpuAbout} />
+        <Bar ratio={known ? figures.cpu_ratio : null} label={overview.cpuAbout} />
         <small class="tight">{alive && memory}</small>
       </td>
       <td class="number roomy">{memory}</td>

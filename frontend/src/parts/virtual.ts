@@ -7,7 +7,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 /** How high a row is in a table that is a window, px: the style sheet's `.windowed`. */
 export const ROW = 56;
 const WHOLE = 60; // rows that need no window
-const AROUND = 12; // rows kept above and below what is in sight, so that scrolling finds them there
+const AROUND = 8; // rows kept above and below what is in sight, so that scrolling finds them there
 
 export type Part = { from: number; to: number; before: number; after: number; isWindow: boolean };
 
@@ -36,7 +36,7 @@ export function useVirtual(count: number, height: number): { root: RefObject<HTM
     const soon = () => {
       frame ||= requestAnimationFrame(look);
     };
-    look();
+    soon(); // in a frame, whose layout it then shares: at once it would have the page laid out twice
     addEventListener("scroll", soon, { passive: true });
     addEventListener("resize", soon);
     return () => {

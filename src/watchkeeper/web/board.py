@@ -1,12 +1,15 @@
 """What all pages show now: views of machines and servers with their headline figures, made once for all who look.
 
 Everything is read from the store and the desk and kept for half a second, so fifty open pages cost as much as
-one; a machine of which nothing new came in is shown as before, so three hundred cost as much as those that speak. Figures
+one; a machine of which nothing new came in is shown as before, so three hundred cost as much as those that speak. Where all
+pages together show the figures of a few (`watch`), a `glance` reads those few alone, and of the others how they stand. Figures
 that are older than a few rounds are not known, never shown as if they were new.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +17,7 @@ import msgspec
 from watchkeeper.clock import milliseconds
 from watchkeeper.config import nearest
 from watchkeeper.errors import Refused
-from watchkeeper.model import Health, Matcher
+from watchkeeper.model import Health, Matcher, ServerStatus
 from watchkeeper.web import applications, charts, headline, overview
 from watchkeeper.web.desk import Desk, Presence
 from watchkeeper.web.headline import Totals
@@ -24,7 +27,7 @@ from watchkeeper.web.shapes import MachineFigures, MachineView, Point, ServerFig
 FRESH_FOR = 500
 """How long a reading serves everyone, in ms."""
 DEAR = 40
-"""So many rates one reading may take from charts, where nobody has looked before; the others are known with the next frame."""
+"""So many questions one reading may put to charts for rates, where nobody has looked before; the others are known with the next frame."""
 UNASKED_FOR = 1.5
 """After so many rounds without a frame a machine is looked at all the same: its figures may have become too old."""
 
@@ -33,7 +36,10 @@ TOLD_FOR = 86_400_000
 
 
 class Kept(NamedTuple):
-    """What was last shown of a machine: at `at` (ms), after `mark` changes; `risen` is what rates go on from."""
+    """What was last shown of a machine: its figures of `at` (ms), after `mark` changes; `risen` is what rates go on from.
+
+    `revision` counts over all machines: what was made later has a greater one.
+    """
 
     at: int
     mark: int
@@ -41,6 +47,13 @@ class Kept(NamedTuple):
     machine: MachineView
     servers: tuple[ServerView, ...]
     risen: Totals
+    statuses: tuple[ServerStatus, ...] = ()
+    is_blank: bool = False
+    revision: int = 0
+
+
+UNREAD = -1
+"""The mark of figures that have to be read again."""
 
 
 class Reading(NamedTuple):
@@ -51,6 +64,10 @@ class Reading(NamedTuple):
     wrong: int
     machines: tuple[MachineView, ...]
     servers: tuple[ServerView, ...]
+    spoke_at: int = 0
+    spoke_every: float = 0.0
+    kept: Mapping[str, Kept] = {}
+    revision: int = 0
 
 
 class Board:
@@ -60,6 +77,10 @@ class Board:
         self._desk = desk
         self._reading: Reading | None = None
         self._turn = 0
+        self._glance: Reading | None = None
+        self._glance_turn = 0
+        self._watched: Counter[str] = Counter()
+        self._revision = 0
         self._points: dict[tuple[str, str, str], Point | None] = {}
         self._points_at = 0
         self._kept: dict[str, Kept] = {}
@@ -75,9 +96,25 @@ class Board:
         now = self.now()
         turn = self._desk.changes.turns
         if self._reading is None or turn != self._turn or not 0 <= now - self._reading.at < FRESH_FOR:
-            self._turn = turn
-            self._reading = self._read(now)
+            self._turn = self._glance_turn = turn
+            self._reading = self._glance = self._read(now)
         return self._reading
+
+    def glance(self) -> Reading:
+        """The same with new figures of the machines that are watched; those of the others may be old."""
+        now = self.now()
+        turn = self._desk.changes.turns
+        if self._glance is None or turn != self._glance_turn or not 0 <= now - self._glance.at < FRESH_FOR:
+            self._glance_turn = turn
+            self._glance = self._read(now, self._watched)
+        return self._glance
+
+    def watch(self, machines: Iterable[str], *, instead_of: Iterable[str] = ()) -> None:
+        """Somebody shows the figures of these machines from now on, no longer those of the others."""
+        self._watched.update(machines)
+        self._watched.subtract(instead_of)
+        self._watched = +self._watched
+        self._glance = None
 
     def machine(self, name: str) -> MachineView:
         """One machine; raises `Refused` (``unknown-machine``) with the nearest name."""
@@ -130,14 +167,17 @@ class Board:
             self._points[key] = charts.newest(self._desk.store, known, machine, server, now, period) if known else None
         return self._points[key]
 
-    def _read(self, now: int) -> Reading:
+    def _read(self, now: int, watched: Counter[str] | None = None) -> Reading:
         machines: list[MachineView] = []
         servers: list[ServerView] = []
         kept: dict[str, Kept] = {}
         self._dear = DEAR
+        spoke_at, spoke_every = 0, 0.0
         for presence in self._desk.machines():
             name = presence.machine.name
-            kept[name] = self._look(presence, now)
+            kept[name] = self._look(presence, now, is_watched=watched is None or name in watched)
+            if presence.seen_at > spoke_at:
+                spoke_at, spoke_every = presence.seen_at, presence.period
             self._periods[name] = presence.period
             machines.append(kept[name].machine)
             servers += kept[name].servers
@@ -148,14 +188,20 @@ class Board:
             overview.wrong_count(machines, servers),
             overview.worst_first_machines(machines),
             overview.worst_first_servers(servers),
+            spoke_at,
+            spoke_every,
+            kept,
+            self._revision,
         )
 
-    def _look(self, presence: Presence, now: int) -> Kept:
-        """A machine as it is to be shown; as before where nothing of it has changed."""
+    def _look(self, presence: Presence, now: int, *, is_watched: bool) -> Kept:
+        """A machine as it is to be shown; as before where nothing of it has changed that is looked at."""
         name = presence.machine.name
         health = overview.machine_health(presence, now)
         mark = self._desk.changes.stirred.get(name, 0)
         known = self._kept.get(name)
+        if known is not None and not is_watched:
+            return self._standing(known, presence, health, now)
         young = known is not None and 0 <= now - known.at < presence.period * UNASKED_FOR * 1000
         if known is not None and young and known.mark == mark and known.health == health:
             return known
@@ -167,12 +213,37 @@ class Board:
         figures = headline.machine_figures(presence, found, risen, now) if health == "up" else MachineFigures()
         machine = MachineView(presence.machine, health, presence.connected, presence.seen_at, presence.period, figures)
         servers = []
-        for status in self._desk.statuses(name):
+        statuses = self._desk.statuses(name)
+        for status in statuses:
             said = overview.server_health(status.health, health)
             shown = headline.server_figures(presence, status, found, risen, now) if health == "up" else ServerFigures()
             probes = tuple(headline.freshened(probe, status.name, found) for probe in status.probes)
             servers.append(ServerView(name, msgspec.structs.replace(status, probes=probes), said, shown))
-        return Kept(now, mark, health, machine, tuple(servers), risen)
+        self._revision += 1
+        return Kept(now, mark, health, machine, tuple(servers), risen, statuses, revision=self._revision)
+
+    def _standing(self, known: Kept, presence: Presence, health: Health, now: int) -> Kept:
+        """The same with how machine and servers stand now; the figures stay until they are old, for nobody shows them."""
+        statuses = self._desk.statuses(presence.machine.name)
+        is_old = health != "up" or now - known.at > max(presence.period, 1.0) * headline.ROUNDS * 1000
+        same = known.health == health and known.statuses == statuses and known.machine.machine == presence.machine
+        if same and is_old in (False, known.is_blank):
+            return known
+        figures = MachineFigures() if is_old else known.machine.figures
+        machine = MachineView(presence.machine, health, presence.connected, presence.seen_at, presence.period, figures)
+        before = {} if is_old else {view.status.name: view.figures for view in known.servers}
+        servers = tuple(
+            ServerView(
+                presence.machine.name,
+                status,
+                overview.server_health(status.health, health),
+                before.get(status.name, ServerFigures()) if status.pid else ServerFigures(),
+            )
+            for status in statuses
+        )
+        self._revision += 1
+        shown = known._replace(mark=UNREAD, health=health, machine=machine, servers=servers, statuses=statuses)
+        return shown._replace(is_blank=is_old, revision=self._revision)
 
     def _risen(self, presence: Presence, found: headline.Newest, known: Kept | None) -> Totals:
         """How fast things rise: since the last look, or, where that is too long ago, as the charts have it."""
@@ -185,17 +256,15 @@ class Board:
 
     def _drawn(self, machine: str, line: str) -> float | None:
         """The same rate from the chart that draws it: dearer, and right without an earlier look."""
-        if self._dear <= 0:
-            return None
-        self._dear -= 1
         part, _, server = line.partition(" ")
-        if server:
-            point = self.point("server_cpu", machine, server)
-            return point.values.get("cpu") if point else None
-        if part in {"receive", "transmit"}:
-            point = self.point("network", machine, "")
+        panel = "server_cpu" if server else "network" if part in {"receive", "transmit"} else "cpu"
+        if (panel, machine, server) not in self._points or self.now() - self._points_at >= FRESH_FOR:
+            if self._dear <= 0:
+                return None
+            self._dear -= 1
+        point = self.point(panel, machine, server)
+        if panel != "cpu":
             return point.values.get(part) if point else None
-        point = self.point("cpu", machine, "")
         shares = [share for share in point.values.values() if share is not None] if point else []
         if not shares:
             return None

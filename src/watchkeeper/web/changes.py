@@ -39,6 +39,8 @@ class Listener:
     """One reader of changes; made by `Changes.listen`."""
 
     def __init__(self) -> None:
+        self.heeded: frozenset[str] | None = None
+        """Machines whose frames are a change worth waking for; None: all. Other frames are told with what comes next."""
         self._machines: set[str] = set()
         self._events: deque[Event] = deque(maxlen=WAITING)
         self._actions: deque[ActionRow] = deque(maxlen=WAITING)
@@ -69,10 +71,16 @@ class Listener:
             self._rung.clear()
         return batch
 
+    def ring(self) -> None:
+        """Have the next batch come now, whatever is in it."""
+        self._urgent = True
+        self._rung.set()
+
     def _touch(self, machine: str, *, urgent: bool) -> None:
         self._machines.add(machine)
         self._urgent |= urgent
-        self._rung.set()
+        if urgent or self.heeded is None or machine in self.heeded:
+            self._rung.set()
 
     def _event(self, event: Event) -> None:
         self._missed += len(self._events) == WAITING

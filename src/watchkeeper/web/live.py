@@ -1,13 +1,17 @@
 """The live stream to a browser: news at once, a tick when figures came in, and a server's output when it is followed.
 
 One WebSocket, three tasks in one group: one hears the browser, one pushes, one follows output. A slow browser gets fewer
-ticks, never a queue; the last message before the hub closes on purpose is a farewell.
+ticks, never a queue; the last message before the hub closes on purpose is a farewell. A page is told the figures of the
+machines that it shows and, of all others, how they stand; one that shows many is told at a calmer pace, at the same
+instants as all its like, so that one reading serves them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -17,9 +21,9 @@ from litestar.exceptions import WebSocketDisconnect
 
 from watchkeeper.errors import Refused
 from watchkeeper.web import access
-from watchkeeper.web.board import Reading
 from watchkeeper.web.changes import Listener
 from watchkeeper.web.hall import Hall
+from watchkeeper.web.ledger import Due, Ledger
 from watchkeeper.web.routes.machines import action_view, closing
 from watchkeeper.web.shapes import (
     ActionNews,
@@ -28,10 +32,8 @@ from watchkeeper.web.shapes import (
     FromBrowser,
     LogNews,
     LogsFollow,
-    MachineView,
     News,
     Point,
-    ServerView,
     Subscribe,
     Tick,
     ToBrowser,
@@ -45,6 +47,9 @@ AT_LEAST = 2.0
 """Seconds after which a tick is sent though nothing came in, so that the page knows the hub is there."""
 AT_ONCE = 0.1
 """Seconds between ticks when more than figures changed."""
+FEW = 12
+"""A page that shows the figures of more machines than these is told of them every `AT_LEAST` seconds, however many speak."""
+SHOWN_AT_ONCE = 300
 RECHECK = 30.0
 """How often, in seconds, it is looked whether the session still holds."""
 PANELS_AT_ONCE = 32
@@ -56,6 +61,11 @@ _encode = msgspec.json.Encoder().encode
 Socket = WebSocket[Any, Any, Any]
 
 
+def next_beat(now: float) -> float:
+    """When a page that hears nothing else is told, by the loop's clock: all pages at the same instants, `AT_LEAST` apart."""
+    return (now // AT_LEAST + 1) * AT_LEAST
+
+
 class _Ended(Exception):  # not an error: the stream is over, its tasks may go
     """The stream has been closed, by either side."""
 
@@ -65,10 +75,10 @@ async def live(socket: WebSocket[Any, Any, Any], hall: NamedDependency[Hall]) ->
     """Serve one browser until it goes or the hub stops."""
     await socket.accept()
     stream = Stream(socket, hall)
-    with hall.desk.changes.listen() as listener:
+    with hall.desk.changes.listen() as listener, stream.watching():
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(stream.hear(group), name="live-hear")
+                group.create_task(stream.hear(group, listener), name="live-hear")
                 group.create_task(stream.push(listener), name="live-push")
                 group.create_task(stream.recheck(), name="live-recheck")
         except* (_Ended, WebSocketDisconnect):
@@ -86,11 +96,18 @@ class Stream:
         self._hall = hall
         self._wanted = Subscribe()
         self._follower: asyncio.Task[None] | None = None
-        self._asked = asyncio.Event()
-        self._sent: dict[str, MachineView] = {}
-        self._told: dict[tuple[str, str], ServerView] = {}
+        self._shown: frozenset[str] | None = None
+        self._ledger = Ledger()
 
-    async def hear(self, group: asyncio.TaskGroup) -> None:
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """The board knows which figures this page shows, for the length of a ``with`` block."""
+        try:
+            yield
+        finally:
+            self._hall.board.watch((), instead_of=self._shown or ())
+
+    async def hear(self, group: asyncio.TaskGroup, listener: Listener) -> None:
         """Take what the browser says until it goes; anything malformed closes the stream with a reason."""
         while True:
             said = await self._socket.receive_data("text")
@@ -103,7 +120,7 @@ class Stream:
             if isinstance(message, Subscribe):
                 known = tuple(panel for panel in message.panels[:PANELS_AT_ONCE] if self._hall.board.panel(panel))
                 self._wanted = msgspec.structs.replace(message, panels=known)
-                self._asked.set()
+                self._show(listener)
             else:
                 self._follow(message, group)
 
@@ -112,14 +129,15 @@ class Stream:
         loop = asyncio.get_running_loop()
         await self._tick()
         ticked = loop.time()
-        pace = AT_LEAST
+        due = next_beat(ticked)
         while True:
             try:
-                async with asyncio.timeout_at(ticked + pace):
+                async with asyncio.timeout_at(due):
                     batch = await listener.wait_batch()
             except TimeoutError:
                 await self._tick()
-                ticked, pace = loop.time(), AT_LEAST
+                ticked = loop.time()
+                due = next_beat(ticked)
                 continue
             for event in batch.events:
                 await self._send(News(event))
@@ -132,7 +150,7 @@ class Stream:
             if listener.farewell:
                 await self._send(Farewell(listener.farewell))
                 await self._end(1001, listener.farewell)
-            pace = min(pace, AT_ONCE if batch.urgent else AT_MOST)
+            due = min(due, ticked + (AT_ONCE if batch.urgent else AT_MOST))
 
     async def recheck(self) -> None:
         """End the stream soon after its session has ended."""
@@ -144,6 +162,16 @@ class Stream:
             )
             if who is None:
                 await self._end(4401, "signed out")
+
+    def _show(self, listener: Listener) -> None:
+        """Read the figures of what is shown now; wake for its frames, where it is little; and tell what is newly shown at once."""
+        wanted = self._wanted
+        before, self._shown = self._shown, None if wanted.shown is None else frozenset(wanted.shown[:SHOWN_AT_ONCE])
+        self._hall.board.watch(self._shown or (), instead_of=before or ())
+        listener.heeded = None
+        if self._shown is not None:
+            listener.heeded = (self._shown if len(self._shown) <= FEW else frozenset()) | {wanted.machine}
+        listener.ring()
 
     def _follow(self, wanted: LogsFollow, group: asyncio.TaskGroup) -> None:
         if self._follower:
@@ -166,8 +194,8 @@ class Stream:
             await self._send(LogNews(wanted.machine, wanted.server, (), fault.why))
 
     async def _tick(self) -> None:
-        reading = self._hall.board.reading()
         wanted = self._wanted
+        reading = self._hall.board.reading() if wanted.shown is None else self._hall.board.glance()
         points: list[Point] = []
         for panel in wanted.panels if wanted.machine else ():
             known = self._hall.board.panel(panel)
@@ -176,20 +204,11 @@ class Stream:
             server = wanted.server if known.scope == "server" else ""
             if point := self._hall.board.point(panel, wanted.machine, server):
                 points.append(point)
-        machines, servers, partial = self._news(reading)
-        await self._send(Tick(reading.at, reading.sentence, reading.wrong, machines, servers, tuple(points), partial))
-
-    def _news(self, reading: Reading) -> tuple[tuple[MachineView, ...], tuple[ServerView, ...], bool]:
-        """What is to be told of machines and servers: all, or what is not the very thing that was told last."""
-        before, told = self._sent, self._told
-        if not self._wanted.changes:
-            return reading.machines, reading.servers, False
-        self._sent = {view.machine.name: view for view in reading.machines}
-        self._told = {(view.machine, view.status.name): view for view in reading.servers}
-        if not before or before.keys() - self._sent.keys() or told.keys() - self._told.keys():
-            return reading.machines, reading.servers, False
-        machines = tuple(view for name, view in self._sent.items() if before.get(name) is not view)
-        return machines, tuple(view for name, view in self._told.items() if told.get(name) is not view), True
+        due = Due(reading.machines, reading.servers, partial=False)
+        if wanted.changes:
+            due = self._ledger.due(reading, self._shown)
+        said = reading.at, reading.sentence, reading.wrong, due.machines, due.servers, tuple(points), due.partial
+        await self._send(Tick(*said, reading.spoke_at, reading.spoke_every))
 
     async def _send(self, message: ToBrowser) -> None:
         await self._socket.send_data(_encode(message), "text")

@@ -184,13 +184,16 @@ class Problem(msgspec.Struct, frozen=True):
 class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="subscribe"):
     """Browser to hub on /live: from now on send these panels' newest points (at most 32); replaces the last one.
 
-    `changes`: ticks need hold only those machines and servers that have changed since the one before.
+    `changes`: ticks need hold only those machines and servers that have changed since the one before. `shown`: the machines
+    (at most 300) whose figures are on the page; of all others only how they stand is told, and that only with `changes`.
+    None: all are.
     """
 
     panels: tuple[str, ...] = ()
     machine: str = ""
     server: str = ""
     changes: bool = False
+    shown: tuple[str, ...] | None = None
 
 
 class LogsFollow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="logs"):
@@ -212,7 +215,8 @@ class Point(msgspec.Struct, frozen=True):
 class Tick(msgspec.Struct, frozen=True, tag_field="type", tag="tick"):
     """Hub to browser on /live, when frames come in and at least every 2 s: everything small that may have changed.
 
-    `partial`: machines and servers that are not there are as they were.
+    `partial`: machines and servers that are not there are as they were. `spoke_at`: when any machine was last heard, ms, 0 for
+    never; `spoke_every`: how often that one speaks, in seconds.
     """
 
     at: int
@@ -222,6 +226,8 @@ class Tick(msgspec.Struct, frozen=True, tag_field="type", tag="tick"):
     servers: tuple[ServerView, ...]
     points: tuple[Point, ...]
     partial: bool = False
+    spoke_at: int = 0
+    spoke_every: float = 0.0
 
 
 class News(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
