@@ -164,7 +164,7 @@ class Stream:
                 await self._end(4401, "signed out")
 
     def _show(self, listener: Listener) -> None:
-        """Read the figures of what is shown now; wake for its frames, where it is little; and tell what is newly shown at once."""
+        """Read the figures of what is shown; wake for its frames, where it is little; tell what is newly shown at once."""
         wanted = self._wanted
         before, self._shown = self._shown, None if wanted.shown is None else frozenset(wanted.shown[:SHOWN_AT_ONCE])
         self._hall.board.watch(self._shown or (), instead_of=before or ())
