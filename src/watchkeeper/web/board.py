@@ -27,7 +27,8 @@ from watchkeeper.web.shapes import MachineFigures, MachineView, Point, ServerFig
 FRESH_FOR = 500
 """How long a reading serves everyone, in ms."""
 DEAR = 40
-"""So many questions one reading may put to charts for rates, where nobody has looked before; the others are known with the next frame."""
+"""So many questions one reading may put to charts for rates, where nobody has looked before; other rates come with the next
+frame."""
 UNASKED_FOR = 1.5
 """After so many rounds without a frame a machine is looked at all the same: its figures may have become too old."""
 
