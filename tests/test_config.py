@@ -75,7 +75,7 @@ def test_sections_decode_into_structs_with_quantities() -> None:
         ),
         ('[server.web]\n[[server.web.probe]]\nkind = "door"\ntimeout = "5 min"', "web.toml:4", 'such as "30s"'),
         ('[server."a/b"]\n', "server.a/b", "a name has 1 to 63"),
-        ('[server.web]\npassword = "hunter2"', "web.toml:2", "Expected `object"),
+        ('[server.web]\npassword = "hunter2"', "web.toml:2", "by reference"),
         ("[server.web]\npassword = { }", "web.toml:2", "by reference"),
         ("[server.web\n", "web.toml:1", "Expected"),
     ],

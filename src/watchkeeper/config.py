@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from watchkeeper.errors import ConfigError
-from watchkeeper.quantities import Duration, Secret, Size
+from watchkeeper.quantities import BY_REFERENCE, Duration, Secret, Size
 
 __all__ = [
     "Asked",
@@ -132,6 +132,8 @@ class Document:
                 problem = f"the key {found[1]!r} is missing"
             elif found := re.search(r"Invalid value ['\"](.+?)['\"]$", problem):
                 problem = f"{found[1]!r} is not one of the known values{nearest(found[1], _values(wanted, raw, inner))}"
+            elif Secret in _arms(*_at(wanted, raw, inner)) and problem.startswith("Expected `object"):
+                problem = BY_REFERENCE
             raise self.fault(whole, problem) from None
 
     def only(self, known: Mapping[str, str]) -> None:

@@ -80,6 +80,9 @@ class Size(int):
         return f"{int(self)}B"
 
 
+BY_REFERENCE = 'expected a secret by reference: { env = "NAME" } or { file = "path" }'
+
+
 class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where a secret is: ``{ env = "NAME" }`` or ``{ file = "path" }``, never the secret itself."""
 
@@ -89,7 +92,7 @@ class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     def __post_init__(self) -> None:
         """Refuse both or neither, while the place in the file is still known."""
         if bool(self.env) == bool(self.file):
-            raise ValueError('expected a secret by reference: { env = "NAME" } or { file = "path" }')
+            raise ValueError(BY_REFERENCE)
 
     def reveal(self) -> str:
         """The secret's text, read now so that a changed file takes effect; raises ConfigError naming the reference only."""

@@ -84,7 +84,9 @@ async def test_one_alert_and_one_incident(run: Run) -> None:
     assert all(word in told for word in ("alpha is busy", "load > 1", "It is too much.", "Look.", "rules.toml", "it holds"))
     _, told, _ = await run("show", await incident(run))
     assert "Busy firing: alpha is busy" in told
-    assert json.loads((await run("show", identity, "--json"))[1])["alert"]["id"] == identity
+    for meant in (identity, "Busy"):
+        assert json.loads((await run("show", meant, "--json"))[1])["alert"]["id"] == identity
+    assert "there is no alert or incident 'Bus'" in (await run("show", "Bus"))[2]
 
 
 async def test_acknowledging_by_an_incident_or_an_alert(run: Run, busy: Web) -> None:
@@ -105,7 +107,7 @@ async def test_silences(run: Run) -> None:
     """Added, listed, ended by the beginning of its id."""
     code, told, _ = await run("silence", "add", "alertname=Busy", "--for", "2h", "-m", "new disk")
     assert code == 0
-    assert "silences 1 alerts now, for 2h" in told
+    assert "silences 1 alert now, for 2h" in told
     _, told, _ = await run("silence")
     assert all(word in told for word in ("active", 'alertname="Busy"', "new disk", "local"))
     identity = json.loads((await run("silence", "list", "--json"))[1])[0]["id"]

@@ -108,6 +108,10 @@ class Programs:
         except (httpx.TransportError, OSError):
             return None
 
+    def ready(self) -> None:
+        """Wait until the hub answers."""
+        until(lambda: (answer := self.ask("/readyz")) is not None and answer.status_code == 200, "the hub", 120)
+
     def post(self, path: str, body: object, token: str) -> dict[str, Any]:
         """POST with a token; the answer, which must be a success."""
         answer = httpx.post(self.url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=20)

@@ -42,23 +42,44 @@ def carriers(folder: Path) -> list[int]:
 
 def drilled(one: Programs, *words: str) -> tuple[int, dict[str, Any]]:
     """Do a drill by the command; its exit code, and the drill."""
-    until(lambda: (answer := one.ask("/readyz")) is not None and answer.status_code == 200, "the hub", 120)
+    one.ready()
     done = one.run("drill", "run", *words, "--json", seconds=400)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)["drill"]
 
 
-def test_a_canary_killed_is_followed_all_the_way(programs: Callable[..., Programs], told: Told) -> None:
+class House:
+    """A hub, and who is told."""
+
+    def __init__(self, folder: Path, told: Told) -> None:
+        self.told = told
+        self.programs = Programs(folder, CONFIG + told.channel)
+        self.hub = self.programs.hub()
+
+    def bodies(self, drill: dict[str, Any]) -> list[dict[str, Any]]:
+        """What was told of a drill."""
+        return [one for one in self.told.bodies if one["commonLabels"].get("machine") == drill["machine"]]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One for the short tests of this room, in whatever order."""
+    with Told() as told:
+        one = House(tmp_path_factory.mktemp("house"), told)
+        yield one
+        one.programs.close()
+
+
+def test_a_canary_killed_is_followed_all_the_way(house: House) -> None:
     """Every leg in its order, the message marked, the certificate there, nothing left running and nothing shown."""
-    one = programs(CONFIG + told.channel)
-    one.hub()
+    one = house.programs
     code, drill = drilled(one)
     assert (code, drill["state"], drill["why"]) == (0, "passed", "")
     assert drill["rule"].startswith("ServerDown")
     assert [leg["name"] for leg in drill["legs"]] == WAY
     instants = [leg["at"] for leg in drill["legs"] if leg["name"] not in {"reverted", "resolved"}]
     assert instants == sorted(instants)
-    (firing, resolved) = told.bodies
+    (firing, resolved) = house.bodies(drill)
     assert firing["commonAnnotations"]["title"].startswith("[DRILL] CRITICAL: canary on")
     assert resolved["commonAnnotations"]["title"].startswith("[DRILL] RESOLVED: canary on")
     assert firing["commonLabels"]["drill"] == "true"
@@ -71,38 +92,36 @@ def test_a_canary_killed_is_followed_all_the_way(programs: Callable[..., Program
     assert 'watchkeeper_drill_leg_seconds{leg="delivered",scenario="killed"}' in figures
     assert 'watchkeeper_drills{state="passed"} 1' in figures
     assert "passed" in one.run("drill", "list").stdout
-    assert "delivered (ops)" in one.run("drill", "show").stdout
+    assert "delivered (ops)" in one.run("drill", "show", drill["id"]).stdout
 
 
-def test_a_hub_killed_in_the_middle_leaves_nothing_behind(programs: Callable[..., Programs], told: Told) -> None:
+def test_a_hub_killed_in_the_middle_leaves_nothing_behind(house: House) -> None:
     """The guardian undoes all of it within seconds; the next hub writes it down as interrupted and its alert ends."""
-    one = programs(CONFIG + told.channel)
-    hub = one.hub()
-    until(lambda: (answer := one.ask("/readyz")) is not None and answer.status_code == 200, "the hub", 120)
+    one = house.programs
+    one.ready()
     token = (one.data / "token").read_text().strip()
     ask = {"scenario": "hung", "acknowledge_seconds": 600}
-    answer = one.post("/api/drills", ask, token)
-    identity = answer["drill"]["id"]
-    until(lambda: told.bodies, "the message", 120)
+    drill = one.post("/api/drills", ask, token)["drill"]
+    identity = drill["id"]
+    until(lambda: house.bodies(drill), "the message", 120)
     assert carriers(one.data)
-    os.kill(hub.pid, signal.SIGKILL)
-    hub.wait()
+    os.kill(house.hub.pid, signal.SIGKILL)
+    house.hub.wait()
     until(lambda: not carriers(one.data) and not (one.data / "drill").exists(), "all of it to be undone", 60)
-    one.hub()
+    house.hub = one.hub()
     until(lambda: (found := one.ask(f"/api/drills/{identity}")) is not None and found.status_code == 200, "the hub again", 120)
     until(lambda: one.ask(f"/api/drills/{identity}").json()["drill"]["state"] == "interrupted", "its end")  # type: ignore[union-attr]  # it is there
-    until(lambda: any(body["status"] == "resolved" for body in told.bodies), "the end of its alert", 60)
+    until(lambda: any(body["status"] == "resolved" for body in house.bodies(drill)), "the end of its alert", 60)
     assert "interrupted" in (one.data / "drills" / f"{identity}.html").read_text()
 
 
-def test_nobody_there_to_tell_is_said_before_anything_is_done(programs: Callable[..., Programs]) -> None:
-    """Without a channel, with an unknown one, or with a real server that has not consented: exit 1 and why."""
-    one = programs(CONFIG)
-    one.hub()
-    until(lambda: (answer := one.ask("/readyz")) is not None and answer.status_code == 200, "the hub", 120)
-    refused = one.run("drill", "run")
+def test_what_must_not_be_is_said_before_anything_is_done(house: House) -> None:
+    """With an unknown channel or scenario: exit 1 and why."""
+    one = house.programs
+    one.ready()
+    refused = one.run("drill", "run", "--channel", "pager")
     assert refused.returncode == 1
-    assert "nobody would be told" in refused.stderr
+    assert "there is no channel 'pager'" in refused.stderr
     assert "did you mean 'killed'" in one.run("drill", "run", "kiled").stderr
     assert not (one.data / "drill").exists()
 

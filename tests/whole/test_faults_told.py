@@ -46,11 +46,6 @@ def tuned(rule: str, **changes: str) -> str:
     return f'[[tune]]\nrule = "{rule}"\n' + "".join(f"{name} = {value}\n" for name, value in changes.items())
 
 
-def ready(one: Programs) -> None:
-    """Wait until the hub answers."""
-    until(lambda: (answer := one.ask("/readyz")) is not None and answer.status_code == 200, "the hub", 120)
-
-
 class Night:
     """One hub on a volume of its own, and who is told; agents of other machines come in by `agent`."""
 
@@ -97,7 +92,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
             stack.enter_context(mounted(one.programs.data, "64m"))
         stack.callback(one.programs.close)
         one.programs.hub()
-        ready(one.programs)
+        one.programs.ready()
         yield one
 
 
@@ -168,7 +163,7 @@ def test_a_hub_whose_disk_is_full_lives_on(programs: Callable[..., Programs], to
     one = programs(HEAD + QUICKLY + told.channel + tuned("HubStorage", **{"for": '"0s"'}))
     with mounted(one.data, "64m") as volume:
         hub = one.hub()
-        ready(one)
+        one.ready()
         volume.fill(0.93)
         until(lambda: told.count("firing", "the hub's disk is nearly full"), "the message", 60)
         volume.fill(1.0)

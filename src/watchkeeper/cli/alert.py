@@ -55,11 +55,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
     listed.add_argument("--state", choices=("pending", "firing", "unknown"), help="those in this state alone")
     listed.add_argument("--machine", default="", metavar="NAME", help="those of one machine alone")
     show = word("show", _show, "show one alert, or one incident with its timeline")
-    show.add_argument("id", metavar="ID", help="of an alert or an incident; its beginning will do")
+    show.add_argument("id", metavar="ID", help="of an alert or an incident; its beginning will do, or a rule's name")
     incidents = word("incidents", _incidents, "list incidents, the newest first")
     _limited(incidents)
     ack = word("ack", _ack, "acknowledge an incident: no reminder and no escalation from now on")
-    ack.add_argument("id", metavar="ID", help="of an incident, or of one of its alerts; its beginning will do")
+    ack.add_argument(
+        "id", metavar="ID", help="of an incident, or of one of its alerts; its beginning will do, or a rule's name"
+    )
     ack.add_argument("--take-back", action="store_true", help="nobody looks after it any more")
     ack.add_argument("-m", "--comment", default="", metavar="TEXT", help="say something with it")
     assign = word("assign", _assign, "say who looks after an incident")
@@ -189,7 +191,9 @@ def _silence(args: argparse.Namespace, hub: Hub) -> int:
         case "add":
             asked = {"matchers": args.matchers, "seconds": float(args.hold), "comment": args.comment}
             fresh = hub.ask("POST", "/api/silences", SilenceView, asked)
-            print_json(fresh) if args.json else say(args, f"{fresh.id} silences {fresh.alerts} alerts now, for {args.hold}.")
+            print_json(fresh) if args.json else say(
+                args, f"{fresh.id} silences {fresh.alerts} {'alert' if fresh.alerts == 1 else 'alerts'} now, for {args.hold}."
+            )
         case "expire":
             known = hub.ask("GET", "/api/silences", list[SilenceView])
             for begun in args.ids:
@@ -243,13 +247,22 @@ def _incident(hub: Hub, begun: str) -> str:
 
 
 def _meant(hub: Hub, begun: str) -> tuple[str, str]:
-    """The id of an alert, or of an incident, that begins so: one of the two is empty. Raises Refused."""
+    """The id of an alert, or of an incident, that begins so: one of the two is empty. Raises Refused.
+
+    A rule's name will do where one alert of it goes on; where none does, it is the newest.
+    """
     incidents = [one.id for one in hub.ask("GET", "/api/incidents?limit=1000", IncidentsView).incidents]
     if any(one.startswith(begun) for one in incidents):
         return "", _one(incidents, begun, "incident")
-    going_on = [one.id for one in hub.ask("GET", "/api/alerts", AlertsView).alerts]
-    past = [one.id for one in hub.ask("GET", "/api/alerts/history?limit=1000", AlertsView).alerts]
-    return _one(list(dict.fromkeys((*going_on, *past))), begun, "alert or incident"), ""
+    going_on = hub.ask("GET", "/api/alerts", AlertsView).alerts
+    past = hub.ask("GET", "/api/alerts/history?limit=1000", AlertsView).alerts
+    if named := [one.id for one in going_on if one.name == begun]:
+        if len(named) > 1:
+            raise Refused(f"{len(named)} alerts {begun} go on: say the id of one", code="ambiguous-id")
+        return named[0], ""
+    if last := next((one.id for one in past if one.name == begun), ""):
+        return last, ""
+    return _one(list(dict.fromkeys(one.id for one in (*going_on, *past))), begun, "alert or incident"), ""
 
 
 def _one(known: list[str], begun: str, what: str) -> str:

@@ -149,9 +149,14 @@ def check(rule: Rule, store: Store, now: int, limits: Limits, seconds: float) ->
         return [RuleFinding(rule.name, rule.where, f"it cannot be replayed over the last day: {fault.why}")]
     if past.fired:
         lasted = Duration(round(past.firing_seconds))
-        told = f"it would have fired {past.fired} times in the last 24 h, for {lasted} in all: {past.messages} messages"
+        times, messages = ("once" if past.fired == 1 else f"{past.fired} times"), _plural(past.messages, "message")
+        told = f"it would have fired {times} in the last 24 h, for {lasted} in all: {messages}"
         found.append(RuleFinding(rule.name, rule.where, told))
     return found
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _flushed(teller: Teller, until: int) -> int:
