@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from rigs.bench import BEGIN, benched
 from watchkeeper.clock import FakeClock
-from watchkeeper.model import Event, EventKind
+from watchkeeper.judging import messages
+from watchkeeper.model import Event, EventKind, LogLines
 from watchkeeper.telling import AlertState
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -56,6 +59,26 @@ async def test_a_message_leads_to_what_was_saved_of_the_server(tmp_path: Path) -
         rig.frame({"load": 2.5})
         await rig.turn()
         assert rig.told[0][0].links["evidence"] == "http://watch.example/machines/box/evidence/e2"
+
+
+async def test_messages_that_wait_for_machines_wait_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents that do not answer hold up all messages together for as long as one: each log comes when all were asked."""
+    monkeypatch.setattr(messages, "PATIENCE", 60.0)
+    here = RULE.replace("severity", 'labels = { server = "web" }\nseverity') + NOW
+    async with benched(tmp_path, here + 'group_by = ["machine"]\n') as rig:
+        machines, asked = ("a", "b", "c"), asyncio.Barrier(3)
+
+        async def lines(machine: str, *_: object) -> AsyncIterator[LogLines]:
+            await asked.wait()
+            yield LogLines("1", (f"the last words of {machine}",), end=True)
+
+        made = rig.bench.messages
+        made._sources = made._sources._replace(logs=lines)
+        for machine in machines:
+            rig.connect(machine)
+            rig.frame({"load": 2.5}, machine)
+        await rig.turn()
+        assert sorted(told.log_lines for told, _ in rig.told) == [(f"the last words of {one}",) for one in machines]
 
 
 async def test_for_and_group_wait_go_by_the_clock(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 Tell = Callable[[Bulletin, tuple[str, ...]], Awaitable[None]]
 """Put a bulletin into the outbox for these channels (none: all there are); durable on return. Raises Failed."""
 
+TOGETHER = 16
+"""So many messages are made side by side: each may wait for what a machine does not answer, and they must not add up."""
 PAUSE = 5.0
 """Seconds after which it is looked at what time alone has changed, at the latest."""
 AGAIN = 1.0
@@ -236,14 +238,19 @@ class Bench:
         acknowledged = frozenset(one.id for one in self.book.incidents.values() if one.state == "acknowledged")
         routes = (self.alerting.routing.root, *self.alerting.routing.branches)
         muted = {one.name: window for one in routes if (window := self.suppression.is_muted(one.mute, now))}
-        for plan in self.teller.flush(now, reasons, acknowledged, muted):
-            await self._carry_out(plan)
+        plans = self.teller.flush(now, reasons, acknowledged, muted)
+        for first in range(0, len(plans), TOGETHER):
+            some = plans[first : first + TOGETHER]
+            bulletins = await asyncio.gather(*(self._bulletin(plan) for plan in some))
+            for plan, bulletin in zip(some, bulletins, strict=True):
+                await self._carry_out(plan, bulletin)
         self.book.forget_old(now)
         await self.keeping.keep_tellings(now)
 
-    async def _carry_out(self, plan: Plan) -> None:
-        incident = self.book.incidents.get(plan.group.incident)
-        bulletin = await self.messages.bulletin(plan, incident)
+    async def _bulletin(self, plan: Plan) -> Bulletin:
+        return await self.messages.bulletin(plan, self.book.incidents.get(plan.group.incident))
+
+    async def _carry_out(self, plan: Plan, bulletin: Bulletin) -> None:
         try:
             await self._tell(bulletin, (bulletin.drill and self.drill_channels()) or plan.channels)
         except Failed as fault:
