@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import SearchStrategy
 
 from rigs import figures
-from rigs.alike import difference, differences
+from rigs.alike import deviates, difference, differences
 from rigs.prometheus import Prometheus
-from rigs.questions import questions
+from rigs.questions import deviations, questions, waves
 from watchkeeper.errors import Refused
 from watchkeeper.query import parse
 from watchkeeper.seams import Store
@@ -29,6 +31,9 @@ RANGES = (
     (figures.BEGIN, figures.END, 60_000),
     (figures.BEGIN - 600_000, figures.END + 900_000, 97_001),
 )
+SPANS = ((figures.END - 1_800_000, figures.END - 1_800_000, 0), (figures.BEGIN + 300_000, figures.END, 113_000))
+"""When made questions are asked: at an instant, and over a range."""
+Made = TypeVar("Made")
 QUICK = settings(
     max_examples=700,
     deadline=None,
@@ -65,26 +70,54 @@ def test_questions_made_from_the_grammar_are_answered_alike(pair: tuple[Promethe
     compare(pair, seven_hundred())
 
 
+def test_waves_of_what_was_worked_out_are_answered_alike(pair: tuple[Prometheus, Store]) -> None:
+    """Sine, cosine and tangent of fifty made questions."""
+    compare(pair, some_waves())
+
+
+def test_deviations_of_figures_of_any_size_are_answered_alike(pair: tuple[Prometheus, Store]) -> None:
+    """Fifty windows, of instants and of large counters too: as near as the running mean of 2.42 is to the true one."""
+    prometheus, store = pair
+    wrong = [deviates(prometheus, store, one, span) for one in some_deviations() for span in SPANS]
+    assert not [told for told in wrong if told]
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_many_more_made_questions_are_answered_alike(other_pair: tuple[Prometheus, Store]) -> None:
     """Thousands, others on every run, over other figures."""
-    compare(other_pair, made(settings(QUICK, max_examples=5000, derandomize=False)))
+    compare(other_pair, made(settings(QUICK, max_examples=5000, derandomize=False), questions()))
+    compare(other_pair, made(settings(QUICK, max_examples=1000, derandomize=False), waves()))
+    some = made(settings(QUICK, max_examples=1000, derandomize=False), deviations())
+    wrong = [deviates(*other_pair, one, span) for one in some for span in SPANS]
+    assert not [told for told in wrong if told]
 
 
 @cache
 def seven_hundred() -> tuple[str, ...]:
     """Made once for both stores."""
-    return made(QUICK)
+    return made(QUICK, questions())
 
 
-def made(how: settings) -> tuple[str, ...]:
-    """As many questions as `how` says."""
-    found: list[str] = []
+@cache
+def some_waves() -> tuple[str, ...]:
+    """Made once for both stores."""
+    return made(settings(QUICK, max_examples=50), waves())
+
+
+@cache
+def some_deviations() -> tuple[tuple[str, str], ...]:
+    """Made once for both stores."""
+    return made(settings(QUICK, max_examples=50), deviations())
+
+
+def made(how: settings, what: SearchStrategy[Made]) -> tuple[Made, ...]:
+    """As many as `how` says."""
+    found: list[Made] = []
 
     @how
-    @given(questions())
-    def make(question: str) -> None:
+    @given(what)
+    def make(question: Made) -> None:
         found.append(question)
 
     make()
@@ -93,5 +126,4 @@ def made(how: settings) -> tuple[str, ...]:
 
 def compare(pair: tuple[Prometheus, Store], asked: Sequence[str]) -> None:
     """Ask each at an instant and over a range; tell all that differ."""
-    spans = ((figures.END - 1_800_000, figures.END - 1_800_000, 0), (figures.BEGIN + 300_000, figures.END, 113_000))
-    assert not differences(*pair, ((question, *span) for question in asked for span in spans))
+    assert not differences(*pair, ((question, *span) for question in asked for span in SPANS))

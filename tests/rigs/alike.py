@@ -16,6 +16,8 @@ from watchkeeper.seams import Store
 NEAR = 1e-9
 NOISE = 1e-12
 """Deviations of equal figures are nought or a rounding error, depending on the order of adding."""
+WALKED = 120
+"""Samples of the longest window that is asked."""
 AHEAD = 20
 """Questions that Prometheus is ahead of us: what it answers is held meanwhile."""
 Asked = tuple[str, int, int, int]
@@ -46,7 +48,7 @@ def differences(prometheus: Prometheus, store: Store, asked: Iterable[Asked]) ->
         question, _, _, step = one
         ordered = not step and question.startswith(("sort", "topk", "bottomk"))
         ours = ask(store, *one)
-        if told := unlike(ours, theirs.result(), ordered=ordered, noise=NOISE if "std" in question else 0.0):
+        if told := unlike(ours, theirs.result(), ordered=ordered, noise=_noise(question)):
             wrong.append((one, told))
 
     with ThreadPoolExecutor(1) as others:  # its connection is used by one at a time
@@ -59,6 +61,45 @@ def differences(prometheus: Prometheus, store: Store, asked: Iterable[Asked]) ->
         while waiting:
             judge()
     return wrong
+
+
+def deviates(prometheus: Prometheus, store: Store, deviation: tuple[str, str], span: tuple[int, int, int]) -> str:
+    """What is not the same of a deviation over a window, in words; empty when all is.
+
+    2.42 walks a window with a running mean, we take figures relative to the first and add up in a tree. Its mean is off by
+    half a unit in the last place of the largest figure at each of up to `WALKED` steps, so beside 1e-9 of the deviation that
+    much is allowed: of figures of 1e9 some 1e-5.
+    """
+    function, window = deviation
+    question = f"{function}({window})"
+    ours, bounds = ask(store, question, *span), [ask(store, f"{edge}_over_time({window})", *span) for edge in ("min", "max")]
+    start, end, step = span
+    theirs = prometheus.range(question, start, end, step) if step else prometheus.instant(question, start)
+    if theirs.error or isinstance(ours, Refused):
+        return unlike(ours, theirs)
+    least, most = (our_points(one) for one in bounds if not isinstance(one, Refused))
+    mine, other = our_points(ours), their_points(theirs)
+    if set(mine) != set(other):
+        return f"{question}: {len(mine)} series against {len(other)}"
+    for labels, points in mine.items():
+        sizes = [max(abs(low), abs(high)) for (_, low), (_, high) in zip(least[labels], most[labels], strict=True)]
+        for (at, a), (then, b), size in zip(points, other[labels], sizes, strict=True):
+            lost = WALKED * 2**-53 * size
+            if function == "stdvar_over_time":
+                lost *= 2 * math.sqrt(max(a, b, 0.0)) + lost
+            if at != then or not same(a, b, lost):
+                return f"{question} at {at}: ours {a!r}, theirs {b!r} at {then}"
+    return ""
+
+
+def _noise(question: str) -> float:
+    """How far apart two figures of an answer may be beside 1e-9 of their size: what a rounding error within can make of them.
+
+    The sine and the cosine of what was worked out are as far apart as that is, however small they are themselves.
+    """
+    if question.startswith(("sin(clamp", "cos(clamp")):
+        return NEAR
+    return NOISE if "std" in question else 0.0
 
 
 def unlike(ours: Value | Refused, theirs: Answer, *, ordered: bool = False, noise: float = 0.0) -> str:

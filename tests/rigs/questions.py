@@ -147,6 +147,29 @@ def binaries(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
     return f"({draw(inner)}) {op}{bool_}{matching}{group} ({draw(inner)})"
 
 
+def waves() -> st.SearchStrategy[str]:
+    """The sine, cosine or tangent of anything that was worked out.
+
+    Of moderate size, since a large angle has lost its place; the tangent short of its poles, where a rounding error is
+    infinite.
+    """
+    shapes = ["sin(clamp({}, -1000, 1000))", "cos(clamp({}, -1000, 1000))", "tan(clamp({}, -1000, 1000) / 700)"]
+    return st.builds(str.format, st.sampled_from(shapes), questions())
+
+
+@st.composite
+def deviations(draw: st.DrawFn) -> tuple[str, str]:
+    """A deviation and its window: of large figures close to one another too, plain and worked out."""
+    function = draw(st.sampled_from(["stddev_over_time", "stdvar_over_time"]))
+    selector = draw(selectors(("bench_busy_counter", *GAUGES, *COUNTERS)))
+    if draw(st.booleans()):
+        return function, f"{selector}[{draw(durations(10, 1200))}]{draw(moved())}"
+    body = draw(
+        st.sampled_from([f"timestamp({selector})", f"{selector} + time()", f"rate({selector}[5m])", f"{selector} * 1e6 + 1e9"])
+    )
+    return function, f"({body})[{draw(durations(60, 900))}:{draw(st.sampled_from(['30s', '1m', '17s']))}]{draw(moved())}"
+
+
 def questions() -> st.SearchStrategy[str]:
     """Vectors of all kinds within one another. A deeper one every now and then."""
     return st.recursive(

@@ -22,7 +22,8 @@ _KINDS = {
     "crit_alarm": Family("node_hwmon_temp_crit_alarm_celsius", "gauge", "Hardware monitor for temperature (crit_alarm)"),
 }
 _FLAGS = ("alarm", "crit_alarm")
-"""Nought or one, and no thousandths of a degree; everybody's rules ask whether the second is 1, too."""
+"""Nought or one, and no thousandths of a degree. node_exporter takes the second for a temperature, as its name says, and tells
+0.001 of a raised one; everybody's rules ask whether it is 1, and so it is here."""
 _ZONE = Family("node_thermal_zone_temp", "gauge", "Zone temperature in Celsius")
 _UNCLEAN = re.compile(r"[^a-z0-9:_]+")
 MOST = 256
