@@ -10,6 +10,7 @@ import pytest
 from rigs.store import BEGIN, Bench, layout_of, made_values
 from watchkeeper.errors import Refused
 from watchkeeper.model import Block, Matcher
+from watchkeeper.quantities import Size
 from watchkeeper.store import reading
 from watchkeeper.store.chunkfile import FEW_STREAMS
 from watchkeeper.store.codec import Read
@@ -104,4 +105,31 @@ def test_what_was_sealed_here_is_open_to_its_first_question(
     one.store.forget_read()
     (again,) = one.store.select(wanted, int(times[0]), int(times[-1]))
     assert np.array_equal(again.values, block.values, equal_nan=True)
+    assert opened
+
+
+def test_a_store_that_was_opened_looks_ahead(bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest chunks, as many as a quarter of the cache holds, are open before anybody asks; the older ones are not."""
+    one = bench(cache=Size(4 * 9000))
+    times = BEGIN + np.arange(600) * 10_000
+    for start in range(0, 600, 100):
+        for machine in "ab":
+            one.put(machine, layout_of(machine, 40), times[start : start + 100], made_values(600, 40)[start : start + 100])
+        for stream in one.store._streams.values():
+            stream.freeze()
+        one.store.look_after()
+    one.clock.set_wall(int(times[-1]) / 1000)
+    one.store.forget_read()
+    one.store.look_ahead()
+    opened: list[int] = []
+
+    def counted(read: Read) -> Opened:
+        opened.append(1)
+        return open_chunk(read)
+
+    monkeypatch.setattr(reading, "open_chunk", counted)
+    wanted = [Matcher("machine", "=", "a")]
+    one.store.select(wanted, int(times[-150]), int(times[-1]))
+    assert not opened
+    one.store.select(wanted, int(times[0]), int(times[-1]))
     assert opened

@@ -84,6 +84,12 @@ class Cache:
                 self._drop_opened()
             self._make_room()
 
+    @property
+    def young_room(self) -> int:
+        """Bytes that directories may still take before anybody has asked for their chunks."""
+        with self._lock:
+            return self._budget // YOUNG - self._opened_bytes
+
     def forget(self, *, directories: bool = True) -> None:
         """Drop all of it, or the columns alone."""
         with self._lock:

@@ -42,6 +42,8 @@ from watchkeeper.store.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
+AHEAD = 86_400_000
+"""How far back chunks are opened after a start before anybody asks for them, ms."""
 WAITING_BYTES = 64 << 20
 """Frames that may wait for a disk that does not take them; beyond it agents keep theirs."""
 
@@ -198,6 +200,7 @@ class FrameStore:
     async def run(self) -> None:
         """Seal what is full, once a second; the rest of the upkeep once a minute. Until cancelled."""
         told = ""
+        await asyncio.to_thread(self.look_ahead)
         while True:
             await asyncio.sleep(1)
             why = ""
@@ -216,6 +219,13 @@ class FrameStore:
         now = milliseconds(self._clock.wall())
         self._upkeep.freeze_old(now)
         self._upkeep.look_after(now)
+
+    def look_ahead(self) -> None:
+        """Open the newest chunks of a store that was just opened, as they would be if they had been sealed since."""
+        try:
+            self._reading.look_ahead(milliseconds(self._clock.wall()) - AHEAD)
+        except Failed as fault:
+            logger.warning("the newest chunks are not opened ahead: %s", fault.why)
 
     def seal_everything(self) -> None:
         """Freeze, seal and compact all there is, as if all were full: for benches and for moving a store."""

@@ -9,6 +9,7 @@ back bit for bit is left to the caller as raw floats. Pure numpy; called by `cod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,14 +32,14 @@ class Reduced(NamedTuple):
     """Integer columns, each with what turns it back into floats.
 
     `words`: uint64[columns, ticks], zigzagged, to be restored of any width that holds them; `first`, `centre`:
-    int64[columns]; the others uint8[columns], to be restored of any kind of integers.
+    int64[columns]; the others uint8[columns].
     With order 1 `first` is the column's first value and word 0 is void (zero).
     """
 
     words: NDArray[Any]
-    exponent: NDArray[Any]
-    shift: NDArray[Any]
-    order: NDArray[Any]
+    exponent: NDArray[np.uint8]
+    shift: NDArray[np.uint8]
+    order: NDArray[np.uint8]
     first: Ints
     centre: Ints
 
@@ -122,24 +123,32 @@ def reduce_columns(integers: Ints, exponents: NDArray[np.uint8]) -> Reduced:
 
 def restore_columns(reduced: Reduced) -> Floats:
     """Undo `reduce_columns`: float64[columns, ticks] without gaps."""
-    words = reduced.words
+    return restore_rows(reduced.words, list(zip(*(some.tolist() for some in reduced[1:]), strict=True)))
+
+
+def restore_rows(words: NDArray[Any], restoring: Sequence[tuple[int, int, int, int, int]]) -> Floats:
+    """The same, of words and of each column's exponent, shift, order, first value and centre.
+
+    These are mostly alike, since the columns of one question are, and then one number does for all of them.
+    """
+    exponents, shifts, orders, firsts, centres = zip(*restoring, strict=True)
     narrow = words >> 1
     narrow ^= -(words & 1)
-    integers = narrow.view(f"<i{words.itemsize}") + reduced.centre[:, None]
-    rising = np.count_nonzero(reduced.order)
-    if rising == len(integers):
-        integers[:, 0] = reduced.first
+    integers = narrow.view(f"<i{words.itemsize}") + np.array(centres, np.int64)[:, None]
+    if all(orders):
+        integers[:, 0] = firsts
         np.add.accumulate(integers, axis=1, out=integers)
-    elif rising:
-        some = np.flatnonzero(reduced.order)
-        integers[some, 0] = reduced.first[some]
+    elif any(orders):
+        some = np.flatnonzero(orders)
+        integers[some, 0] = np.array(firsts, np.int64)[some]
         integers[some] = np.add.accumulate(integers[some], axis=1)
-    if np.count_nonzero(reduced.shift):
-        integers <<= reduced.shift[:, None].astype(np.int64)
-    if np.count_nonzero(reduced.exponent):
-        figures: Floats = integers / POWERS[reduced.exponent][:, None]
-        return figures
-    return integers.astype(np.float64)
+    if any(shifts):
+        integers <<= np.array(shifts, np.int64)[:, None]
+    if not any(exponents):
+        return integers.astype(np.float64)
+    alike = exponents.count(exponents[0]) == len(exponents)
+    figures: Floats = integers / (POWERS[exponents[0]] if alike else POWERS[list(exponents)][:, None])
+    return figures
 
 
 def trailing_zeros(values: Ints) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ import numpy as np
 from watchkeeper.errors import Failed
 from watchkeeper.model import Block, Matcher, Series
 from watchkeeper.seams import Admit
-from watchkeeper.store.cache import Cache, Kept
+from watchkeeper.store.cache import ENTRY_BYTES, Cache, Kept
 from watchkeeper.store.chunkfile import Chunk, ChunkReader, in_memory
 from watchkeeper.store.directory import Opened, open_chunk
 from watchkeeper.store.finding import Finder
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 Sample = tuple[Series, int, float]
 FOREVER = 1 << 62
+AT_ONCE = 64
+"""Chunks that are opened ahead before others may read."""
 
 
 class Piece(NamedTuple):
@@ -116,6 +118,27 @@ class Reading:
     def learn(self, chunk: Chunk, blob: bytes) -> None:
         """A chunk was written: whoever asks for it first finds it open."""
         self._cache.learn(chunk, open_chunk(in_memory(blob)))
+
+    def look_ahead(self, since: int) -> None:
+        """Open what chunks there are since then before anybody asks: the newest, as many as are kept so."""
+        found: list[tuple[Chunk, Opened]] = []
+        room = self._cache.young_room
+        for file in reversed(list(self._raw.between(since, FOREVER))):
+            with file.reading() as reader:
+                chunks = sorted((one for one in reader.all() if one.t1 >= since), key=lambda one: one.t1, reverse=True)
+            for start in range(0, len(chunks), AT_ONCE):
+                if room < 0:
+                    break
+                try:
+                    with file.reading() as reader:  # some at a time, so that questions get in between
+                        for chunk in chunks[start : start + AT_ONCE]:
+                            with reader.blob(chunk.id) as read:
+                                found.append((chunk, open_chunk(read)))
+                            room -= found[-1][1].bytes + ENTRY_BYTES
+                except Failed:
+                    continue  # joined with others since, or damaged, which whoever asks for it will hear
+        for chunk, opened in reversed(found):
+            self._cache.learn(chunk, opened)  # the newest last, since what was learnt first goes first
 
     def latest(self, matchers: Sequence[Matcher]) -> list[tuple[Series, int, float]]:
         """See `seams.Store.latest`."""

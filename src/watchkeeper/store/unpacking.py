@@ -23,7 +23,7 @@ from watchkeeper.errors import Failed
 from watchkeeper.store import older
 from watchkeeper.store.codec import GROUP_ROW, PAGED, Read, length_kind
 from watchkeeper.store.directory import Directory, Opened, Plan, numbers, open_chunk
-from watchkeeper.store.integers import Floats, Reduced, restore_columns
+from watchkeeper.store.integers import Floats, restore_rows
 from watchkeeper.store.zstd import stretch
 
 TOGETHER = 15 << 10
@@ -53,7 +53,7 @@ class _Rows(NamedTuple):
 
     def restore(self) -> None:
         """Put the figures where they are wanted."""
-        values = restore_columns(Reduced(self.words[: len(self.wanted)], *np.array(self.restoring, np.int64).T))
+        values = restore_rows(self.words[: len(self.wanted)], self.restoring)
         for (figures, place), restored in zip(self.wanted, values, strict=True):
             figures[place] = restored
         self.wanted.clear()
