@@ -14,23 +14,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright, expect
 
+from rigs.browsing import DESKTOP, WATCH_POLICY, Reader
 from rigs.desk import Web, running
+from watchkeeper.web.access import COOKIE
 from watchkeeper.web.settings import WebSettings
 
 HOME = Path(__file__).resolve().parents[2]
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
-WATCH_POLICY = """
-    window.violations = [];
-    document.addEventListener("securitypolicyviolation", (found) => {
-        window.violations.push(`${found.violatedDirective} ${found.blockedURI}`);
-    });
-"""
-
 expect.set_options(timeout=10_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of this folder share one loop, since they share one browser."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -55,16 +56,16 @@ def desk(built: Path, tmp_path: Path) -> Callable[..., AbstractAsyncContextManag
     return lambda port=0: running(tmp_path, WebSettings(), port=port)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def web(desk: Callable[..., AbstractAsyncContextManager[Web]]) -> AsyncIterator[Web]:
     """One server."""
     async with desk() as found:
         yield found
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium, without a window."""
+    """The system's Chromium, without a window: one for all; each reader has a profile of their own in it."""
     if not PROGRAM:
         pytest.skip("no Chromium is installed here: apt install chromium")
     async with async_playwright() as playwright:
@@ -74,39 +75,21 @@ async def browser() -> AsyncIterator[Browser]:
         await found.close()
 
 
-class Reader:
-    """Somebody at a browser, signed in by a fresh link."""
-
-    def __init__(self, page: Page, web: Web) -> None:
-        self.page = page
-        self.url = web.url
-        self.complaints: list[str] = []
-        page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
-        page.on("pageerror", lambda fault: self.complaints.append(f"uncaught: {fault}"))
-
-    async def go(self, path: str) -> None:
-        """Load a page of ours and wait until it is live."""
-        await self.page.goto(self.url + path)
-        await expect(self.page.locator(".freshness.live")).to_have_count(1)
-
-    async def verdict(self) -> list[str]:
-        """What the browser complained of, its policy included."""
-        return self.complaints + await self.page.evaluate("window.violations")
-
-
 @pytest.fixture
 def read(browser: Browser) -> Callable[..., AbstractAsyncContextManager[Reader]]:
-    """Sit down at a browser, for the length of an ``async with``; what it complains of then fails the test."""
+    """Sit down at a browser, signed in and `at` a page, for the length of an ``async with``; its complaints fail the test."""
 
     @asynccontextmanager
     async def sitting(
-        web: Web, size: dict[str, int] = DESKTOP, scheme: str = "light", *, grumpy: bool = True
+        web: Web, size: dict[str, int] = DESKTOP, scheme: str = "light", *, at: str = "/", grumpy: bool = True
     ) -> AsyncIterator[Reader]:
         context = await browser.new_context(viewport=size, color_scheme=scheme)
         await context.add_init_script(WATCH_POLICY)
         reader = Reader(await context.new_page(), web)
-        await reader.page.goto(await sign_in_link(web))
-        await expect(reader.page.locator(".freshness.live")).to_have_count(1)
+        access, now = web.desk.journal.access, web.desk.now()
+        secret, _ = await access.redeem(await access.add_link(now), now, "")
+        await context.add_cookies([{"name": COOKIE, "value": secret, "url": web.url, "httpOnly": True, "sameSite": "Strict"}])
+        await reader.go(at)
         yield reader
         found = await reader.verdict()
         await context.close()

@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import expect
 
+from rigs.browsing import PHONE, WATCH_POLICY
 from rigs.bulletins import numbered
-
-from .conftest import PHONE, WATCH_POLICY
 
 
 async def test_a_phone_acknowledges_by_the_button(web, browser) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import expect
 
-from watchkeeper.model import ServerState
+from watchkeeper.errors import Refused
+from watchkeeper.model import Action, Outcome, ServerState
 
 SERVER = "/machines/alpha/servers/web"
 
@@ -62,11 +63,16 @@ async def test_start_needs_no_question(web, read) -> None:
         await expect(row.get_by_role("status")).to_contain_text("jobs did start")
 
 
+async def refuse(action: Action) -> Outcome:
+    """As a hub whose agent is away."""
+    raise Refused(f"{action.machine}'s agent is not connected", code="not-connected")
+
+
 async def test_a_refusal_is_told(web, read) -> None:
     """What could not be done is said in words, where it was asked for."""
     async with read(web, grumpy=False) as reader:  # the browser itself notes the answer's status
         await reader.go(SERVER)
-        web.desk.connected = False  # its agent goes, and nobody has told the page yet
+        web.desk.order = refuse  # its agent has gone, and nobody has told the page yet
         await reader.page.locator(".standing").get_by_role("button", name="Restart web").click()
         await reader.page.get_by_role("dialog").get_by_role("button", name="Restart").click()
         await expect(reader.page.locator(".standing")).to_contain_text("not connected")

@@ -6,8 +6,7 @@ import re
 
 from playwright.async_api import expect
 
-from page.test_incidents import load
-from page.test_watching import fill
+from rigs.scenery import fill, load
 
 RULES = """
 [[rule]]
@@ -26,9 +25,8 @@ group_wait = "0s"
 async def test_a_question_is_completed_and_answered(web, read) -> None:
     """Typing offers what fits, Enter takes it, labels and values too; chart and table answer, the address keeps it."""
     fill(web)
-    async with read(web) as reader:
+    async with read(web, at="/explore") as reader:
         page = reader.page
-        await reader.go("/explore")
         field = page.get_by_role("combobox", name="Question (PromQL)")
         await field.press_sequentially("node_memory_MemT")
         await expect(page.get_by_role("option")).to_contain_text(["node_memory_MemTotal_bytes"])
@@ -52,8 +50,7 @@ async def test_a_question_is_completed_and_answered(web, read) -> None:
 
 async def test_a_wrong_question_is_told_why(web, read) -> None:
     """What cannot be parsed is answered with the parser's words."""
-    async with read(web, grumpy=False) as reader:
-        await reader.go("/explore?q=rate(")
+    async with read(web, grumpy=False, at="/explore?q=rate(") as reader:
         await expect(reader.page.get_by_role("alert").last).to_contain_text(
             re.compile("parse|expected|unexpected", re.IGNORECASE)
         )
@@ -63,9 +60,8 @@ async def test_rules_stand_and_are_replayed(web, read) -> None:
     """Each with its state in words, found by typing; what it would have done is asked for in its own row."""
     web.desk.rules = RULES
     await load(web, 0.5)
-    async with read(web) as reader:
+    async with read(web, at="/rules") as reader:
         page = reader.page
-        await reader.go("/rules")
         await expect(page.locator("h1")).to_contain_text("2 rules, no alert")
         await page.get_by_role("searchbox", name="Find rules").fill("crowd")
         await expect(page.locator(".rule")).to_have_count(1)
@@ -78,8 +74,7 @@ async def test_rules_stand_and_are_replayed(web, read) -> None:
 async def test_a_rule_without_figures_says_what_it_waits_for(web, read) -> None:
     """A rule that reads what nobody tells is no good rule and no bad one: it waits, and says for what."""
     web.desk.rules = RULES
-    async with read(web) as reader:
-        await reader.go("/rules?find=never")
+    async with read(web, at="/rules?find=never") as reader:
         await expect(reader.page.locator(".rule .state")).to_have_text("Waits for figures")
         await reader.page.locator(".rule summary").click()
         await expect(reader.page.locator(".inside")).to_contain_text("nobody_tells_this")
@@ -87,7 +82,6 @@ async def test_a_rule_without_figures_says_what_it_waits_for(web, read) -> None:
 
 async def test_without_a_channel_the_page_shows_how_to_have_one(web, read) -> None:
     """Nobody is told of anything: that is said, with the lines that change it."""
-    async with read(web) as reader:
-        await reader.go("/channels")
+    async with read(web, at="/channels") as reader:
         await expect(reader.page.locator("main")).to_contain_text("nobody is told")
         await expect(reader.page.locator("main")).to_contain_text("[channel.phone]")

@@ -13,9 +13,8 @@ async def test_drills_are_read_and_run(web, read) -> None:
     legs = (DrillLeg("fault", now - 60_000, "killed"), DrillLeg("delivered", now - 59_750, "HTTP 200", "ops"))
     past = Drill("d1", now - 60_000, "killed", "ann", "passed", fault="a canary was killed", legs=legs, ended_at=now - 50_000)
     await web.desk.journal.drills.keep(past)
-    async with read(web, grumpy=False) as reader:
+    async with read(web, grumpy=False, at="/drills") as reader:
         page = reader.page
-        await reader.go("/drills")
         await expect(page.locator("h1")).to_contain_text("The last drill passed 1\u00a0min")
         await page.locator(".drill summary").click()
         await expect(page.locator('.drill [data-leg="delivered"]')).to_contain_text("250\u00a0ms")
@@ -33,9 +32,8 @@ async def test_one_that_is_under_way_is_followed(web, read) -> None:
     now = web.desk.now()
     going = Drill("d2", now, "hung", "ann", "running", fault="a canary hangs", legs=(DrillLeg("fault", now),))
     await web.desk.journal.drills.keep(going)
-    async with read(web) as reader:
+    async with read(web, at="/drills") as reader:
         page = reader.page
-        await reader.go("/drills")
         await expect(page.locator("h1")).to_have_text("A drill is under way: hung.")
         await expect(page.get_by_role("button", name="Call it off")).to_be_visible()
         await expect(page.get_by_role("button", name="Run the drill killed now")).to_be_disabled()

@@ -17,8 +17,7 @@ async def test_a_pause_of_the_figures_is_a_gap(web, read) -> None:
     now = web.desk.now()
     for second in range(40, 20, -1):
         put(now - second * STEP)
-    async with read(web) as reader:
-        await reader.go("/machines/alpha")
+    async with read(web, at="/machines/alpha") as reader:
         chart = reader.page.locator('[data-panel="memory"]')
         await chart.get_by_role("button", name="Memory: Show as a table").click()
         rows = chart.locator("tbody tr")

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from playwright.async_api import expect
 
-from watchkeeper.model import Frame, Series, dictionary
+from rigs.browsing import PHONE
+from rigs.scenery import EVIDENCE, RULES, load
 from watchkeeper.telling import Incident
-
-PHONE = {"width": 390, "height": 844}
-RULES = """
-[[rule]]
-alert = "Busy"
-expr = "load > 1"
-severity = "critical"
-first = "Send half of it elsewhere."
-why = "People wait."
-annotations = { summary = "{{ $labels.machine }} is busy" }
-[route]
-group_wait = "0s"
-"""
-LAYOUT = dictionary((Series("load", (("instance", "alpha"), ("machine", "alpha"))),))
-
-
-async def load(web, value: float) -> None:
-    """A figure of the machine comes in and is judged."""
-    desk = web.desk
-    figures, now = np.array([value]), desk.now()
-    desk.store.define("alpha", "5s", LAYOUT)
-    desk.store.take("alpha", Frame("5s", LAYOUT.id, now, figures.tobytes()))
-    desk.bench._found(desk.bench.court.frame("alpha", "5s", LAYOUT, now, figures))
-    await desk.bench.turn()
 
 
 @pytest.fixture
@@ -74,9 +50,8 @@ async def test_acknowledged_here_is_seen_there(ruled, read) -> None:
 async def test_silenced_with_an_end(ruled, read) -> None:
     """The dialog offers what makes sense, the silence has an end, and it can be ended from the list."""
     await load(ruled, 2.5)
-    async with read(ruled) as reader:
+    async with read(ruled, at="/incidents") as reader:
         page = reader.page
-        await reader.go("/incidents")
         await page.get_by_role("button", name="Silence: alpha is busy").click()
         dialog = page.get_by_role("dialog", name="Silence: alpha is busy")
         await expect(dialog.get_by_role("radio", name="Busy on alpha", exact=True)).to_be_checked()
@@ -100,9 +75,8 @@ async def test_one_hand_is_enough_on_a_phone(ruled, read, scheme: str) -> None:
     """On a phone the page of a message's link has its buttons under the thumb, large enough, and nothing scrolls sideways."""
     await load(ruled, 2.5)
     (incident,) = await ruled.desk.journal.incidents.page()
-    async with read(ruled, PHONE, scheme=scheme) as reader:
+    async with read(ruled, PHONE, scheme=scheme, at=f"/incidents/{incident.id}") as reader:
         page = reader.page
-        await reader.go(f"/incidents/{incident.id}")
         await expect(page.locator("h1")).to_contain_text("alpha is busy")
         await expect(page.locator(".advice")).to_contain_text("Send half of it elsewhere.")
         button = page.get_by_role("button", name="Acknowledge: alpha is busy")
@@ -142,8 +116,7 @@ async def test_what_is_over_is_kept_and_what_is_unknown_told(ruled, read) -> Non
         "i-1", "k", "disk full", "warning", "resolved", now - 7_200_000, machine="alpha", resolved_at=now - 3_600_000
     )
     await ruled.desk.journal.incidents.keep([over])
-    async with read(ruled) as reader:
-        await reader.go("/incidents")
+    async with read(ruled, at="/incidents") as reader:
         row = reader.page.locator('[data-incident="i-1"]')
         await expect(row).to_contain_text("lasted 1\u00a0h")
         await expect(row.get_by_role("button")).to_have_count(0)
@@ -154,8 +127,7 @@ async def test_what_is_over_is_kept_and_what_is_unknown_told(ruled, read) -> Non
 
 async def test_an_unknown_incident_is_told(ruled, read) -> None:
     """A link to one that the hub does not know leads to words, not to a blank page."""
-    async with read(ruled, grumpy=False) as reader:
-        await reader.go("/incidents/nope")
+    async with read(ruled, grumpy=False, at="/incidents/nope") as reader:
         await expect(reader.page.locator("main")).to_contain_text("There is no such incident")
 
 
@@ -176,12 +148,8 @@ async def test_who_may_only_look_has_no_buttons(ruled, read) -> None:
 
 async def test_evidence_is_read_in_the_page(web, read) -> None:
     """What was saved of a server is shown in its sections; what could not be had is said."""
-    web.desk.saved["e1"] = (
-        b'{"id":"e1","at":1795000000000,"server":"web","pid":42,"why":"it hung","seconds":1.5,'
-        b'"sections":[{"title":"Stacks","text":"Thread 1: waiting for a lock"}],"missing":["Open files"]}'
-    )
-    async with read(web) as reader:
-        await reader.go("/machines/alpha/evidence/e1")
+    web.desk.saved["e1"] = EVIDENCE
+    async with read(web, at="/machines/alpha/evidence/e1") as reader:
         await expect(reader.page.locator("h1")).to_contain_text("Evidence of web")
         await expect(reader.page.get_by_role("region", name="Stacks")).to_contain_text("waiting for a lock")
         await expect(reader.page.locator(".notice")).to_contain_text("Open files")

@@ -20,6 +20,7 @@ async def test_the_palette_leads_anywhere(web, read) -> None:
         await expect(page).to_have_url(re.compile("/machines/alpha/servers/web$"))
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await page.keyboard.press("Control+k")
+        await expect(page.get_by_role("combobox")).to_be_focused()
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await expect(page).to_have_url(re.compile("/servers/web$"))
@@ -53,8 +54,7 @@ async def test_it_can_be_installed(web) -> None:
 
 async def test_paper_has_no_buttons(web, read) -> None:
     """What is printed is the page without what can be pressed, dark ink on light ground whatever the theme."""
-    async with read(web, scheme="dark") as reader:
-        await reader.go("/machines/alpha/servers/web")
+    async with read(web, scheme="dark", at="/machines/alpha/servers/web") as reader:
         await reader.page.emulate_media(media="print")
         await expect(reader.page.locator(".standing .buttons")).to_be_hidden()
         await expect(reader.page.locator(".side")).to_be_hidden()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from rigs.many import many, name_of
@@ -10,7 +10,7 @@ from rigs.many import many, name_of
 COUNT = 300
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def fleet(built, tmp_path):
     """A server over three hundred machines that speak every five seconds."""
     async with many(tmp_path, COUNT, past=300) as found:  # more than two of the points that the last hour is drawn of
@@ -19,9 +19,8 @@ async def fleet(built, tmp_path):
 
 async def test_three_hundred_machines_are_summed_up_filtered_and_scrolled(fleet, read) -> None:
     """The worst first, counted by state; words and chips narrow the list; few rows are in the document, all are reached."""
-    async with read(fleet) as reader:
+    async with read(fleet, at="/machines") as reader:
         page = reader.page
-        await reader.go("/machines")
         rows = page.locator("[data-machine]")
         await expect(page.locator(".machines")).to_have_attribute("aria-rowcount", str(COUNT + 1))
         assert await rows.count() < 80

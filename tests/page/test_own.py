@@ -43,7 +43,6 @@ async def test_a_server_shows_what_it_says_of_itself(web, read) -> None:
 
 async def test_a_server_that_says_nothing_has_no_empty_title(web, read) -> None:
     """No page of figures, no section."""
-    async with read(web) as reader:
-        await reader.go("/machines/alpha/servers/jobs")
+    async with read(web, at="/machines/alpha/servers/jobs") as reader:
         await expect(reader.page.locator('[data-panel="server_cpu"]')).to_be_visible()
         await expect(reader.page.get_by_role("heading", name=OWN)).to_have_count(0)

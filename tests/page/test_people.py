@@ -9,11 +9,11 @@ import pytest
 from argon2.profiles import CHEAPEST
 from playwright.async_api import Page, expect
 
+from rigs.browsing import PHONE
 from watchkeeper.journal.access import Asker, Entrance
 from watchkeeper.web import passwords
 
 PASSWORD = "correct horse battery"
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(autouse=True)
@@ -104,9 +104,8 @@ async def test_a_passkey_is_made_and_lets_in(web, browser) -> None:
 
 async def test_an_admin_lets_people_and_programs_in(web, read) -> None:
     """A person with a link, a role, a token that is shown once; all of it without a reload."""
-    async with read(web) as reader:
+    async with read(web, at="/settings") as reader:
         page = reader.page
-        await reader.go("/settings")
         await page.get_by_role("button", name="Add a person…").click()
         await page.get_by_role("dialog").get_by_label("Name").fill("eve")
         await page.get_by_role("button", name="Add, and make a link").click()

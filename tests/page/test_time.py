@@ -6,7 +6,7 @@ import re
 
 from playwright.async_api import expect
 
-from page.test_watching import fill
+from rigs.scenery import fill
 from watchkeeper.model import Event, EventKind, LogLines, ProbeResult
 
 ALPHA = "/machines/alpha"
@@ -103,8 +103,7 @@ async def test_a_probe_has_a_past(web, read) -> None:
             web.series("probe_success", server="web", probe="http"), now - (120 - second) * 1000, float(second < 60)
         )
     web.desk.turn("web", probes=(ProbeResult("http", "http", ok=False, at=now, why="refused"),))
-    async with read(web) as reader:
-        await reader.go(f"{ALPHA}/servers/web")
+    async with read(web, at=f"{ALPHA}/servers/web") as reader:
         strip = reader.page.locator('[data-probe="http"] .spans')
         await expect(strip.locator(".down")).not_to_have_count(0)
         await expect(strip.locator(".up")).not_to_have_count(0)
@@ -120,7 +119,6 @@ async def test_ends_are_listed_with_how_long_it_ran(web, read) -> None:
             Event("b", now - 10_000, EventKind.SERVER_EXITED, "web exited with code 9", "alpha", "web", "critical"),
         ]
     )
-    async with read(web) as reader:
-        await reader.go(f"{ALPHA}/servers/web")
+    async with read(web, at=f"{ALPHA}/servers/web") as reader:
         ends = reader.page.locator(".block", has=reader.page.get_by_role("heading", name="Ends and why"))
         await expect(ends).to_contain_text("exited with code 9 after 2\u00a0min")

@@ -9,17 +9,11 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from page.test_incidents import RULES, load
-from page.test_watching import fill
+from rigs.browsing import DESKTOP, PHONE
+from rigs.scenery import EVIDENCE, RULES, fill, load
 from watchkeeper.model import Event, EventKind, ProbeResult
 
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
 STANDARD = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-EVIDENCE = (
-    b'{"id":"e1","at":1795000000000,"server":"web","pid":42,"why":"it hung","seconds":1.5,'
-    b'"sections":[{"title":"Stacks","text":"Thread 1: waiting for a lock"}],"missing":["Open files"]}'
-)
 ALPHA = "/machines/alpha"
 WAYS = [
     pytest.param(DESKTOP, "dark", id="wide-dark"),
@@ -74,7 +68,7 @@ async def test_every_page_is_sound(web, read, size: dict[str, int], scheme: str)
     pages = await furnished(web)
     async with read(web, size, scheme) as reader:
         for path in pages:
-            await reader.go(path)
+            await reader.turn(path)
             await expect(reader.page.locator("h1")).to_have_count(1)
             await expect(reader.page.locator(".waiting")).to_have_count(0)
             found = await Axe().run(reader.page, options=STANDARD)
@@ -87,9 +81,8 @@ async def test_every_page_is_sound(web, read, size: dict[str, int], scheme: str)
 async def test_dialogs_are_sound_too(web, read) -> None:
     """What opens over a page is looked at as the pages are: silence, assign, palette, keys."""
     await furnished(web)
-    async with read(web, scheme="dark") as reader:
+    async with read(web, scheme="dark", at="/incidents") as reader:
         page = reader.page
-        await reader.go("/incidents")
 
         async def look() -> None:
             await expect(page.get_by_role("dialog")).to_have_count(1)

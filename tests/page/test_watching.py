@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
+from rigs.browsing import PHONE
+from rigs.scenery import fill
 from watchkeeper.model import Event, EventKind, ServerState
 
 ALPHA = "/machines/alpha"
@@ -18,26 +20,6 @@ TRY_NOW = """() => [...document.querySelectorAll("button")]
     .filter((one) => one.textContent.includes("Try now"))
     .forEach((one) => one.click())"""
 """Pressed if it is still there: the page may have come back by itself in the moment before."""
-PHONE = {"width": 390, "height": 844}
-SECONDS = 120
-
-
-def fill(web) -> None:
-    """Two minutes of figures of the machine and its server, with half a minute missing."""
-    now = web.desk.now()
-    for second in range(SECONDS):
-        at = now - (SECONDS - second) * 1000
-        if 40 < second < 70:
-            continue
-        for mode, share in (("user", 0.2), ("system", 0.1), ("idle", 0.7)):
-            web.desk.store.put(web.series("node_cpu_seconds_total", cpu="0", mode=mode), at, second * share)
-        web.desk.store.put(web.series("node_memory_MemTotal_bytes"), at, 8.0 * 2**30)
-        web.desk.store.put(web.series("node_memory_MemAvailable_bytes"), at, 6.0 * 2**30)
-        web.desk.store.put(web.series("node_filesystem_size_bytes", mountpoint="/", fstype="ext4"), at, 100e9)
-        web.desk.store.put(web.series("node_filesystem_avail_bytes", mountpoint="/", fstype="ext4"), at, 31e9)
-        web.desk.store.put(web.series("process_cpu_seconds_total", server="web"), at, second * 0.5)
-        web.desk.store.put(web.series("process_resident_memory_bytes", server="web"), at, 64.0 * 2**20)
-        web.desk.store.put(web.series("watchkeeper_server_up", server="web"), at, 1)
 
 
 def brightness(colour: str) -> int:
@@ -118,8 +100,7 @@ async def test_a_hub_that_goes_is_told_and_comes_back_by_itself(desk, read) -> N
 async def test_charts_are_drawn_and_read(web, read) -> None:
     """A chart draws its lines, tells the value under the cursor and its time, and the same as a table."""
     fill(web)
-    async with read(web) as reader:
-        await reader.go("/machines/alpha")
+    async with read(web, at="/machines/alpha") as reader:
         chart = reader.page.locator('[data-panel="memory"]')
         await expect(chart.locator("canvas")).to_be_visible()
         await expect(chart.get_by_role("img")).to_have_attribute(
@@ -136,8 +117,7 @@ async def test_charts_are_drawn_and_read(web, read) -> None:
 async def test_a_chart_moves_by_itself(web, read) -> None:
     """A point that comes in over the stream changes the chart's figure."""
     fill(web)
-    async with read(web) as reader:
-        await reader.go("/machines/alpha")
+    async with read(web, at="/machines/alpha") as reader:
         chart = reader.page.locator('[data-panel="memory"]')
         await expect(chart).to_contain_text("2.00\u00a0GiB")
         now = web.desk.now()
@@ -173,8 +153,7 @@ async def test_a_phone_scrolls_one_way_and_all_is_within_reach(web, read, scheme
     fill(web)
     async with read(web, PHONE, scheme=scheme) as reader:
         for path in PAGES:
-            await reader.go(path)
-            await expect(reader.page.locator("h1").first).to_be_visible()
+            await reader.turn(path)
             assert await reader.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
             small = await reader.page.evaluate(
                 """[...document.querySelectorAll("button, .tabs a")].filter((one) => one.offsetParent)
@@ -188,8 +167,7 @@ async def test_everything_has_a_name_and_the_browser_is_content(web, read) -> No
     fill(web)
     async with read(web) as reader:
         for path in PAGES:
-            await reader.go(path)
-            await expect(reader.page.locator("h1").first).to_be_visible()
+            await reader.turn(path)
             nameless = await reader.page.evaluate(NAMELESS, NAMED)
             assert not nameless, path
             assert await reader.page.locator("h1").count() == 1, path
@@ -198,8 +176,7 @@ async def test_everything_has_a_name_and_the_browser_is_content(web, read) -> No
 
 async def test_the_keyboard_reaches_the_page(web, read) -> None:
     """The first stop leads past the navigation to the page itself."""
-    async with read(web) as reader:
-        await reader.go("/machines/alpha")
+    async with read(web, at="/machines/alpha") as reader:
         await reader.page.keyboard.press("Tab")
         await expect(reader.page.get_by_role("link", name="Skip to the page")).to_be_focused()
         await reader.page.keyboard.press("Enter")
