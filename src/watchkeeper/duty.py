@@ -55,7 +55,7 @@ from watchkeeper.standing import (
     Subject,
     Weighed,
 )
-from watchkeeper.watched import Settings, is_handed_over, loadable, read_settings, subject_of
+from watchkeeper.watched import Settings, is_handed_over, loadable, nats_of, read_settings, subject_of
 from watchkeeper.wire.spool import Spool
 from watchkeeper.wire.uplink import Uplink
 
@@ -126,7 +126,7 @@ class Agent:
         self, count: int, told: asyncio.Queue[tuple[int, bytes]], say: Callable[[int, bytes], Awaitable[None]]
     ) -> None:
         """See `wire.uplink.Duty`."""
-        await carry(count, told, say, allowed=self.settings.agent.load)
+        await carry(count, told, say, allowed=self.settings.agent.load, nats=lambda: nats_of(self.settings.agent))
 
     # -- changes ------------------------------------------------------------------------------------
 

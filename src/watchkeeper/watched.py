@@ -25,6 +25,7 @@ from watchkeeper.control.permission import ControlSettings
 from watchkeeper.lost import LostSettings
 from watchkeeper.probe import Cloud, Http, Leaf, Tcp
 from watchkeeper.quantities import Duration, Secret, Size
+from watchkeeper.wire.bus import Address
 
 
 class MachineSettings(Part, frozen=True, kw_only=True):
@@ -44,7 +45,9 @@ class AgentSettings(Part, frozen=True, kw_only=True):
     Without `hub` (``https://…``) it talks to the hub on this machine, with that one's own token; another
     hub needs a `token`. `on_stop` is ``stop`` or ``leave`` (the servers go on and are taken over by the next
     agent). `spool` bounds what waits on the disk while the hub is away. With `load` the
-    hub may have this machine make the load of stress runs (``watchkeeper stress run --from``).
+    hub may have this machine make the load of stress runs (``watchkeeper stress run --from``); what these say may then go
+    over the NATS server `nats` (``nats://host:port``, ``tls://host:port``; with `nats_token` where it wants one) rather than
+    through the hub (``--over nats``).
     """
 
     period: Duration = Duration(5)
@@ -56,6 +59,8 @@ class AgentSettings(Part, frozen=True, kw_only=True):
     evidence: EvidenceSettings = EvidenceSettings()
     logs: LogsSettings = LogsSettings()
     load: bool = False
+    nats: str = ""
+    nats_token: Secret | None = None
     lost: LostSettings = LostSettings()
 
     def __post_init__(self) -> None:
@@ -64,8 +69,15 @@ class AgentSettings(Part, frozen=True, kw_only=True):
             raise ValueError("period: expected 100ms to 1h")
         if self.hub and not self.hub.startswith(("http://", "https://")):
             raise ValueError(f"hub: expected an http:// or https:// address, got {self.hub!r}")
+        if self.nats and (not self.nats.startswith(("nats://", "tls://")) or "@" in self.nats):
+            raise ValueError(f"nats: expected nats://host:port or tls://host:port, the token apart, got {self.nats!r}")
         if self.hub and self.token is None:
             raise ValueError('token: another hub wants one: { file = "path" } or { env = "NAME" }')
+
+
+def nats_of(agent: AgentSettings) -> Address | None:
+    """The NATS server over which workers' lines may go; None: there is none. Raises ConfigError without its token."""
+    return Address(agent.nats, agent.nats_token.reveal() if agent.nats_token else "") if agent.nats else None
 
 
 class WatchedServer(AnyServer, frozen=True, kw_only=True):

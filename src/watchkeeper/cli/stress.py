@@ -39,6 +39,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--from", dest="origins", default="", metavar="MACHINE,…", help="whose agents make the load, through the hub"
     )
+    run.add_argument(
+        "--over",
+        choices=("hub", "nats"),
+        default="hub",
+        help="what carries words to and from the machines of --from",
+    )
     run.add_argument("--connections", type=int, metavar="N", help="how many connections, all workers together")
     run.add_argument("--workers", type=int, metavar="N", help="how many worker processes")
     run.add_argument("--seed", type=int, metavar="N", help="fixes everything that is left to chance")

@@ -10,24 +10,28 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from urllib.parse import quote, urlencode
 
 from watchkeeper.cli.client import Hub, connect
-from watchkeeper.cli.options import reach
+from watchkeeper.cli.options import config_file, reach
+from watchkeeper.cli.settings import read_document
 from watchkeeper.config import nearest
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Event
 from watchkeeper.stress.distant import Distant
+from watchkeeper.stress.overnats import Socket, over_nats
 from watchkeeper.stress.plan import Plan
 from watchkeeper.stress.protocols import Own
 from watchkeeper.stress.serverside import told
 from watchkeeper.stress.serverside.figures import Sampled
 from watchkeeper.stress.serverside.told import Offset
 from watchkeeper.telling import Alert
+from watchkeeper.watched import nats_of, read_settings
 from watchkeeper.web.alert_shapes import AlertsView
 from watchkeeper.web.shapes import EventsView, MachineView
+from watchkeeper.wire.bus import Address
 from watchkeeper.wire.socket import dial
 
 PIECE = 600
@@ -137,6 +141,9 @@ def origins(args: argparse.Namespace, plan: Plan) -> list[Distant]:
         return []
     if isinstance(plan.protocol, Own):
         raise Refused("a Python file of one's own runs on this machine alone: leave --from out", code="own-elsewhere")
+    nats = None
+    if args.over == "nats" and (nats := nats_of(read_settings(read_document(config_file(args.config))).agent)) is None:
+        raise Refused("this machine is told of no NATS server: its file says so with nats under [agent]", code="no-nats")
     hub = connect(reach(args))
     known = {one.machine.name: one for one in hub.ask("GET", "/api/machines", list[MachineView])}
     found = []
@@ -146,9 +153,13 @@ def origins(args: argparse.Namespace, plan: Plan) -> list[Distant]:
         if not known[name].connected:
             raise Refused(f"{name}'s agent is not connected", code="not-connected")
         count = plan.generator.workers or max(1, known[name].machine.cpus)
-        url = f"ws{hub.found.url.removeprefix('http')}/api/stress/workers/{quote(name, safe='')}/{count}"
-        found.append(Distant(name, count, partial(dial, url, hub.found.token)))
+        line = f"ws{hub.found.url.removeprefix('http')}/api/stress/workers/{quote(name, safe='')}/{count}"
+        found.append(Distant(name, count, _way(name, partial(dial, line, hub.found.token), nats)))
     return found
+
+
+def _way(machine: str, through: Callable[[], Awaitable[Socket]], nats: Address | None) -> Callable[[], Awaitable[Socket]]:
+    return through if nats is None else partial(over_nats, machine, nats, through)
 
 
 def teller(args: argparse.Namespace) -> HubTeller | None:

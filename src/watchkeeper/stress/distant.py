@@ -16,9 +16,9 @@ import msgspec
 
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.stress import talk
+from watchkeeper.stress.overnats import Socket
 from watchkeeper.stress.run import Origin
 from watchkeeper.wire.packets import WorkerPart, encode, worker_part
-from watchkeeper.wire.socket import ClientSocket
 
 QUESTIONS = 20
 """Times that each clock is asked for at the start,"""
@@ -68,7 +68,7 @@ class DistantMember:
 class Distant:
     """The workers of one other machine, and the line to them."""
 
-    def __init__(self, machine: str, count: int, dial: Callable[[], Awaitable[ClientSocket]]) -> None:
+    def __init__(self, machine: str, count: int, dial: Callable[[], Awaitable[Socket]]) -> None:
         """`count` 0: one for each of its processors. Nothing is opened yet."""
         self.machine = machine
         self.count = count
@@ -80,7 +80,7 @@ class Distant:
         """How far the clocks have moved against each other since the start, ns."""
         self.why = ""
         self._dial = dial
-        self._socket: ClientSocket | None = None
+        self._socket: Socket | None = None
         self._members: dict[int, DistantMember] = {}
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
@@ -151,7 +151,7 @@ class Distant:
                     best, self.bound = bound, bound
                     self.ahead = said.now - (said.sent + now) // 2
 
-    async def _hear(self, socket: ClientSocket) -> None:
+    async def _hear(self, socket: Socket) -> None:
         try:
             while (message := await socket.receive()) is not None:
                 part = worker_part(message)
@@ -166,7 +166,7 @@ class Distant:
             for member in self._members.values():
                 member.reader.feed_eof()
 
-    async def _tell(self, socket: ClientSocket) -> None:
+    async def _tell(self, socket: Socket) -> None:
         try:
             while True:
                 await socket.send(await self._waiting.get())
