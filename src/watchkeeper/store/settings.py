@@ -14,7 +14,8 @@ class StoreSettings(Part, frozen=True, kw_only=True):
     `raw`, `first` and `hourly` are the ages at which samples, the first rollup (1 to 30 minutes) and the
     one-hour rollup go; `budget` is the most that all of it may take, `keep_free` what the disk must have left
     (5 % of a small disk): the oldest goes first. `head` is the memory for what is not sealed yet, `cache` that for
-    what was read lately; `most_samples` is how much one question may read.
+    what was read lately, a quarter of it for finding the newest figures at once; `most_samples` is how much one
+    question may read.
 
     With a `url` (``http://…``) figures are kept by the VictoriaMetrics that answers there, with a `token` if it wants one,
     and nothing is kept here: of the other keys only `most_samples` counts then.
