@@ -1,8 +1,9 @@
 """From a store to a chart: reading a panel's figures, rates, windows; for the last instant as for years.
 
 Short ranges are read raw: rates between neighbouring samples, lines at each sample, then the average, least and
-most of each window. Long ones come from the store's rollups: of a counter the increase from window to
-window, of a gauge the average with its bounds. Everything is numpy over arrays that are bounded before they are read.
+most of each window. Long ones come from the store's rollups: of a gauge the average with its bounds, of a counter the
+increase from window to window, in windows several times finer than what is drawn, so that its rate has bounds too: the least
+and the most of those. Everything is numpy over arrays that are bounded before they are read.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ POINTS = 2000
 """The most points a chart may have."""
 RAW_TICKS = 8000
 """How many rounds a chart may read raw (some 30 ms of CPU with 40 series); beyond it, rollups."""
+FINER = 12
+"""Of so many windows at most one drawn window of a rate is made."""
+FINEST = 60
+"""But never in windows shorter than so many seconds: slow collectors' samples are further apart than the agent's rounds."""
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)
 """Window lengths in seconds that a chart may have: whole parts of one another, so that edges stay put while time goes on."""
 
@@ -65,7 +70,7 @@ def chart(store: Store, asked: Asked, period: float) -> Chart:
         except Refused:
             drawn = None  # more than the store reads at once: its rollups tell the same, coarser
     if drawn is None:
-        drawn = _rolled(store, asked, step_for(asked.end - asked.start, asked.points, period))
+        drawn = _rolled(store, asked, step_for(asked.end - asked.start, asked.points, period), period)
     panel = asked.panel
     times = drawn.times.tolist()
     return Chart(panel.name, panel.title, panel.unit, panel.about, asked.start, asked.end, drawn.step, times, drawn.lines)
@@ -156,8 +161,33 @@ def _edges(asked: Asked, step: int) -> Times:
     return start + step * np.arange(-(-(asked.end - start) // step), dtype=np.int64)
 
 
-def _rolled(store: Store, asked: Asked, step: int) -> Drawn:
-    """Lines of rollups. A gauge's bounds are those of its terms together: never narrower than the truth, at times wider."""
+def finer(step: int, period: float) -> int:
+    """The window, ms, that a rate drawn every `step` ms is read in; `step` itself where no finer one is surely filled."""
+    for seconds in STEPS:
+        fine = seconds * 1000
+        if fine < step <= fine * FINER and step % fine == 0 and seconds >= max(FINEST, 1.5 * period):
+            return fine
+    return step
+
+
+def _rolled(store: Store, asked: Asked, step: int, period: float) -> Drawn:
+    """Lines of rollups, with bounds; a rate's are read more finely, unless that is more than the store reads at once."""
+    fine = finer(step, period) if any(term.counter for term in asked.panel.terms) else step
+    if fine < step:
+        try:
+            drawn = _whole(store, asked, fine)
+        except Refused:
+            pass
+        else:
+            edges = _edges(asked, step)
+            figures = [(line.name, np.array(line.average, np.float64)) for line in drawn.lines]
+            lines = [Line(name, *map(plain, windows(drawn.times, values, edges, step))) for name, values in figures]
+            return Drawn(edges, step, lines)
+    return _whole(store, asked, step)
+
+
+def _whole(store: Store, asked: Asked, step: int) -> Drawn:
+    """Each window as it was rolled up. A gauge's bounds are those of its terms together: never narrower than the truth."""
     edges = _edges(asked, step)
     sides: list[dict[str, Column]] = [{}, {}, {}]
     bounded = not any(term.counter for term in asked.panel.terms)
