@@ -93,7 +93,8 @@ def _seconds(times: Ints) -> list[float]:
     if not rest.any():
         whole: list[float] = seconds.tolist()
         return whole
-    return [int(at) if at.is_integer() else at for at in (times / 1000).tolist()]
+    exact: list[float] = (times / 1000).tolist()
+    return exact if rest.all() else [int(at) if at.is_integer() else at for at in exact]
 
 
 def _second(value: Value) -> float:
