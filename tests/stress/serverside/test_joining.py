@@ -45,8 +45,9 @@ class Told:
         return [own, again] if server else []
 
     async def events(self, machine: str, start: int, end: int) -> Sequence[Event]:
-        """See `told.Teller`."""
-        return [Event("1", self.zero + 1500, EventKind.SERVER_STARTED, "again", machine, "known")]
+        """See `told.Teller`: its beginning, before the run, and another one in it."""
+        begun = Event("0", self.zero - 3000, EventKind.SERVER_STARTED, "for the first time", machine, "known")
+        return [begun, Event("1", self.zero + 1500, EventKind.SERVER_STARTED, "again", machine, "known")]
 
     async def alerts(self, machine: str, start: int, end: int) -> Sequence[Alert]:
         """See `told.Teller`."""

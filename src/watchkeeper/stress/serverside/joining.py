@@ -57,9 +57,10 @@ async def join(record: Record, teller: Teller | None) -> ServerSide:
         else:
             from_hub = told.marks(events, run.server, offset)
             within = [one for one in from_hub if one.at >= run.started_at]
-            restarts = max(restarts, sum(one.kind == "restart" for one in told.marks(_starts(events), run.server, offset)))
+            begun = told.marks(_starts(events), run.server, offset)  # without the one that was loaded, begun just before
+            restarts = max(restarts, sum(one.kind == "restart" and one.at >= run.started_at for one in begun))
             hangs = sum(one.kind == "hang" for one in within)
-            marks = from_hub or marks
+            marks = [one for one in from_hub if one.kind != "restart" or one.at >= run.started_at] or marks
             fired = told.fired(alerts, spans, run.started_at, offset)
             sources.append(f"hub ({len(fresh)} series of {machine})")
             notes.append(f"the hub's clock is {offset.ahead:.1f} ms ahead of the run's, give or take {offset.bound:.1f} ms")
