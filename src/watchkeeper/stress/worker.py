@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import ssl
 import sys
 import time
 import traceback
 from contextlib import suppress
+from pathlib import Path
 
 from watchkeeper.errors import ConfigError
 from watchkeeper.fetch import tls_context
@@ -243,9 +245,23 @@ async def _obey(worker: Worker, reader: asyncio.StreamReader) -> None:
             return
 
 
+def keep_place(proc: Path = Path("/proc/self")) -> None:
+    """Make the niceness that was inherited count: a worker has a session of its own, and Linux weighs sessions first.
+
+    Within an autogroup niceness orders its own processes alone (sched(7)); so ``nice -n -10 watchkeeper stress run`` would
+    put everything forward but who makes the load.
+    """
+    wanted = os.getpriority(os.PRIO_PROCESS, 0)
+    if wanted:
+        with suppress(OSError):  # no autogroups here, or not allowed to
+            (proc / "autogroup").write_text(str(wanted), encoding="ascii")
+
+
 def main(number: int) -> int:
     """Run one worker on an inherited socket."""
     descriptors_allowed()
+    if sys.platform == "linux":
+        keep_place()
     gc.set_threshold(COLLECT_AFTER, 20, 100)
     line = socket.socket(fileno=number)
     try:
