@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from rigs.browsing import PHONE
-from rigs.scenery import fill
+from rigs.scenery import alive, fill
 from watchkeeper.model import Event, EventKind, ServerState
 
 ALPHA = "/machines/alpha"
@@ -29,9 +29,7 @@ def brightness(colour: str) -> int:
 
 async def test_figures_are_shown_in_their_units(web, read) -> None:
     """The overview has uptime, CPU and memory of servers and machines, as people write them."""
-    async with read(web) as reader:
-        fill(web)  # once the page is open: rates are shown of figures that are fresh alone
-        web.desk.changes.frame("alpha")
+    async with read(web) as reader, alive(web):
         row = reader.page.locator('tr[data-server="web"]')
         await expect(row).to_contain_text("Up")
         await expect(row).to_contain_text("50\u00a0%")
@@ -61,10 +59,8 @@ async def test_a_state_arrives_without_a_reload(web, read) -> None:
 
 async def test_a_machine_whose_agent_is_away_is_unknown(web, read) -> None:
     """Nothing stays green when the agent goes: states are unknown, figures dashes, and nothing can be clicked."""
-    async with read(web) as reader:
+    async with read(web) as reader, alive(web):
         page = reader.page
-        fill(web)  # now, for what is older than some rounds is not shown
-        web.desk.changes.frame("alpha")
         row = page.locator('tr[data-server="web"]')
         await expect(row).to_contain_text("50\u00a0%")
         web.desk.connected = False

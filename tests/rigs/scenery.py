@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import numpy as np
 
 from rigs.desk import Web
@@ -26,22 +30,45 @@ EVIDENCE = (
 LAYOUT = dictionary((Series("load", (("instance", "alpha"), ("machine", "alpha"))),))
 
 
+def tell(web: Web, at: int, second: float) -> None:
+    """One round of the machine and its server, so many seconds after the first; `at` in ms."""
+    for mode, share in (("user", 0.2), ("system", 0.1), ("idle", 0.7)):
+        web.desk.store.put(web.series("node_cpu_seconds_total", cpu="0", mode=mode), at, second * share)
+    web.desk.store.put(web.series("node_memory_MemTotal_bytes"), at, 8.0 * 2**30)
+    web.desk.store.put(web.series("node_memory_MemAvailable_bytes"), at, 6.0 * 2**30)
+    web.desk.store.put(web.series("node_filesystem_size_bytes", mountpoint="/", fstype="ext4"), at, 100e9)
+    web.desk.store.put(web.series("node_filesystem_avail_bytes", mountpoint="/", fstype="ext4"), at, 31e9)
+    web.desk.store.put(web.series("process_cpu_seconds_total", server="web"), at, second * 0.5)
+    web.desk.store.put(web.series("process_resident_memory_bytes", server="web"), at, 64.0 * 2**20)
+    web.desk.store.put(web.series("watchkeeper_server_up", server="web"), at, 1)
+
+
 def fill(web: Web) -> None:
     """Two minutes of figures of the machine and its server, with half a minute missing."""
     now = web.desk.now()
     for second in range(SECONDS):
-        at = now - (SECONDS - second) * 1000
-        if 40 < second < 70:
-            continue
-        for mode, share in (("user", 0.2), ("system", 0.1), ("idle", 0.7)):
-            web.desk.store.put(web.series("node_cpu_seconds_total", cpu="0", mode=mode), at, second * share)
-        web.desk.store.put(web.series("node_memory_MemTotal_bytes"), at, 8.0 * 2**30)
-        web.desk.store.put(web.series("node_memory_MemAvailable_bytes"), at, 6.0 * 2**30)
-        web.desk.store.put(web.series("node_filesystem_size_bytes", mountpoint="/", fstype="ext4"), at, 100e9)
-        web.desk.store.put(web.series("node_filesystem_avail_bytes", mountpoint="/", fstype="ext4"), at, 31e9)
-        web.desk.store.put(web.series("process_cpu_seconds_total", server="web"), at, second * 0.5)
-        web.desk.store.put(web.series("process_resident_memory_bytes", server="web"), at, 64.0 * 2**20)
-        web.desk.store.put(web.series("watchkeeper_server_up", server="web"), at, 1)
+        if not 40 < second < 70:
+            tell(web, now - (SECONDS - second) * 1000, second)
+
+
+@asynccontextmanager
+async def alive(web: Web) -> AsyncIterator[None]:
+    """The same, and on it goes, round by round, for the length of an ``async with``: a rate is that of what is fresh."""
+    fill(web)
+    begun = web.desk.now()
+
+    async def go_on() -> None:
+        while True:
+            now = web.desk.now()
+            tell(web, now, SECONDS + (now - begun) / 1000)
+            web.desk.changes.frame("alpha")
+            await asyncio.sleep(0.5)
+
+    going = asyncio.create_task(go_on(), name="alpha's agent")
+    try:
+        yield
+    finally:
+        going.cancel()
 
 
 async def load(web: Web, value: float) -> None:

@@ -125,18 +125,28 @@ function paintWhileSeen(holder: HTMLElement, feed: Feed, title: string, point: (
   let drawn = ""; // what the plot was made for: lines and palette
   let seen = false;
   let frame = 0;
+  let edge = 0; // the last instant of the drawing,
+  let data: unknown; // and whose it was
+  const say = () => {
+    const newest = feed.chart?.lines.map((line, index) => `${line.name} ${figure(feed.window.at(index, -1), feed.chart?.unit ?? "")}`);
+    holder.setAttribute("aria-label", charts.summary(title, spanName(feed.range, feed.zoom), newest?.join(", ") ?? ""));
+  };
   const paint = () => {
     frame = 0;
     if (!seen || (feed.chart?.lines.length ?? 0) === 0) return;
-    const newest = feed.chart?.lines.map((line, index) => `${line.name} ${figure(feed.window.at(index, -1), feed.chart?.unit ?? "")}`);
-    holder.setAttribute("aria-label", charts.summary(title, spanName(feed.range, feed.zoom), newest?.join(", ") ?? ""));
+    say();
     const wanted = `${palette.peek()} ${feed.chart?.lines.map((line) => line.name).join()} ${feed.banded.join()}`;
     if (plot && drawn === wanted) {
+      const end = feed.shown[1];
+      // What moves the lines by less than a pixel is not worth a drawing: the figures above tell the newest value meanwhile.
+      if (data === feed.window && ((end - edge) / (feed.seconds * 1000)) * plot.bbox.width < 1) return;
+      [edge, data] = [end, feed.window];
       plot.setData(content(feed));
       return;
     }
     plot?.destroy();
     plot = draw(holder, feed, point);
+    [edge, data] = [feed.shown[1], feed.window];
     drawn = wanted;
   };
   const soon = () => {
