@@ -99,18 +99,18 @@ lasts = "2s"
 
 
 FREEZE = """
-objectives = ["p99 < 100ms", "recovery < 5s"]
+objectives = ["p99 < 100ms", "recovery < 3s"]
 connections = 300
 timeout = "{timeout}"
 knee = 100
 [[phase]]
 kind = "plateau"
 rate = 80
-lasts = "3s"
+lasts = "2s"
 [[phase]]
 kind = "overload"
 rate = 500
-lasts = "5s"
+lasts = "3s"
 [[phase]]
 kind = "recovery"
 rate = 80
@@ -121,7 +121,7 @@ within = "{within}"
 async def test_a_freeze_that_does_not_thaw_is_a_hang_and_metastable(tmp_path: Path) -> None:
     """Once 150 wait it never serves again: the load goes, the failure stays, and both are named."""
     with known_server("freeze", rate=150, room=150) as url:
-        report = reported(await whole_run(FREEZE.format(timeout="1s", within="6s"), url, tmp_path))
+        report = reported(await whole_run(FREEZE.format(timeout="1s", within="4s"), url, tmp_path))
     assert report.verdict == "fail"
     strained = of(report, "overload").behaviour
     assert strained is not None
