@@ -37,6 +37,20 @@ DAEMON = """
 """
 
 
+SLOW_DAEMON = """
+    import os, sys, time
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    print(os.getpid(), flush=True)
+    if os.fork():
+        time.sleep(0.3)
+        os._exit(0)
+    print(os.getpid(), flush=True)
+    time.sleep(1000)
+"""
+
+
 @pytest.fixture(autouse=True)
 def _swept(tmp_path: Path) -> Iterator[None]:
     """What a test leaves is ended."""
@@ -295,6 +309,39 @@ async def test_a_server_that_forks_is_followed_where_it_may(tmp_path: Path) -> N
         assert (await finish(found.process)).how == "killed by SIGTERM"
         failed = await finish(await two.spawn(python(DAEMON, "3"), "bad", forks="1"))
         assert failed.how == "exit status 3"
+
+
+async def test_the_process_between_two_forks_is_not_taken_for_the_server(tmp_path: Path) -> None:
+    """On a machine that is busy the first one may be gone before the second is: it is followed to the third."""
+    async with home(tmp_path) as one:
+        process = await one.spawn(python(SLOW_DAEMON), forks="1")
+        await soon(lambda: len(one.moved) == 2, "both changes")
+        middle, daemon = (int(line) for line in one.said().split())
+        assert one.moved == [middle, daemon]
+        assert process.pid == daemon
+        assert is_alive(daemon)
+        process.terminate()
+        assert (await finish(process)).how == "killed by SIGTERM"
+
+
+async def test_what_is_left_by_a_stop_is_no_successor(tmp_path: Path) -> None:
+    """One that forks and is stopped has ended with its first process, though a child of it has not."""
+    code = """
+    import os, signal, time
+    signal.signal(15, lambda *_: os._exit(0))
+    if not os.fork():
+        signal.signal(15, signal.SIG_IGN)
+        os.setsid()
+        print(os.getpid(), flush=True)
+    time.sleep(1000)
+    """
+    async with home(tmp_path) as one:
+        process = await one.spawn(python(code), forks="1")
+        await soon(one.said, "its child")
+        process.terminate()
+        assert (await finish(process)).how.startswith("exit status 0")
+        assert one.moved == []
+        await soon(lambda: not is_alive(int(one.said())), "its child's end")
 
 
 async def test_closing_its_output_is_no_end(tmp_path: Path) -> None:

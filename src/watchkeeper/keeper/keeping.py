@@ -25,6 +25,10 @@ AWAY = "it ended while no keeper was there, and the kernel tells only a process'
 NOT_OURS = "an earlier keeper was its parent and was killed, and the kernel tells only the parent"
 SWEEP_SECONDS = 10.0
 """So long after an end are orphans looked at for what it has left behind: each may have children of its own."""
+FORKING_SECONDS = 10.0
+"""So long after a server has put itself into the background another of its processes may turn out to be what it is."""
+_ENDING = frozenset({2, 3, 6, SIGKILL, 15})
+"""SIGINT, SIGQUIT, SIGABRT, SIGKILL, SIGTERM."""
 
 
 class Keeping:
@@ -201,8 +205,10 @@ class Keeping:
         """Pass a signal on, to the ward of this very order alone."""
         ward = self.wards.get(one(page, "server"))
         if ward and ward.order == one(page, "order"):
+            signum = int(one(page, "signal", "0"))
+            ward.forks = ward.forks and signum not in _ENDING  # what it leaves now is no successor
             try:
-                ward.signal(int(one(page, "signal", "0")), whole="leader" not in page)
+                ward.signal(signum, whole="leader" not in page)
             except OSError as fault:
                 words = f"signal {one(page, 'signal')} could not be sent: {fault.strerror}"
                 self._tell({"op": "warning", "server": ward.server, "order": ward.order, "words": words})
@@ -218,7 +224,6 @@ class Keeping:
 
     def reap(self) -> None:
         """Wait for all children that have ended: servers, and orphans that their servers have left to us."""
-        mine = {ward.pid: ward for ward in self.wards.values() if ward.child and ward.lives}
         orphans = False
         while True:
             try:
@@ -228,7 +233,8 @@ class Keeping:
                 break
             if ended is None:
                 break
-            ward = mine.pop(ended.si_pid, None)
+            # Among the wards as they are now: one that has just followed its server may have to follow it further.
+            ward = next((one for one in self.wards.values() if one.pid == ended.si_pid and one.child and one.lives), None)
             if ward is None:
                 os.waitpid(ended.si_pid, 0)
                 orphans = True
@@ -242,7 +248,7 @@ class Keeping:
         if ward.fault:
             os.waitpid(ward.pid, 0)
             return
-        if ward.forks and clean and (follower := self._follower(ward)):
+        if clean and _follows(ward) and (follower := self._follower(ward)):
             os.waitpid(ward.pid, 0)
             self._move(ward, follower)
             return
@@ -291,7 +297,7 @@ class Keeping:
 
     def _move(self, ward: Ward, pid: int) -> None:
         ward.pid, ward.start, ward.executable = pid, living.started(pid), living.executable(pid)
-        ward.forks = False
+        ward.followed_at = ward.followed_at or time.monotonic()
         self._write(ward, self._records.begin)
         self._show(ward)
 
@@ -319,6 +325,11 @@ class Keeping:
         except OSError as fault:
             words = f"its record in the run folder cannot be removed: {fault.strerror}"
             self._tell({"op": "warning", "server": ward.server, "order": ward.order, "words": words})
+
+
+def _follows(ward: Ward) -> bool:
+    """Whether what a ward leaves at a clean end is the server. Of two forks the process between may be seen, and ends next."""
+    return ward.forks and (not ward.followed_at or time.monotonic() - ward.followed_at < FORKING_SECONDS)
 
 
 def _wall(start: int) -> int:

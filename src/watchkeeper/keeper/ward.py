@@ -25,8 +25,9 @@ _PROCESS_GROUP = 4
 class Ward:
     """A spawned process and what is known of it. Its page is what the disk and the agent are told."""
 
-    __slots__ = ("began", "cgroup", "child", "command", "ended_at", "executable", "fault", "forks", "handle", "made", "order",
-                 "pid", "report", "said", "server", "start", "started_at", "status", "strays", "why")  # fmt: skip
+    __slots__ = ("began", "cgroup", "child", "command", "ended_at", "executable", "fault", "followed_at", "forks", "handle",
+                 "made", "order", "pid", "report", "said", "server", "start", "started_at", "status", "strays",
+                 "why")  # fmt: skip
 
     def __init__(self, server: str, order: str, pid: int, start: int) -> None:
         self.server = server
@@ -38,6 +39,7 @@ class Ward:
         self.command: list[str] = []
         self.made = ""
         self.forks = False
+        self.followed_at = 0.0
         self.began = False
         self.child = True
         self.handle = -1
@@ -66,7 +68,7 @@ class Ward:
             "made": self.made,
             "command": self.command,
         }
-        if self.forks:
+        if self.forks and not self.followed_at:
             found["forks"] = 1
         if self.cgroup:
             found["cgroup"] = self.cgroup
