@@ -10,7 +10,7 @@
     python3 dev.py package [PART …]                     make wheel, .deb, offline bundle, SBOM, checksums in dist/
     python3 dev.py freeze                               keep what this version writes, for later ones to prove they read it
     python3 dev.py guide                                type the guide into fresh machines (root, Debian)
-    python3 dev.py faults                               run the fault matrix and write docs/fault-matrix.md
+    python3 dev.py faults [PATTERN]                     run the fault matrix and write docs/fault-matrix.md
     python3 dev.py faults --beside                      the same beside supervisord and monit, docs/fault-matrix-rivals.md
     python3 dev.py deliveries                           kill hub and receivers, write docs/delivery-matrix.md
     python3 dev.py docs                                 write the generated pages of docs/
@@ -175,7 +175,7 @@ def faults(arguments: list[str]) -> int:
     install("dev")
     if "--beside" in arguments:
         return run(PYTHON, "bench/faults.py", "--write")
-    code = "import sys; sys.path.insert(0, 'tests'); from rigs.faults import main; sys.exit(main())"
+    code = "import sys; sys.path.insert(0, 'tests'); from rigs.faults import main; sys.exit(main(*sys.argv[1:]))"
     return run(PYTHON, "-c", code, *arguments)
 
 

@@ -38,9 +38,13 @@ class Kept:
     def __init__(self, folder: Path, servers: dict[str, ServerSettings], ready: Callable[[str], bool]) -> None:
         self.folder = folder
         self.events: list[Event] = []
-        self.supervisor = Supervisor(
-            servers, folder, SystemClock(), emit=self.events.append, changed=lambda _: None, ready=ready
-        )
+        self.shown: dict[str, tuple[ServerState, int]] = {}
+        """State and pid of each server as they were when a change of it was told last."""
+        self.supervisor = Supervisor(servers, folder, SystemClock(), emit=self.events.append, changed=self._show, ready=ready)
+
+    def _show(self, name: str) -> None:
+        if status := self.supervisor.status(name):
+            self.shown[name] = status.state, status.pid
 
     def pid(self, name: str) -> int:
         """Its process, 0 for none."""
@@ -286,6 +290,7 @@ async def test_servers_outlive_their_supervisor_and_are_adopted(tmp_path: Path) 
     async with keeping(tmp_path, {"kept": ServerSettings(command=SLEEP)}) as kept:
         await kept.until(lambda: kept.pid("kept") == kept_pid, "the adoption")
         assert kept.kinds("kept") == [EventKind.SERVER_ADOPTED]
+        await kept.until(lambda: kept.shown.get("kept") == (ServerState.RUNNING, kept_pid), "it to be shown as adopted")
         await kept.until(lambda: not is_alive(removed_pid), "the end of what is not configured any more")
         os.kill(kept_pid, signal.SIGKILL)
         await kept.until(lambda: kept.pid("kept") not in {0, kept_pid}, "its successor")

@@ -89,6 +89,8 @@ class Supervisor:
         ours = await opened(self._parent, lambda why: self._tell(EventKind.KEEPER_LOST, why, "critical"))
         self._take_over(ours + await self._lookouts.open())
         self._taken_over.set()
+        for name in self._kept:
+            self._tell_changed(name)  # the link may be up already, and have told that nobody knows yet
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._parent.run(), name="parent")
