@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from litestar import WebSocket, websocket
@@ -19,6 +20,11 @@ MOST = 64
 """Workers that may be asked for on one machine."""
 RECHECK = 30.0
 """How often, in seconds, it is looked whether the agent's token still holds."""
+GONE = (WebSocketDisconnect, OSError)
+"""What a socket raises whose other side has gone; the server below tells it by an OSError until the disconnect was received.
+
+Who sends may be the hub's own commit: an agent that dies just then must not end the hub.
+"""
 
 
 class AgentSocket:
@@ -49,14 +55,15 @@ class AgentSocket:
         if self._open:
             try:
                 await self._socket.send_data(message, "binary")
-            except WebSocketDisconnect:
+            except GONE:
                 self._open = False
 
     async def close(self, code: int, reason: str) -> None:
         """Close; nothing when it is closed."""
         if self._open:
             self._open = False
-            await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
+            with suppress(*GONE):
+                await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
 
 
 @websocket("/link")
