@@ -9,6 +9,16 @@ from playwright.async_api import expect
 from rigs.scenery import fill
 from watchkeeper.model import Event, EventKind, LogLines, ProbeResult
 
+TINTED = """(canvas) => {
+    const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+    const pen = copy.getContext("2d", { willReadFrequently: true });
+    pen.drawImage(canvas, 0, 0);
+    const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+    let found = 0;
+    for (let place = 3; place < data.length; place += 4) found += data[place] > 0;
+    return found;
+}"""
+"""How many pixels of a drawing have any colour."""
 ALPHA = "/machines/alpha"
 
 
@@ -73,6 +83,21 @@ async def test_what_happened_is_on_the_charts(web, read) -> None:
         await expect(page.locator(".note-line summary")).to_contain_text("1 event in this time")
         await page.locator(".note-line summary").click()
         await expect(page.locator(".note-line .events")).to_contain_text("version 7 rolled out")
+        now = web.desk.now()
+        plain = await page.locator('[data-panel="memory"] canvas').evaluate(TINTED)
+        for number, (kind, phase) in enumerate((("started", ""), ("phase", "warm-up"), ("phase", "knee"), ("ended", ""))):
+            facts = {"run": "r1"} | ({"phase": phase} if phase else {})
+            at = now - 100_000 + number * 30_000
+            told = Event(
+                f"s{number}", at, EventKind(f"stress_{kind}"), f"The stress run: {phase or kind}", "alpha", facts=facts
+            )
+            await web.desk.journal.events.add([told])
+            web.desk.changes.event(told)
+        await expect(page.locator(".note-line .events li")).to_have_count(4)  # the beginning and the end are one
+        await expect(page.locator(".note-line .events")).to_contain_text("knee")
+        await page.wait_for_function(
+            f"(before) => ({TINTED})(document.querySelector('[data-panel=memory] canvas')) > 2 * before", arg=plain
+        )
 
 
 async def test_output_is_found_by_the_time_that_it_carries(web, read) -> None:

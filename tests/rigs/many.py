@@ -166,13 +166,19 @@ def statuses_of(number: int) -> tuple[ServerStatus, ...]:
 
 
 @asynccontextmanager
-async def many(folder: Path, count: int, past: int = 60) -> AsyncIterator[Web]:
-    """A server over `count` machines with `past` seconds behind them, which goes on living."""
+async def many(folder: Path, count: int, past: int = 60, before: tuple[int, int] = (0, 1)) -> AsyncIterator[Web]:
+    """A server over `count` machines with `past` seconds behind them, which goes on living.
+
+    `before` that they have spoken for so many ms, every so many ms; the chatty one six times as often.
+    """
     async with open_journal(folder / "journal.db") as journal:
         desk = ManyDesk(journal, folder, count)
         now = desk.now()
         for number in range(count):
+            desk.fill(number, now - before[0], now - past * 1000, before[1] // (6 if number == CHATTY else 1))
             desk.fill(number, now - past * 1000, now, 5000)
+            if number % 20 == 0:
+                await desk.store.commit()
         for at in range(now - 600_000, now, 1000):
             desk.chat(at)
         await desk.store.commit()

@@ -1,5 +1,5 @@
 // What happened in the time that is shown: fetched once for all charts of a page, drawn on each as a fine line.
-// A stress run is a band from its beginning to its end.
+// A stress run is a band from its beginning to its end, and each of its phases one within it, with its name.
 import { signal } from "@preact/signals";
 import type uPlot from "uplot";
 import { hub, Refusal } from "../api/ask.ts";
@@ -11,8 +11,8 @@ const MOST = 200;
 const OFTEN = 30_000; // ms between questions while the range runs with the clock
 
 export type NoteTone = "good" | "warn" | "bad" | "quiet" | "even";
-/** Something to draw: at an instant, or with `until` over a time. */
-export type Note = { id: string; at: number; until: number; tone: NoteTone; text: string };
+/** Something to draw: at an instant, or with `until` over a time; `label` stands in the drawing where it has room. */
+export type Note = { id: string; at: number; until: number; tone: NoteTone; text: string; label: string };
 
 export const notes = signal<Note[]>([]);
 /** The instant under the cursor of any chart, ms; 0 is none. */
@@ -29,15 +29,22 @@ function toneOf(event: Event): NoteTone {
   return CHANGES.has(event.kind) ? "even" : BACK.has(event.kind) ? "good" : "quiet";
 }
 
+/** When what an event of a stress run begins is over: a phase with the next or with the run, a run with its end; 0 of other events. */
+function endOf(event: Event, list: Event[], now: number): number {
+  if (event.kind !== "stress_started" && event.kind !== "stress_phase") return 0;
+  const ends = list.filter((one) => one.facts["run"] === event.facts["run"] && one.at > event.at);
+  const over = ends.filter((one) => one.kind === "stress_ended" || (one.kind === "stress_phase" && event.kind === "stress_phase"));
+  return Math.min(now, ...over.map((one) => one.at));
+}
+
 /** Events as notes, oldest first; the beginning and the end of a stress run become one. */
 export function notesOf(list: Event[], now: number): Note[] {
-  const ends = new Map(list.filter((event) => event.kind === "stress_ended").map((event) => [event.facts["run"], event.at]));
   const begun = new Set(list.filter((event) => event.kind === "stress_started").map((event) => event.facts["run"]));
   return list
     .filter((event) => !NOISE.has(event.kind) && !(event.kind === "stress_ended" && begun.has(event.facts["run"])))
     .map((event) => {
-      const until = event.kind === "stress_started" ? (ends.get(event.facts["run"]) ?? now) : 0;
-      return { id: event.id, at: event.at, until, tone: toneOf(event), text: event.text };
+      const label = event.kind === "stress_phase" ? (event.facts["phase"] ?? "") : "";
+      return { id: event.id, at: event.at, until: endOf(event, list, now), tone: toneOf(event), text: event.text, label };
     })
     .toSorted((one, other) => one.at - other.at);
 }
@@ -113,8 +120,14 @@ export function drawNotes(plot: uPlot, paints: Paints, picked: number): void {
     const left = Math.round(plot.valToPos(note.at, "x", true));
     ctx.fillStyle = paints[note.tone];
     if (note.until > 0) {
-      ctx.globalAlpha = 0.1;
-      ctx.fillRect(left, bbox.top, Math.max(2, plot.valToPos(note.until, "x", true) - left), bbox.height);
+      const wide = Math.max(2, plot.valToPos(note.until, "x", true) - left);
+      ctx.globalAlpha = 0.08;
+      ctx.fillRect(left, bbox.top, wide, bbox.height);
+      ctx.font = `${11 * devicePixelRatio}px 'Inter Variable', system-ui, sans-serif`;
+      ctx.textAlign = "left";
+      ctx.textBaseline = "top";
+      ctx.globalAlpha = 1;
+      if (note.label && ctx.measureText(note.label).width + 8 * devicePixelRatio < wide) ctx.fillText(note.label, left + 5 * devicePixelRatio, bbox.top + 4 * devicePixelRatio);
     }
     ctx.globalAlpha = note.tone === "quiet" ? 0.25 : 0.5;
     ctx.fillRect(left, bbox.top, devicePixelRatio, bbox.height);
