@@ -216,3 +216,19 @@ async def test_no_answer_is_neither_up_nor_down(daemon: Daemon, tmp_path: Path) 
         broken.unlink()
         await one.until(lambda: not one.watch.supervisor.unseen("a"), "an answer")
         assert one.kinds().count(EventKind.SERVER_LIVES) == 1
+
+
+async def test_a_new_one_is_looked_at_at_once_and_one_unseen_again_soon(daemon: Daemon, tmp_path: Path) -> None:
+    """However long its period: what is configured while all runs is seen, and so is the end of a driver's silence."""
+    broken = tmp_path / "broken"
+    broken.touch()
+    ask = f"subprocess.run({daemon.command('status')!r}).returncode"
+    code = f"import os, sys, subprocess; sys.exit(9 if os.path.exists({str(broken)!r}) else {ask})"
+    pid = await daemon.launch()
+    late = Script(status=(sys.executable, "-c", code), pidfile=daemon.path, period=Duration(3600))
+    async with watching(tmp_path / "agent", {}) as one:
+        await asyncio.sleep(0.2)
+        one.watch.supervisor.reload({"a": late})
+        await one.until(lambda: one.watch.supervisor.unseen("a"), "the first look")
+        broken.unlink()
+        await one.until(lambda: one.pid() == pid, "the next look")

@@ -37,6 +37,7 @@ for node in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9" "tty 5 0
   mknod -m 666 "$R/dev/$1" c "$2" "$3"
 done
 ln -s /proc/self/fd "$R/dev/fd"
+ln -s pts/ptmx "$R/dev/ptmx"
 mount -o bind,ro "$R/proc/sys" "$R/proc/sys"
 mkdir -p "$R/oldroot"
 cd "$R"

@@ -23,7 +23,7 @@ WAYS = ("the .deb", "the wheel", "the offline bundle", "the source")
 SECOND = "on the second machine"
 NOT_RUN = "(not run here)"
 MARK = "\x01"
-ORDER = ("install", "first-start", "service", "servers", "told", "machines", "secure", "upkeep")
+ORDER = ("install", "first-start", "service", "servers", "told", "cloud", "load", "machines", "secure", "upkeep")
 
 
 class Block(NamedTuple):

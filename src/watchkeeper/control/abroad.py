@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
+UNSEEN_SECONDS = 2.0
+"""Until the next look at one whose driver could not tell: its period may be long."""
 FIRST_LOOK_SECONDS = 2.0
 """So long the start of an agent waits for what others say; the next look comes soon enough."""
 SHORTEST_PAUSE = 0.05
@@ -119,6 +121,7 @@ class Lookout:
         self._doing: set[asyncio.Task[None]] = set()
         self._failed = False
         self._starting = False
+        self._is_new = True
         self._handle = -1
         self.reach: Driver = settings.open(server, log, self._rung.set)
 
@@ -131,6 +134,7 @@ class Lookout:
             seen = Seen("unknown", f"{self.settings.driver} does not answer")
         except Failed as fault:
             seen = Seen("unknown", fault.why)
+        self._is_new = False
         unseen = seen.words if seen.state == "unknown" else ""
         if unseen != self.unseen:
             self.unseen = unseen
@@ -142,7 +146,7 @@ class Lookout:
         while True:
             await asyncio.sleep(SHORTEST_PAUSE)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(float(self.settings.period)):
+                async with asyncio.timeout(self._pause()):
                     await self._rung.wait()
             self._rung.clear()
             async with self._lock:
@@ -150,6 +154,11 @@ class Lookout:
                     self.take(await self.look())
             if self.process and not self._starting and not self._doing:
                 self._told.appeared(self.server, self.process, self.settings.driver, self._failed)
+
+    def _pause(self) -> float:
+        if self._is_new:
+            return 0.0
+        return min(float(self.settings.period), UNSEEN_SECONDS) if self.unseen else float(self.settings.period)
 
     def take(self, seen: Seen) -> AbroadProcess | None:
         """Go by what was seen; the run that there is now."""
