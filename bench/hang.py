@@ -90,7 +90,7 @@ def block(_pid: int) -> None:
 def hangs(folder: Path, misses: int, spoil: Callable[[int], None]) -> tuple[list[float], list[float], int]:
     """Milliseconds from each hang to the successor's first act, and those that evidence took; how often it came first."""
     folder.mkdir()
-    births = Births(folder / "births")
+    births = Births(folder)
     seen: list[float] = []
     first = 0
     archive = folder / "data" / "agent" / "evidence"
@@ -124,7 +124,7 @@ def restarts(births: Births, pid: int, count: int) -> tuple[list[float], int]:
 def beside_a_stubborn_one(folder: Path) -> tuple[list[float], list[float]]:
     """The same kills, first alone, then while another server refuses to stop, is looked at and at last killed."""
     folder.mkdir()
-    births = Births(folder / "births")
+    births = Births(folder)
     alone = settings(births, 3, PORT + 1)
     other = f'[server.stubborn]\ncommand = {json.dumps([sys.executable, "-c", STUBBORN])}\nstop_grace = "3s"\n'
     with agent(folder, alone + other) as process:

@@ -16,7 +16,7 @@ from rigs.receivers import Hook, MailServer
 @pytest.mark.parametrize(
     ("kills", "pairs", "steps"),
     [
-        (4, 10, ("inserted", "claimed", "sent", "settled")),
+        (4, 6, ("inserted", "claimed", "sent", "settled")),
         pytest.param(30, 60, tuple(STEPS), marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )

@@ -85,11 +85,12 @@ class Volume:
         self.point = point
 
     def fill(self, share: float) -> None:
-        """Until so much of it is used."""
+        """Until so much of it is used, or no room is left because somebody else writes there too."""
         found = os.statvfs(self.point)
         wanted = round((share - 1 + found.f_bavail / found.f_blocks) * found.f_blocks * found.f_frsize)
-        with (self.point / "ballast").open("ab") as file:
-            file.write(b"x" * max(0, wanted))
+        with (self.point / "ballast").open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            for _ in range(max(0, wanted) // 4096):
+                file.write(bytes(4096))
 
     def empty(self) -> None:
         """Take that away again."""
