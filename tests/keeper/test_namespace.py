@@ -27,6 +27,7 @@ async def main():
     while is_alive(keeper) or is_alive(server.pid):
         await asyncio.sleep(0.01)
     reap()
+    await asyncio.sleep(0.05)  # starts are told apart by ticks of 10 ms; so many processes take longer
     stranger = again(server.pid)
     async with home(folder) as two:
         (found,) = two.found
