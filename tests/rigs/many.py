@@ -175,7 +175,7 @@ async def many(folder: Path, count: int, past: int = 60, before: tuple[int, int]
         desk = ManyDesk(journal, folder, count)
         now = desk.now()
         for number in range(count):
-            desk.fill(number, now - before[0], now - past * 1000, before[1] // (6 if number == CHATTY else 1))
+            desk.fill(number, now - before[0], now - past * 1000, max(1, before[1] // (6 if number == CHATTY else 1)))
             desk.fill(number, now - past * 1000, now, 5000)
             if number % 20 == 0:
                 await desk.store.commit()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import msgspec
@@ -90,10 +91,13 @@ def test_a_run_is_started_followed_and_ended_over_the_api(program: Programs) -> 
         query = {"query": 'watchkeeper_stress_done_per_second{machine="box",server="hello"}'}
         return list(httpx.get(f"{program.url}/api/v1/query", params=query, headers=headers).json()["data"]["result"])
 
+    def followed() -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{program.url}/api/stress/runs/{run}/progress", headers=headers).json()
+        return found
+
     until(series, "a run's figures", 90)
-    followed = httpx.get(f"{program.url}/api/stress/runs/{run}/progress", headers=headers).json()
-    assert followed["view"]["going"]
-    assert sum(one["done"] for one in followed["seconds"]) > 0
+    until(lambda: sum(one["done"] for one in followed()["seconds"]) > 0, "answers", 90)
+    assert followed()["view"]["going"]
     assert httpx.post(f"{program.url}/api/stress/runs/{run}/abort", headers=headers).status_code == 200
 
     until(lambda: kinds(program)[before:].count("stress_ended"), "the end", 90)

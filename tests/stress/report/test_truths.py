@@ -110,7 +110,7 @@ lasts = "2s"
 [[phase]]
 kind = "overload"
 rate = 500
-lasts = "3s"
+lasts = "5s"
 [[phase]]
 kind = "recovery"
 rate = 80
