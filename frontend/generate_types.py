@@ -64,7 +64,7 @@ class Writer:
                 return "boolean"
             case shapes_of.NoneType():
                 return "null"
-        raise NotImplementedError(f"no TypeScript for {wanted}")
+        raise TypeError(f"no TypeScript for {wanted}")
 
     def interface(self, struct: shapes_of.StructType) -> str:
         """Declare a struct. What the hub takes may leave defaults out; what it gives is always whole."""

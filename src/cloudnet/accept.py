@@ -154,9 +154,7 @@ class Street:
 class Admitted(WSProtocol):  # type: ignore[misc]  # the stub leaves its parent out
     """picows' protocol for one accepted connection, which says when it is over, also when there was no handshake."""
 
-    def __init__(
-        self, factory: Callable[[WSUpgradeRequest], Answer], log: object, lost: Callable[[Exception | None], None]
-    ) -> None:
+    def __init__(self, factory: Callable[[WSUpgradeRequest], Answer], log: object, lost: Lost) -> None:
         """The arguments that picows' server would give it, with our bounds."""
         super().__init__(
             None,
