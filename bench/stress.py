@@ -84,7 +84,7 @@ async def measure(  # noqa: PLR0915  # one measurement, from its beginning to it
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     users = int(level) if model == "closed" else 0
-    stage = Stage(0, 0, "bench", "bench", seconds, model=model, profile=(Segment(seconds, level, level),), users=users)  # type: ignore[arg-type]
+    stage = Stage(0, 0, "bench", "bench", seconds, model=model, profile=(Segment(seconds, level, level),), users=users)  # type: ignore[arg-type]  # a word out of the table above
     over = asyncio.Event()
     watch = Watch(0)
     loop = asyncio.get_running_loop()

@@ -33,32 +33,32 @@ RUNBOOKS = HERE / "runbooks"
 sys.path.insert(0, str(HOME / "src"))
 
 from cloudnet import settings as cloud_settings  # noqa: E402  # after the path is set
-from cloudnet.programs import client as client_program  # noqa: E402
-from cloudnet.server import serve  # noqa: E402
+from cloudnet.programs import client as client_program  # noqa: E402  # as above
+from cloudnet.server import serve  # noqa: E402  # as above
 from watchkeeper import cli, hub, probe, standing, watched  # noqa: E402  # after the path is set
-from watchkeeper.alert import runbooks  # noqa: E402
-from watchkeeper.alert.rulebook import read_rules  # noqa: E402
-from watchkeeper.alert.rules import Rule  # noqa: E402
-from watchkeeper.alert.settings import AlertSettings, BranchSettings  # noqa: E402
-from watchkeeper.cli.settings import schema  # noqa: E402
-from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402
-from watchkeeper.config import Document, encode_hook  # noqa: E402
-from watchkeeper.control import DRIVERS, AnyServer  # noqa: E402
-from watchkeeper.control.conditions import Condition  # noqa: E402
-from watchkeeper.control.heartbeat import HeartbeatFileSettings  # noqa: E402
-from watchkeeper.control.limits import LimitSettings  # noqa: E402
-from watchkeeper.drill.drills import FAMILIES as DRILL_FAMILIES  # noqa: E402
-from watchkeeper.fetch import fetch  # noqa: E402
-from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402
-from watchkeeper.heartbeat import incoming, outgoing  # noqa: E402
-from watchkeeper.judging.own import FAMILIES as JUDGE_FAMILIES  # noqa: E402
-from watchkeeper.model import Family  # noqa: E402
-from watchkeeper.notify import outbox  # noqa: E402
-from watchkeeper.probe import probing  # noqa: E402
-from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402
-from watchkeeper.stress import phases, protocols  # noqa: E402
-from watchkeeper.stress import plan as stress  # noqa: E402
-from watchkeeper.stress.report.writing import schema as report_schema  # noqa: E402
+from watchkeeper.alert import runbooks  # noqa: E402  # as above
+from watchkeeper.alert.rulebook import read_rules  # noqa: E402  # as above
+from watchkeeper.alert.rules import Rule  # noqa: E402  # as above
+from watchkeeper.alert.settings import AlertSettings, BranchSettings  # noqa: E402  # as above
+from watchkeeper.cli.settings import schema  # noqa: E402  # as above
+from watchkeeper.collect import CollectSettings, itself, leaves, openmetrics, process, rounds, scraping  # noqa: E402  # as above
+from watchkeeper.config import Document, encode_hook  # noqa: E402  # as above
+from watchkeeper.control import DRIVERS, AnyServer  # noqa: E402  # as above
+from watchkeeper.control.conditions import Condition  # noqa: E402  # as above
+from watchkeeper.control.heartbeat import HeartbeatFileSettings  # noqa: E402  # as above
+from watchkeeper.control.limits import LimitSettings  # noqa: E402  # as above
+from watchkeeper.drill.drills import FAMILIES as DRILL_FAMILIES  # noqa: E402  # as above
+from watchkeeper.fetch import fetch  # noqa: E402  # as above
+from watchkeeper.figures import REMOTE_FAMILIES  # noqa: E402  # as above
+from watchkeeper.heartbeat import incoming, outgoing  # noqa: E402  # as above
+from watchkeeper.judging.own import FAMILIES as JUDGE_FAMILIES  # noqa: E402  # as above
+from watchkeeper.model import Family  # noqa: E402  # as above
+from watchkeeper.notify import outbox  # noqa: E402  # as above
+from watchkeeper.probe import probing  # noqa: E402  # as above
+from watchkeeper.quantities import Duration, Secret, Size  # noqa: E402  # as above
+from watchkeeper.stress import phases, protocols  # noqa: E402  # as above
+from watchkeeper.stress import plan as stress  # noqa: E402  # as above
+from watchkeeper.stress.report.writing import schema as report_schema  # noqa: E402  # as above
 
 MADE = "<!-- Made by docs/generate.py from the code: change that, then run `python dev.py docs`. -->\n"
 STRESS_SHARED = {

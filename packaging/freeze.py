@@ -23,9 +23,9 @@ sys.path[:0] = [str(HOME / "src"), str(HOME / "tests")]
 
 import httpx  # noqa: E402  # after the path is set
 
-from rigs.programs import Programs, until  # noqa: E402
-from rigs.released import QUESTIONS, RELEASED, asked, lasting  # noqa: E402
-from watchkeeper import __version__  # noqa: E402
+from rigs.programs import Programs, until  # noqa: E402  # as above
+from rigs.released import QUESTIONS, RELEASED, asked, lasting  # noqa: E402  # as above
+from watchkeeper import __version__  # noqa: E402  # as above
 
 CONFIG = """
 [server.hello]

@@ -24,11 +24,11 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HOME / "src"))
 
 import bundle  # noqa: E402  # after the path is set
-import debian  # noqa: E402
-import formulas  # noqa: E402
-import texts  # noqa: E402
+import debian  # noqa: E402  # as above
+import formulas  # noqa: E402  # as above
+import texts  # noqa: E402  # as above
 
-from watchkeeper import __version__  # noqa: E402
+from watchkeeper import __version__  # noqa: E402  # as above
 
 PARTS = ("wheel", "deb", "bundle", "sbom", "formulas")
 

@@ -43,7 +43,7 @@ class Rig:
         self.agent = agent
         self.path = path
         self.sent: list[object] = []
-        agent.uplink.record = self.sent.append  # type: ignore[method-assign]
+        agent.uplink.record = self.sent.append  # type: ignore[method-assign]  # what would be sent is kept
 
     def events(self) -> list[str]:
         """The kinds of what has happened."""
@@ -86,7 +86,7 @@ async def test_a_server_is_kept_probed_and_read_without_a_hub(tmp_path: Path) ->
         status = rig.agent.statuses()[0]
         assert (status.state, status.probes[0].ok) == (ServerState.RUNNING, True)
         layouts: list[Dictionary] = []
-        rig.agent.spool.keep_layout = layouts.append  # type: ignore[method-assign]
+        rig.agent.spool.keep_layout = layouts.append  # type: ignore[method-assign]  # what would be sent is kept
         rig.agent.reload(rig.read)
         await rig.until(lambda: layouts and any(isinstance(one, Frame) for one in rig.sent))
         named = {series.text() for series in layouts[-1].series}

@@ -79,7 +79,7 @@ class Rig:
     async def action(self, verb: str = "restart") -> Action:
         """An order, written down as the web does it."""
         at = round(self.hub.clock.wall() * 1000)
-        action = Action(new_id(at), at, "box", "web", verb, "admin")  # type: ignore[arg-type]
+        action = Action(new_id(at), at, "box", "web", verb, "admin")  # type: ignore[arg-type]  # each is one of the verbs
         await self.hub.journal.actions.request(action)
         return action
 

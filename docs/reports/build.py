@@ -20,15 +20,15 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent.parent / "src"), str(HERE)]
 
 import msgspec  # noqa: E402  # after the path is set
-from found import found  # noqa: E402
+from found import found  # noqa: E402  # as above
 
-from watchkeeper.stress.record import Record  # noqa: E402
-from watchkeeper.stress.report.building import build  # noqa: E402
-from watchkeeper.stress.report.digest import Digest, kept, opened  # noqa: E402
-from watchkeeper.stress.report.document import Report  # noqa: E402
-from watchkeeper.stress.report.page import page  # noqa: E402
-from watchkeeper.stress.report.reading import read  # noqa: E402
-from watchkeeper.stress.report.summary import summary  # noqa: E402
+from watchkeeper.stress.record import Record  # noqa: E402  # as above
+from watchkeeper.stress.report.building import build  # noqa: E402  # as above
+from watchkeeper.stress.report.digest import Digest, kept, opened  # noqa: E402  # as above
+from watchkeeper.stress.report.document import Report  # noqa: E402  # as above
+from watchkeeper.stress.report.page import page  # noqa: E402  # as above
+from watchkeeper.stress.report.reading import read  # noqa: E402  # as above
+from watchkeeper.stress.report.summary import summary  # noqa: E402  # as above
 
 BEGINS, ENDS = "<!-- findings: out of the raw data -->", "<!-- end of findings -->"
 """Between these the README says what was found."""

@@ -204,11 +204,11 @@ def _drop(order: list[tuple[str, bytes]] | list[tuple[float, bytes]], item: tupl
 
 
 def _name_cursor(cursor: bytes) -> tuple[str, bytes]:
-    return _cursor(cursor, tuple[str, bytes])  # type: ignore[return-value]
+    return _cursor(cursor, tuple[str, bytes])  # type: ignore[return-value]  # `_cursor` has checked it against this very type
 
 
 def _distance_cursor(cursor: bytes) -> tuple[float, bytes]:
-    return _cursor(cursor, tuple[float, bytes])  # type: ignore[return-value]
+    return _cursor(cursor, tuple[float, bytes])  # type: ignore[return-value]  # `_cursor` has checked it against this very type
 
 
 def _cursor(cursor: bytes, wanted: object) -> object:

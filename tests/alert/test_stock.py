@@ -30,8 +30,8 @@ RULES = {rule.key: rule for rule in read_rules(Document({}, {}), AlertSettings()
 def series(text: str) -> Series:
     """A series of box, as the hub places it; its own labels in braces."""
     selector = parse(text)
-    own = {one.label: one.value for one in selector.matchers if one.label != "__name__"}  # type: ignore[attr-defined]
-    name = next(one.value for one in selector.matchers if one.label == "__name__")  # type: ignore[attr-defined]
+    own = {one.label: one.value for one in selector.matchers if one.label != "__name__"}  # type: ignore[attr-defined]  # what the rule is made of is known here
+    name = next(one.value for one in selector.matchers if one.label == "__name__")  # type: ignore[attr-defined]  # what the rule is made of is known here
     placed = (
         {}
         if name.startswith(("watchkeeper_machine", "watchkeeper_hub", "watchkeeper_event"))
@@ -70,7 +70,7 @@ class Past:
 
 def holds(rule: Rule, history: Mapping[str, Figure]) -> bool:
     """Whether its condition holds at the end."""
-    found = evaluate(rule.tree, Past(history), END * 1000, END * 1000, 0, Limits())  # type: ignore[arg-type]
+    found = evaluate(rule.tree, Past(history), END * 1000, END * 1000, 0, Limits())  # type: ignore[arg-type]  # what the rule is made of is known here
     return bool(found.present.any())
 
 
@@ -299,10 +299,10 @@ def test_what_clears_it_holds_when_all_is_well(key: str) -> None:
     rule = RULES[key]
     assert rule.clear is not None
     past = Past(HEALTHY)
-    found = evaluate(rule.clear, past, END * 1000, END * 1000, 0, Limits())  # type: ignore[arg-type]
+    found = evaluate(rule.clear, past, END * 1000, END * 1000, 0, Limits())  # type: ignore[arg-type]  # what the rule is made of is known here
     assert found.present.any()
-    firing = evaluate(rule.clear, Past(HEALTHY | FAULTS[key]), END * 1000, END * 1000, 0, Limits())  # type: ignore[arg-type]
-    held = evaluate(rule.tree, Past(HEALTHY | FAULTS[key]), END * 1000, END * 1000, 0, Limits())  # type: ignore[arg-type]
+    firing = evaluate(rule.clear, Past(HEALTHY | FAULTS[key]), END * 1000, END * 1000, 0, Limits())  # type: ignore[arg-type]  # what the rule is made of is known here
+    held = evaluate(rule.tree, Past(HEALTHY | FAULTS[key]), END * 1000, END * 1000, 0, Limits())  # type: ignore[arg-type]  # what the rule is made of is known here
     cleared = {one.labels for row, one in enumerate(firing.series) if firing.present[row, 0]}
     assert not cleared & {one.labels for row, one in enumerate(held.series) if held.present[row, 0]}
 

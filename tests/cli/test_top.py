@@ -76,7 +76,7 @@ class Said:
     async def act(self, of: str, name: str, verb: str) -> ActionView:
         """Note it, and say that it is under way."""
         self.asked.append((verb, of, name))
-        return ActionView("1", NOW, of, name, verb, "me", "sent")  # type: ignore[arg-type]
+        return ActionView("1", NOW, of, name, verb, "me", "sent")  # type: ignore[arg-type]  # each is one of the verbs
 
 
 def text_of(app: Top, name: str) -> str:

@@ -106,7 +106,7 @@ def compared(exporter: Exporter) -> dict[str, dict[Series, float]]:
         ours |= dict(zip(reader.series, figures, strict=True))
         reader.close()
     after, _ = exporter.read()
-    return {"before": before, "ours": ours, "after": after, "families": families}  # type: ignore[dict-item]
+    return {"before": before, "ours": ours, "after": after, "families": families}  # type: ignore[dict-item]  # pages as they were read, of several kinds
 
 
 def matched(series: Series, table: dict[str, str]) -> bool:
@@ -135,7 +135,7 @@ def test_kinds_and_sentences_are_the_same(compared: dict[str, dict[Series, float
     wrong = []
     for name, leaf in leaves(CollectSettings()).items():
         for family in leaf.families():
-            theirs = families.get(family.name)  # type: ignore[call-overload]
+            theirs = families.get(family.name)  # type: ignore[call-overload]  # pages as they were read, of several kinds
             if theirs and (theirs.kind, theirs.help) != (family.kind, family.help):
                 wrong.append((name, family, theirs))
     assert wrong == []

@@ -52,7 +52,7 @@ async def scraping(
     listener = await asyncio.start_server(page.answer, "127.0.0.1", 0)
     page.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/metrics"
     scraping = Scraping(SystemClock(), wanted)
-    leaf = OpenMetrics(url=page.url, **more)  # type: ignore[arg-type]
+    leaf = OpenMetrics(url=page.url, **more)  # type: ignore[arg-type]  # any of its fields
     scraping.replace(Source(server, "1", leaf, PERIOD) for server in servers)
     task = asyncio.create_task(scraping.run())
     try:

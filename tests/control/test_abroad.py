@@ -104,7 +104,7 @@ def daemon(tmp_path: Path) -> object:
 async def test_what_others_start_and_end_is_seen_and_left_to_them(daemon: Daemon, tmp_path: Path) -> None:
     """A server that appears is running with its pid, one that ends has ended, and nobody here starts it again."""
     async with watching(tmp_path / "agent", {"a": Pidfile(pidfile=daemon.path, start=daemon.start, period=QUICK)}) as one:
-        await one.until(lambda: one.watch.supervisor.kept("a").found, "the first look")  # type: ignore[union-attr]
+        await one.until(lambda: one.watch.supervisor.kept("a").found, "the first look")  # type: ignore[union-attr]  # it is one that waits or is kept, else the test fails
         assert one.status().state is ServerState.STOPPED
         pid = await daemon.launch()
         await one.until(lambda: one.status().state is ServerState.RUNNING, "it to be seen")

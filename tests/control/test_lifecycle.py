@@ -53,7 +53,7 @@ FAILED, CRASHED, CLEAN, TICK = (
 def life(state: S, **more: object) -> Life:
     """A life in that state, its process young."""
     due = {S.STOPPING: NOW + 5, S.BACKOFF: NOW + 5}.get(state, math.inf)
-    return Life(state=state, **{"due": due, "spawned_at": NOW - 1, **more})  # type: ignore[arg-type]
+    return Life(state=state, **{"due": due, "spawned_at": NOW - 1, **more})  # type: ignore[arg-type]  # any of its fields
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_transitions(before: Life, given_: Input, after: S, do: Do) -> None:
 )
 def test_the_policy_decides_what_an_end_by_itself_means(restart: str, ended: Exited, after: S) -> None:
     """Always, only after a failure, never."""
-    policy = Policy(restart=restart)  # type: ignore[arg-type]
+    policy = Policy(restart=restart)  # type: ignore[arg-type]  # any of its fields
     taken = step(life(S.RUNNING), ended, policy, NOW, 0.5)
     assert taken.life.state is after
     assert ended.how in taken.life.reason

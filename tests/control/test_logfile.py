@@ -214,7 +214,7 @@ def test_an_agent_killed_while_rotating_loses_and_doubles_nothing(log: LogFile, 
         pytest.skip("this file system cannot cut at the front")
     chance = random.Random(7)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-    with subprocess.Popen([sys.executable, "-c", ROTATORS, log.path], **pipes) as agents:  # type: ignore[call-overload]
+    with subprocess.Popen([sys.executable, "-c", ROTATORS, log.path], **pipes) as agents:  # type: ignore[call-overload]  # pipes, as keywords
         with writing(log):
             for _ in range(12):
                 agents.stdin.write("another\n")

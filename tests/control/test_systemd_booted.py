@@ -218,5 +218,5 @@ def test_our_end_is_none_of_theirs(reader: Reader) -> None:
     reader.machine.run("systemctl", "reset-failed", "keeper")
     reader.up()
     for name, pid in before.items():
-        until(lambda name=name: reader.agrees(name, "running"), f"{name} to be found")  # type: ignore[misc]
+        until(lambda name=name: reader.agrees(name, "running"), f"{name} to be found")  # type: ignore[misc]  # bound now; mypy gives such a lambda no type
         assert reader.shown(name, "MainPID") == pid

@@ -21,7 +21,7 @@ def alert(name: str = "ServerDown", **changes: object) -> Alert:
 
 def row(channel: str = "ops", kind: str = "firing", number: int = 1, **changes: object) -> Notification:
     """One message for one channel."""
-    bulletin = Bulletin(kind, AT + 21, "t", "critical", "i", "i", {}, (), drill=True, id=f"i-root-{number}")  # type: ignore[arg-type]
+    bulletin = Bulletin(kind, AT + 21, "t", "critical", "i", "i", {}, (), drill=True, id=f"i-root-{number}")  # type: ignore[arg-type]  # one of the kinds, from the table
     return msgspec.structs.replace(Notification(f"{channel}-{number}", AT + 21, channel, bulletin), **changes)
 
 

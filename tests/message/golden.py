@@ -34,7 +34,7 @@ def several() -> Bulletin:
 def forms() -> dict[str, str]:
     """Every form by the name of its file."""
     bulletins = {"firing": full(), "resolved": full(resolved=True), "drill": full(drill=True), "several": several()}
-    bulletins |= {kind: numbered(3, kind) for kind in ("reminder", "escalation", "test")}  # type: ignore[arg-type]
+    bulletins |= {kind: numbered(3, kind) for kind in ("reminder", "escalation", "test")}  # type: ignore[arg-type]  # each is one of the kinds
     found = {}
     for name, bulletin in bulletins.items():
         found[f"{name}.txt"] = text.whole(bulletin, ZONE)

@@ -23,7 +23,7 @@ from watchkeeper.quantities import Duration
 def channel(folder: Path, receiver: Hook, scheme: str = "json", path: str = "/hook", **settings: object) -> Apprise:
     """By a service that one hosts oneself."""
     url = f"{scheme}://watch:pa55w0rd@127.0.0.1:{receiver.port}{path}"
-    return Apprise(url=kept(folder, url), **settings)  # type: ignore[arg-type]
+    return Apprise(url=kept(folder, url), **settings)  # type: ignore[arg-type]  # any of its fields
 
 
 async def test_it_is_delivered_with_its_key(tmp_path: Path) -> None:

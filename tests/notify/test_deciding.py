@@ -20,7 +20,7 @@ FALLS = Outward(fallback="other", patience=Duration(60))
 def row(**changed: object) -> Queued:
     """A row that was told a second ago and not tried yet."""
     plain = Queued("n1", NOW - 1000, "firing", "warning", "i1", "waiting", due_at=NOW - 1000)
-    return plain._replace(**changed)  # type: ignore[arg-type]
+    return plain._replace(**changed)  # type: ignore[arg-type]  # any of its fields
 
 
 def tried(**changed: object) -> Queued:
@@ -69,9 +69,9 @@ def test_a_wait_ends_where_the_next_thing_is_due() -> None:
     """Not at the next attempt alone: the fall-back and the end may come first."""
     far = tried(due_at=NOW + 500_000, unsure=True)
     assert decide(far, Standing(failures=1), RULES, NOW) == Wait(NOW + 500_000, "attempt 1 failed")
-    assert decide(far, Standing(failures=1), FALLS, NOW).until == far.at + 60_000  # type: ignore[union-attr]
+    assert decide(far, Standing(failures=1), FALLS, NOW).until == far.at + 60_000  # type: ignore[union-attr]  # it is one that waits or is kept, else the test fails
     old = tried(at=NOW - 86_399_000, due_at=NOW + 500_000)
-    assert decide(old, Standing(failures=1), RULES, NOW).until == old.at + 86_400_000  # type: ignore[union-attr]
+    assert decide(old, Standing(failures=1), RULES, NOW).until == old.at + 86_400_000  # type: ignore[union-attr]  # it is one that waits or is kept, else the test fails
 
 
 def test_a_resolve_never_overtakes_its_firing() -> None:

@@ -80,7 +80,7 @@ async def probing(told: Told, *leaves: object, period: float = 0.01) -> AsyncIte
         emit=told.events.append,
         answered=lambda *answer: told.answers.append(answer),
     )
-    frame.replace([Asking("web", f"p{n}", leaf, period) for n, leaf in enumerate(leaves)])  # type: ignore[arg-type]
+    frame.replace([Asking("web", f"p{n}", leaf, period) for n, leaf in enumerate(leaves)])  # type: ignore[arg-type]  # a scripted probe stands for a leaf
     async with asyncio.TaskGroup() as group:
         task = group.create_task(frame.run())
         yield frame
@@ -160,7 +160,7 @@ async def test_replacing_ends_the_gone_and_keeps_the_unchanged() -> None:
         await until(lambda: frame.results("web"))
         kept = frame._askings["web", "p0"]
         task = frame._tasks["web", "p0"]
-        frame.replace([kept, Asking("db", "p", Scripted(script=[{}]), 0.01)])  # type: ignore[arg-type]
+        frame.replace([kept, Asking("db", "p", Scripted(script=[{}]), 0.01)])  # type: ignore[arg-type]  # a scripted probe stands for a leaf
         assert frame._tasks["web", "p0"] is task
         await until(lambda: frame.results("db"))
         frame.replace([])

@@ -48,7 +48,7 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
     for name, port in ports.items():
         text = text.replace(f"{{{name}}}", str(port))
     one = Programs(tmp_path, text)
-    one.ports = ports  # type: ignore[attr-defined]
+    one.ports = ports  # type: ignore[attr-defined]  # the test's own, kept on the rig
     yield one
     one.close()
 
@@ -64,7 +64,7 @@ def test_every_sample_arrives(programs: Programs, tmp_path: Path, kills: int, lo
     """At least once, whoever was away meanwhile; `longest` seconds between two kills, and away."""
     chance = random.Random(kills)
     began = round(time.time() * 1000)
-    ports: dict[str, int] = programs.ports  # type: ignore[attr-defined]
+    ports: dict[str, int] = programs.ports  # type: ignore[attr-defined]  # the test's own, kept on the rig
     forgotten: list[int] = []
     with ExitStack() as stack:
         other = stack.enter_context(victoria.Victoria(tmp_path / "victoria", ports["victoria"]))

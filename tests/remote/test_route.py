@@ -61,7 +61,7 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
             fleet = Fleet(store, clock, (), lambda machine: hub.ring(machine))  # noqa: PLW0108  # the hub needs the fleet first
             hub = Hub(store, journal, fleet, changes, clock)
             kinds = ("admin", "viewer", "link", "write")
-            tokens = {kind: await local_token(journal, folder / kind, kind, kind, 1) for kind in kinds}  # type: ignore[arg-type]
+            tokens = {kind: await local_token(journal, folder / kind, kind, kind, 1) for kind in kinds}  # type: ignore[arg-type]  # each is one of the kinds
             with bind("127.0.0.1", 0) as bound:
                 server = WebServer(build(hub, WebSettings(), bound, files={}), changes, bound)
                 async with asyncio.TaskGroup() as group:

@@ -99,7 +99,7 @@ def put(bench: Bench, *ticks: int) -> None:
 @asynccontextmanager
 async def sending(bench: Bench, target: Receiving, **more: object) -> AsyncIterator[Sender]:
     """A sender at work; leaving is a kill."""
-    settings = Target(url=f"http://127.0.0.1:{target.port}/write", name="t", **more)  # type: ignore[arg-type]
+    settings = Target(url=f"http://127.0.0.1:{target.port}/write", name="t", **more)  # type: ignore[arg-type]  # any of its fields
     one = Sender(settings, bench.store, bench.folder / "remote", bench.clock.monotonic)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(one.run())

@@ -321,7 +321,7 @@ class Web:
 
     def client(self, **more: object) -> httpx.AsyncClient:
         """An HTTP client that is let in by the token."""
-        return httpx.AsyncClient(base_url=self.url, headers=self.bearer, **more)  # type: ignore[arg-type]
+        return httpx.AsyncClient(base_url=self.url, headers=self.bearer, **more)  # type: ignore[arg-type]  # any of its fields
 
     def stranger(self) -> httpx.AsyncClient:
         """An HTTP client that nobody knows."""

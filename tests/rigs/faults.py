@@ -313,7 +313,7 @@ def agent_killed(scene: Scene, moments: int = MOMENTS) -> Happened:
         agent.wait()
         began, wall = time.monotonic(), time.time()
         agent = scene.programs.agent()
-        until(lambda since=wall: scene.in_hand("plain", since), "the server to be in its hands")  # type: ignore[misc]
+        until(lambda since=wall: scene.in_hand("plain", since), "the server to be in its hands")  # type: ignore[misc]  # bound now; mypy gives such a lambda no type
         longest = max(longest, time.monotonic() - began)
         busy.join()
         until(lambda: scene.known_again("plain", untouched), "the hub to show it again")

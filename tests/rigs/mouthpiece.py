@@ -99,7 +99,7 @@ def live(config: Path, data: Path, step: str = "", count: str = "1") -> None:
         threading.Thread(target=listen, args=(opened[0], loop), daemon=True).start()
         say(f"ready {os.getpid()}")
 
-    hub.open_office = kept  # type: ignore[assignment]
+    hub.open_office = kept  # type: ignore[assignment]  # in its place for the length of this program
     hub.run(lambda: load(config), data, "127.0.0.1:0", next_free=False, announce=announce)
 
 

@@ -53,7 +53,7 @@ def recorded(
     chance = np.random.default_rng(seed)
     given = {"plan": "made", "protocol": "http", "target": "http://127.0.0.1:1/", "started_at": 1_800_000_000_000}
     known = {"workers": 1, "operations": ("get",), "seed": 7}
-    recording = Recording(folder, PLAN, Run(id=run, **(given | known | more)))  # type: ignore[arg-type]
+    recording = Recording(folder, PLAN, Run(id=run, **(given | known | more)))  # type: ignore[arg-type]  # any of its fields
     at = 1
     for index, piece in enumerate(pieces):
         profile = (Segment(piece.seconds, piece.rate, piece.rate),)

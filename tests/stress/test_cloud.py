@@ -87,7 +87,7 @@ async def test_who_stops_to_read_takes_all_of_it_afterwards(tmp_path: Path) -> N
         slow = await run_stage(found, 0.3, rate=200, operations=("pair", "to-slow"), reading=0.5)
         assert (slow["pair"].done + slow["to-slow"].done, slow["fan-out"].scheduled) == (60, 0)
         assert 0 < slow["to-slow"].done < slow["pair"].done
-        deaf = [lane.reads for lane in found.lanes].count(False)  # type: ignore[attr-defined]
+        deaf = [lane.reads for lane in found.lanes].count(False)  # type: ignore[attr-defined]  # the lanes of this protocol
         again = await run_stage(found, 0.3, rate=100, index=1)
         assert (deaf, again["pair"].done, again["to-slow"].scheduled) == (2, 30, 0)
         told = [tally.counts for tally in found.tallies.all]

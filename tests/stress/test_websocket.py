@@ -130,7 +130,7 @@ async def test_a_close_is_told_and_the_connection_comes_back(close: Callable[[WS
 
 async def test_a_handshake_that_is_refused() -> None:
     """By its own code; the run goes on trying."""
-    factory = lambda _: WSUpgradeResponse.create_error_response(403, b"no")  # noqa: E731
+    factory = lambda _: WSUpgradeResponse.create_error_response(403, b"no")  # noqa: E731  # shorter than a function, and named for what it does
     async with server(echo, factory=factory) as url, floor("", url, 2) as found:
         assert found.keeper.first_tries == {"upgrade": 2}
         sent = (await run_stage(found, 0.1, rate=50))["echo"]

@@ -34,7 +34,7 @@ class RefusingStore(MemoryStore):
 
     strict = True
 
-    def rollups(self, *asked):  # type: ignore[no-untyped-def]
+    def rollups(self, *asked):  # type: ignore[no-untyped-def]  # as its parent, whatever is asked
         """As ever."""
         self.strict = False
         try:

@@ -12,7 +12,7 @@ from watchkeeper.web.metrics import Sample, exposition, wants_open_metrics
 
 def family(name: str, kind: str, sentence: str = "A sentence.") -> dict[str, Family]:
     """One family, by its name."""
-    return {name: Family(name, kind, sentence)}  # type: ignore[arg-type]
+    return {name: Family(name, kind, sentence)}  # type: ignore[arg-type]  # the test's own word for a kind
 
 
 @pytest.mark.parametrize(

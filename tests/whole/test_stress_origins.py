@@ -130,7 +130,7 @@ class Net:
         """End what was started, and take the namespaces away."""
         for process in reversed(self.processes):
             # unshare does not heed SIGTERM while its child runs; killed, it takes the child with it (--kill-child).
-            process.send_signal(signal.SIGKILL if "unshare" in process.args else signal.SIGTERM)  # type: ignore[operator]
+            process.send_signal(signal.SIGKILL if "unshare" in process.args else signal.SIGTERM)  # type: ignore[operator]  # arguments are a list here
         for process in self.processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)

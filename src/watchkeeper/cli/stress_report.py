@@ -66,7 +66,7 @@ def report(args: argparse.Namespace, folder: Path) -> int:
     began = time.monotonic()
     found = [_source(one, folder) for one in args.record]
     record, digest = found[0][0], found[0][1] or read(found[0][0])  # type: ignore[arg-type]  # one of the two is there
-    others = [digest_ or read(record_) for record_, digest_ in found[1:]]  # type: ignore[arg-type]
+    others = [digest_ or read(record_) for record_, digest_ in found[1:]]  # type: ignore[arg-type]  # either the one or the other of each pair is there
     made = build(digest, others)
     if args.keep:
         kept(digest, Path(args.keep))
@@ -116,7 +116,7 @@ def compare(args: argparse.Namespace, folder: Path) -> int:
         found = [_source(one, folder) for one in given.split(",") if one]
         if not found:
             raise ConfigError("name a run", where="compare")
-        sides.append([digest or read(record) for record, digest in found])  # type: ignore[arg-type]
+        sides.append([digest or read(record) for record, digest in found])  # type: ignore[arg-type]  # either the one or the other of each pair is there
     told = contrast(sides[0], sides[1], _share(args.threshold))
     if args.json:
         print_json(told)

@@ -209,7 +209,7 @@ class Supervisor:
                     continue  # what runs elsewhere goes on there
                 kept = ours[name]
                 # Until it is idle there may be a start before the stop that has not taken effect yet.
-                await kept.wait_until(lambda kept=kept: kept.idle and kept.life.state not in ALIVE)  # type: ignore[misc]
+                await kept.wait_until(lambda kept=kept: kept.idle and kept.life.state not in ALIVE)  # type: ignore[misc]  # bound now; mypy gives such a lambda no type
 
     def close(self) -> None:
         """Let another agent have the folder; what still runs goes on and can be adopted."""

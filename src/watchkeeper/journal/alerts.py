@@ -123,7 +123,7 @@ class Alerts:
         over = select(alerts.c.id).where(alerts.c.state == "resolved", alerts.c.resolved_at < than).limit(DROPPED_AT_ONCE)
         old = select(changes.c.id).where(changes.c.at < than).limit(DROPPED_AT_ONCE)
         for gone in (delete(alerts).where(alerts.c.id.in_(over)), delete(changes).where(changes.c.id.in_(old))):
-            while await self._ledger.write(lambda connection, gone=gone: connection.execute(gone).rowcount):  # type: ignore[misc]
+            while await self._ledger.write(lambda connection, gone=gone: connection.execute(gone).rowcount):  # type: ignore[misc]  # bound now; mypy gives such a lambda no type
                 pass
 
 

@@ -24,7 +24,7 @@ from watchkeeper.stress.analysis.comparing import compared, difference, word
 )
 def test_an_interval_and_a_threshold_make_a_word(low: float, high: float, better: str, found: str) -> None:
     """Five per cent matter."""
-    assert word(Interval((low + high) / 2, low, high), better, 0.05) == found  # type: ignore[arg-type]
+    assert word(Interval((low + high) / 2, low, high), better, 0.05) == found  # type: ignore[arg-type]  # one of two words
 
 
 def test_a_sentence_over_all() -> None:

@@ -18,7 +18,7 @@ SUBJECT = {"build": "b", "config": "c", "host": "h"}
 def kept(folder: Path, run: str, **more: object) -> None:
     """A run on disk."""
     given = {"server": "web", "machine": "box", "state": "done", "verdict": "pass", "knees": (Knee(100.0, achieved=95.0),)}
-    recording = Recording(folder, "x", Run(run, "capacity", "http", "http://h/", 1, **(given | more)))  # type: ignore[arg-type]
+    recording = Recording(folder, "x", Run(run, "capacity", "http", "http://h/", 1, **(given | more)))  # type: ignore[arg-type]  # any of its fields
     recording.close()
     write(recording.folder, (), (), ServerSide(subject=SUBJECT))
 

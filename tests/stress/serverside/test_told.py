@@ -13,9 +13,9 @@ NO_OFFSET = Offset(0.0, 1.0)
 
 def alert(name: str = "ServerDown", severity: str = "critical", state: str = "firing", **more: object) -> Alert:
     """An alert that began to hold at 12 s and fired 3 s later."""
-    labels = {"alertname": name, "severity": severity, "machine": "box"} | more.pop("labels", {})  # type: ignore[operator]
+    labels = {"alertname": name, "severity": severity, "machine": "box"} | more.pop("labels", {})  # type: ignore[operator]  # labels, where there are any
     given = {"active_at": 12_000, "fired_at": 15_000, "resolved_at": 0} | more
-    return Alert("id", name, labels, {"summary": "it is so"}, AlertState(state), severity, 1.0, **given)  # type: ignore[arg-type]
+    return Alert("id", name, labels, {"summary": "it is so"}, AlertState(state), severity, 1.0, **given)  # type: ignore[arg-type]  # labels, where there are any
 
 
 def test_lags_are_told_from_the_load_from_the_condition_and_until_resolved() -> None:

@@ -164,13 +164,13 @@ class Connection(WSListener):
             self._take(packet)
         elif kind is Challenge:
             if not self._challenge.done():
-                self._challenge.set_result(packet)  # type: ignore[arg-type]
+                self._challenge.set_result(packet)  # type: ignore[arg-type]  # its kind was looked at above
         elif kind is Welcome:
             if not self._welcome.done():
-                self.welcome = packet  # type: ignore[assignment]
-                self._welcome.set_result(packet)  # type: ignore[arg-type]
+                self.welcome = packet  # type: ignore[assignment]  # its kind was looked at above
+                self._welcome.set_result(packet)  # type: ignore[arg-type]  # its kind was looked at above
         elif kind is Bye:
-            self._why = f"rejected-{packet.code}"  # type: ignore[union-attr]
+            self._why = f"rejected-{packet.code}"  # type: ignore[union-attr]  # its kind was looked at above
         else:
             self._take(packet)
 

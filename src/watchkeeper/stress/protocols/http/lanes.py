@@ -118,7 +118,7 @@ class HttpLane(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """There is a connection."""
         self._transport = transport  # type: ignore[assignment]  # a stream's
-        self._write = transport.write  # type: ignore[attr-defined]
+        self._write = transport.write  # type: ignore[attr-defined]  # a stream socket has been given to it, so it is a writing one
         self._parser = httptools.HttpResponseParser(self)
         self._head, self._whole = None, 0
 
