@@ -70,7 +70,7 @@ class AgentSettings(Part, frozen=True, kw_only=True):
         if self.hub and not self.hub.startswith(("http://", "https://")):
             raise ValueError(f"hub: expected an http:// or https:// address, got {self.hub!r}")
         if self.nats and (not self.nats.startswith(("nats://", "tls://")) or "@" in self.nats):
-            raise ValueError(f"nats: expected nats://host:port or tls://host:port, the token apart, got {self.nats!r}")
+            raise ValueError("nats: expected nats://host:port or tls://host:port, the token apart in nats_token")
         if self.hub and self.token is None:
             raise ValueError('token: another hub wants one: { file = "path" } or { env = "NAME" }')
 

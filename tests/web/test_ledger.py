@@ -73,3 +73,11 @@ def test_what_is_gone_has_everything_told_anew() -> None:
     ledger.due(reading(kept("a", 1), kept("b", 2)), {"a"})
     assert told(ledger, reading(kept("a", 1)), {"a"}) == (["a"], False)
     assert told(ledger, reading(kept("a", 3, name="other")), {"a"}) == (["a"], False)
+
+
+def test_one_that_goes_while_its_figures_are_held_back_is_missed_by_nobody() -> None:
+    """It is not told, whoever scrolls to where it was; the page gets the whole without it."""
+    ledger = Ledger()
+    ledger.due(reading(kept("a", 1), kept("b", 2)), {"a"})
+    assert told(ledger, reading(kept("a", 1), kept("b", 3, 0.5)), {"a"}) == ([], True)
+    assert told(ledger, reading(kept("a", 1)), {"a", "b"}) == (["a"], False)

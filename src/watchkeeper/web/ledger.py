@@ -34,7 +34,7 @@ class Ledger:
     def due(self, reading: Reading, shown: Collection[str] | None) -> Due:
         """What this page does not know yet, and write it down as told; `shown`: whose figures it shows, None: all."""
         fresh = [name for name, kept in reading.kept.items() if kept.revision > self._revision]
-        fresh += [name for name in self._withheld if shown is None or name in shown]
+        fresh += [name for name in sorted(self._withheld & reading.kept.keys()) if shown is None or name in shown]
         self._revision = reading.revision
         machines: list[MachineView] = []
         servers: list[ServerView] = []
