@@ -373,14 +373,13 @@ def answers(url: str) -> bool:
         return False
 
 
-def harm(stack: Stack, scene: Scene, kind: str, number: int) -> Callable[[], None]:
-    """Do the fault; what undoes it."""
+def harm(scene: Scene, kind: str, number: int, pid: int) -> Callable[[], None]:
+    """Do the fault to a victim, or to its process; what undoes it."""
     match kind:
         case "kill":
-            os.kill(stack.pid(number), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             return lambda: None
         case "hang":
-            pid = stack.pid(number)
             os.kill(pid, signal.SIGSTOP)
             return lambda: os.kill(pid, signal.SIGCONT)
         case "500":
@@ -402,8 +401,9 @@ def measured(watcher: Stack, scene: Scene, kind: str) -> tuple[list[float], int,
             seen = len(scene.receiver.messages)
             time.sleep(1 + 2 * chance.random())
             false += len(scene.receiver.messages) - seen
+            pid = watcher.pid(number) if kind in {"kill", "hang"} else 0  # asked for before the clock runs: it takes a while
             at = time.time()
-            undo = harm(watcher, scene, kind, number)
+            undo = harm(scene, kind, number, pid)
             came = scene.receiver.wait(watcher.called(number, kind), at)
             if came is None:
                 lost += 1

@@ -36,6 +36,7 @@ export const frame = {
   events: "Events",
   servers: "Servers",
   signOut: "Sign out",
+  stillIn: "You are still signed in:",
   themes: { system: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" },
   live: "Live",
   connecting: "Connecting…",
@@ -135,6 +136,7 @@ export const act = {
   cancel: "Cancel",
   asked: (verb: Verb) => `${verbs[verb]} asked for…`,
   refused: "Not done:",
+  unanswered: "Asked for, but no answer has come: it may or may not be done. What becomes of it shows up here.",
   close: "Close this note",
 };
 

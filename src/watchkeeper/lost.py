@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 
-from watchkeeper.clock import Clock
+from watchkeeper.clock import Clock, until_together
 from watchkeeper.config import Part
 from watchkeeper.errors import ConfigError, Failed
 from watchkeeper.fetch import fetch
@@ -24,6 +24,9 @@ from watchkeeper.quantities import Duration, Secret
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+"""How often it is looked whether the hub is there while it is not, and"""
+CALM_SECONDS = 5.0
+"""at least how often while it is; sooner where it is to be told soon."""
 AGAIN_SECONDS = 30.0
 ANSWER_BYTES = 4096
 
@@ -86,8 +89,8 @@ class Lost:
         if self._connected():
             self._seen, self.away = now, 0.0
         else:
-            if not self.away:
-                self._since = self._clock.wall()
+            if not self.away:  # since the last look at the most: what is told late by that much is not told too early
+                self._seen, self._since = now, self._clock.wall()
             self.away = max(now - self._seen, 1e-9)
 
     async def run(self) -> None:
@@ -95,6 +98,8 @@ class Lost:
         while True:
             self.look()
             pause = LOOK_SECONDS
+            if not self.away and not self._told:
+                pause = until_together(self._clock.wall(), max(LOOK_SECONDS, min(CALM_SECONDS, self.settings.after / 10)))
             is_due = self._told or self.unreachable
             if self.settings.url and is_due:
                 status = decide(self.away, self._told, self.settings, await self._witnessed())

@@ -131,7 +131,10 @@ BulletinKind = Literal["firing", "resolved", "reminder", "escalation", "test"]
 
 
 class BulletinProcess(msgspec.Struct, frozen=True):
-    """A process that weighed most at the instant of the alert. `cpu`: share of one core; `memory_bytes`: resident."""
+    """A program that weighed most at the instant of the alert. `cpu`: share of one core; `memory_bytes`: resident.
+
+    `pid` is 0 where `name` stands for all processes of one name.
+    """
 
     pid: int
     name: str
@@ -156,6 +159,7 @@ class Bulletin(msgspec.Struct, frozen=True):
     `id` is the same when the same is to be told again after a crash: what was written down once is not written twice.
     `thread` is the same for all messages of one incident (e-mail and chat thread by it). `links` are absolute addresses by
     purpose (``page``, ``acknowledge``, ``silence``); `trend` is the last hour of the figure: pairs of ms and value.
+    `more` alerts are left out of `alerts`.
     """
 
     kind: BulletinKind
@@ -175,6 +179,7 @@ class Bulletin(msgspec.Struct, frozen=True):
     links: dict[str, str] = {}
     trend: tuple[tuple[int, float], ...] = ()
     id: str = ""
+    more: int = 0
 
 
 NotificationState = Literal["waiting", "claimed", "delivered", "failed", "superseded"]

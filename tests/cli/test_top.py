@@ -13,9 +13,11 @@ from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import DataTable, RichLog, Static
 
+from watchkeeper.cli.client import PromAnswer
 from watchkeeper.cli.live.feed import Heard, Lost
 from watchkeeper.cli.live.past import Minute
 from watchkeeper.cli.live.picture import HEADS, NARROW, heads, machine_line, order
+from watchkeeper.cli.live.programs import Program, lines, look
 from watchkeeper.cli.live.screen import Asking, Top
 from watchkeeper.model import Event, EventKind, Machine, ServerState, ServerStatus
 from watchkeeper.telling import Incident
@@ -63,6 +65,11 @@ class Said:
         self.asked.append(("acknowledge", identity))
         self.going = [msgspec.structs.replace(one, state="acknowledged", acknowledged_by="me") for one in self.going]
         return self.going[0]
+
+    async def programs(self, of: str) -> list[Program]:
+        """One that weighs."""
+        self.asked.append(("programs", of))
+        return [Program("python3 backup.py", 0.93, 80 << 20, 3, 5e6)]
 
     async def listen(self) -> AsyncIterator[Heard]:
         """What was put in."""
@@ -127,6 +134,46 @@ async def test_the_screen_shows_and_acts() -> None:
         await pilot.pause(0.2)
         assert len(table.columns) == len(NARROW)
         await pilot.press("q")
+
+
+async def test_what_takes_a_machine_is_told_and_put_away() -> None:
+    """The machine of the chosen server, by one key and back."""
+    feed = Said()
+    app = Top(feed)  # type: ignore[arg-type]  # it satisfies what the screen uses of a feed
+    async with app.run_test(size=(120, 24)) as pilot:
+        feed.heard.put_nowait(tick(server("alpha", machine="kiosk")))
+        await pilot.pause(0.1)
+        await pilot.press("p")
+        await until(pilot, lambda: "python3 backup.py (3)" in text_of(app, "programs"))
+        assert "93%" in text_of(app, "programs").replace(" ", "")
+        assert feed.asked == [("programs", "kiosk")]
+        await pilot.press("p")
+        await pilot.pause(0.1)
+        assert not app.query_one("#programs").has_class("shown")
+        await pilot.press("q")
+
+
+def test_programs_are_asked_for_and_ordered() -> None:
+    """The busiest first, what is not known last; a machine's name is quoted; none is said."""
+    answers = {
+        "cpu_seconds": {"idle": 0.0, "busy": 1.5},
+        "resident": {"idle": 9.0, "busy": 1.0, "fresh": 5.0},
+        "processes": {"idle": 1, "busy": 2},
+        "read_bytes": {"busy": 10.0},
+    }
+    asked: list[str] = []
+
+    def ask(question: str) -> PromAnswer:
+        asked.append(question)
+        found = next(told for name, told in answers.items() if name in question)
+        return PromAnswer("vector", [{"metric": {"program": name}, "value": [1, str(value)]} for name, value in found.items()])
+
+    found = look(ask, 'a"b')
+    assert [one.name for one in found] == ["busy", "idle", "fresh"]
+    assert found[0] == Program("busy", 1.5, 1.0, 2.0, 10.0)
+    assert all('machine="a\\"b"' in question for question in asked)
+    assert all(len(line) < 60 for line in lines("kiosk", found, 60))
+    assert "has not told" in str(lines("kiosk", [], 60)[1])
 
 
 async def test_incidents_stand_above_and_are_taken_in_hand() -> None:

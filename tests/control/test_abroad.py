@@ -218,6 +218,7 @@ async def test_no_answer_is_neither_up_nor_down(daemon: Daemon, tmp_path: Path) 
         assert one.kinds().count(EventKind.SERVER_LIVES) == 1
 
 
+@pytest.mark.slow
 async def test_a_new_one_is_looked_at_at_once_and_one_unseen_again_soon(daemon: Daemon, tmp_path: Path) -> None:
     """However long its period: what is configured while all runs is seen, and so is the end of a driver's silence."""
     broken = tmp_path / "broken"

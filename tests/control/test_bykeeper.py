@@ -265,9 +265,10 @@ async def test_a_stranger_with_its_pid_is_left_alone(tmp_path: Path) -> None:
     await soon(lambda: not is_alive(process.pid), "the server's end")
     stranger = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
     record = (tmp_path / "run" / "web.run").read_text()
+    began = identify(stranger.pid).start_ticks  # maybe the same tick as the server's
     for wrong in (
-        f"pid {stranger.pid}\n",
-        f"pid {stranger.pid}\nstart {identify(stranger.pid).start_ticks}\nexecutable /bin/other\n",
+        f"pid {stranger.pid}\nstart {began - 1}\n",
+        f"pid {stranger.pid}\nstart {began}\nexecutable /bin/other\n",
     ):
         (tmp_path / "run" / "web.run").write_text(record + wrong)
         async with home(tmp_path) as two:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -49,6 +50,28 @@ async def test_held_and_let_go_by_order_and_by_time(tmp_path: Path, server: subp
         await held.hold("web", 1 << 22, 1)
 
 
+async def test_an_order_that_is_cancelled_or_overtaken_leaves_nothing_held(
+    tmp_path: Path, server: subprocess.Popen[bytes]
+) -> None:
+    """Let go while it is being held: it goes on, and whoever had ordered it is told so."""
+    held = Holding(tmp_path)
+    for overtaken in (False, True):
+        order = asyncio.create_task(held.hold("web", server.pid, 600))
+        async with asyncio.timeout(10):
+            while "web" not in held._held:
+                await asyncio.sleep(0)
+        if not overtaken:
+            order.cancel()
+            await asyncio.wait([order])
+        assert await held.let_go("web")
+        assert overtaken or order.cancelled()
+        if overtaken:
+            with pytest.raises(Failed):
+                await order
+        until(lambda: state(server.pid) != "T", "it to go on")
+        assert held._held == {}
+
+
 def test_let_go_when_the_agent_is_killed(tmp_path: Path, server: subprocess.Popen[bytes]) -> None:
     """By kill -9, so that nobody could have said a word."""
     program = str(holding.PROGRAM)
@@ -58,7 +81,7 @@ def test_let_go_when_the_agent_is_killed(tmp_path: Path, server: subprocess.Pope
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as agent:
         assert agent.stdout is not None
         assert agent.stdout.readline() == b"held\n"
-        assert state(server.pid) == "T"
+        until(lambda: state(server.pid) == "T", "it to be held")
         agent.kill()
     until(lambda: state(server.pid) != "T", "it to go on")
 

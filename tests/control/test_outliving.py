@@ -174,6 +174,7 @@ log = {{ size = "64KiB", keep = 100 }}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "keeper_too"),
     [

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
 import pytest
 
-from rigs.programs import is_alive
-from watchkeeper.control.asking import ask
 from watchkeeper.control.script import Script, ScriptReach
 from watchkeeper.errors import Failed
 
@@ -55,32 +52,3 @@ async def test_verbs_are_those_that_it_has_commands_for() -> None:
     one = Script(status=("x",), start=("y",))
     assert one.lacks("restart") == "its driver script cannot restart it without a command `start` and one `stop`"
     assert not one.lacks("start")
-
-
-async def test_a_command_that_is_cut_short_is_ended_with_its_group(tmp_path: Path) -> None:
-    """What runs over its time leaves nobody behind, though its child holds the output open."""
-    pids = tmp_path / "pids"
-    code = f"""
-import os, subprocess, time
-child = subprocess.Popen(["sleep", "1000"])
-open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
-time.sleep(1000)
-"""
-    task = asyncio.ensure_future(ask(python(code)))
-    while not (pids.exists() and len(pids.read_text().split()) == 2):
-        await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    for _ in range(500):
-        if not any(is_alive(int(pid)) for pid in pids.read_text().split()):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("they still run")
-
-
-async def test_a_child_in_the_background_does_not_hold_up_the_answer(tmp_path: Path) -> None:
-    """A start script whose daemon keeps the output open is over when the script is."""
-    code = "import subprocess; print('done', flush=True); subprocess.Popen(['sleep', '3'])"
-    async with asyncio.timeout(2.5):
-        assert (await ask(python(code))).status == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import time
@@ -166,8 +165,9 @@ async def test_a_kill_goes_to_all_of_the_unit(bus: Systemd1, tmp_path: Path) -> 
     async with watching(tmp_path / "agent", {"a": unit(bus, stop_grace=Duration(0.5))}) as one:
         assert (await one.order("start")).ok
         assert web.process
-        web.process.send_signal(signal.SIGSTOP)  # so that SIGTERM waits
-        await asyncio.sleep(0)
+        web.process.send_signal(signal.SIGSTOP)  # so that SIGTERM waits, which goes first where both come at once
+        stat = Path(f"/proc/{web.process.pid}/stat")
+        await one.until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it to stand still")
         outcome = await one.order("stop")
         assert outcome.ok, outcome.text
         assert "KillUnit" in bus.asked

@@ -28,7 +28,7 @@ SHOW = (
 @pytest.fixture(autouse=True)
 def _swept(tmp_path: Path) -> Iterator[None]:
     """What a test leaves is ended; the folder may be entered by anybody, as a server's own may."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+    for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == os.geteuid() and "pytest" in str(folder):
             folder.chmod(0o755)
     yield

@@ -127,6 +127,7 @@ async def cut_after_login(
         yield asking
 
 
+@pytest.mark.slow
 async def test_messages_that_do_not_arrive_are_counted(tmp_path: Path) -> None:
     """A line that goes dead in the middle of a burst: how many were lost, in figures and in words; later all is well."""
     async with cloud(tmp_path) as here, Cable(here.port).plugged() as cable:

@@ -118,10 +118,22 @@ async def test_tcp_connects_and_may_expect_a_greeting() -> None:
 async def test_a_command_is_up_when_it_exits_zero() -> None:
     """Exit 0 is up; otherwise its last line is the reason; a missing command is said so."""
     assert await attempt(Command(command=(sys.executable, "-c", "pass"))) == {"probe_command_exit_status": 0.0}
-    with pytest.raises(Failed, match="exit status 3: too full"):
+    with pytest.raises(Failed, match="exit status 3, saying “too full”"):
         await attempt(Command(command=(sys.executable, "-c", "print('x'); print('too full'); exit(3)")))
     with pytest.raises(Failed, match="cannot run"):
         await attempt(Command(command=("/nowhere/at-all",)))
+
+
+async def test_a_command_leaves_nobody_behind(tmp_path: Path) -> None:
+    """What it leaves in the background neither holds up its answer nor goes on: probes would pile it up."""
+    note = tmp_path / "pid"
+    code = (
+        f"import pathlib, subprocess; p = subprocess.Popen(['sleep', '60']); pathlib.Path({str(note)!r}).write_text(str(p.pid))"
+    )
+    async with asyncio.timeout(20):
+        assert await attempt(Command(command=(sys.executable, "-c", code))) == {"probe_command_exit_status": 0.0}
+        while _alive(int(note.read_text())):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_command_that_hangs_is_killed_with_its_children() -> None:

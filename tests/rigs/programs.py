@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -18,14 +19,17 @@ from typing import Any, TypeVar
 import httpx
 
 T = TypeVar("T")
+LISTENING = (10_000, 30_000)
+"""Below what systems give to connections: 32,768 on Linux, 49,152 elsewhere."""
 HELLO = Path(__file__).parents[2] / "examples" / "hello_server.py"
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port of loopback that nobody has, and that no connection is given as its own end before a program listens there."""
+    while True:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", random.SystemRandom().randrange(*LISTENING)))
+            return int(one.getsockname()[1])
 
 
 def until(look: Callable[[], T], what: str, seconds: float = 60.0) -> T:

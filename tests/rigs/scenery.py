@@ -27,6 +27,12 @@ EVIDENCE = (
     b'{"id":"e1","at":1795000000000,"server":"web","pid":42,"why":"it hung","seconds":1.5,'
     b'"sections":[{"title":"Stacks","text":"Thread 1: waiting for a lock"}],"missing":["Open files"]}'
 )
+PROGRAMS = (
+    ("postgres", 0.05, 900),
+    ("python3 backup.py", 0.2, 80),
+    *((f"daemon{number:02}", 0.0, number) for number in range(1, 15)),
+)
+"""Name, cores, MiB."""
 LAYOUT = dictionary((Series("load", (("instance", "alpha"), ("machine", "alpha"))),))
 
 
@@ -41,6 +47,11 @@ def tell(web: Web, at: int, second: float) -> None:
     web.desk.store.put(web.series("process_cpu_seconds_total", server="web"), at, second * 0.5)
     web.desk.store.put(web.series("process_resident_memory_bytes", server="web"), at, 64.0 * 2**20)
     web.desk.store.put(web.series("watchkeeper_server_up", server="web"), at, 1)
+    for name, cores, mebibytes in PROGRAMS:
+        figures = {"cpu_seconds_total": second * cores, "resident_memory_bytes": mebibytes * 2.0**20, "processes": 2}
+        moved = {"read_bytes_total": second * 4096, "written_bytes_total": second * 8192}
+        for metric, value in (figures | moved).items():
+            web.desk.store.put(web.series(f"watchkeeper_program_{metric}", program=name), at, value)
 
 
 def fill(web: Web) -> None:

@@ -102,8 +102,9 @@ class Stranger:
 
 
 @asynccontextmanager
-async def stranger(url: str, **more: Any) -> AsyncIterator[Stranger]:
-    """A connection for the length of an ``async with``; `more` is for websockets' `connect`."""
+async def stranger(url: str, *, after: float = 0.0, **more: Any) -> AsyncIterator[Stranger]:
+    """A connection for the length of an ``async with``, opened `after` so many seconds; `more` is for websockets' `connect`."""
+    await asyncio.sleep(after)
     async with connect(url, proxy=None, compression=None, **more) as socket:
         found = Stranger(socket, url.partition("//")[2])
         found.challenge = await found.hear(CHALLENGE)

@@ -7,13 +7,17 @@ import json
 import os
 import socket
 import socketserver
+import subprocess
+import sys
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from rigs.programs import free_port, until
 from watchkeeper.cli import main
 from watchkeeper.cli.init import picked
 from watchkeeper.errors import Refused
@@ -129,6 +133,26 @@ def page() -> Iterator[int]:
     server.server_close()
 
 
+@contextmanager
+def serving(folder: Path) -> Iterator[int]:
+    """The port of an HTTP server that is a program of its own, and so has one port."""
+    port = free_port()
+    words = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: is_listening(port), "the server")
+        yield port
+    finally:
+        server.kill()
+        server.wait()
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody does."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_a_port_is_asked_what_it_speaks(page: int) -> None:
     """HTTP with its status and its page of figures; what greets in another tongue is plain TCP."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeter) as greeter:
@@ -142,10 +166,12 @@ def test_a_port_is_asked_what_it_speaks(page: int) -> None:
     assert tomllib.loads(text) == {"status": ["200-399", 404]}
 
 
-def test_this_machine_is_surveyed_and_the_file_is_one_that_the_program_reads(page: int, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_this_machine_is_surveyed_and_the_file_is_one_that_the_program_reads(tmp_path: Path) -> None:
     """`init --yes` on the machine itself finds a real server, and what it writes passes its own check."""
     target = tmp_path / "new" / "watchkeeper.toml"
-    assert main(["init", "--yes", "--output", str(target)]) == 0
+    with serving(tmp_path) as page:
+        assert main(["init", "--yes", "--output", str(target)]) == 0
     text = target.read_text(encoding="utf-8")
     assert f"http://127.0.0.1:{page}/" in text
     assert target.stat().st_mode & 0o777 == 0o640
@@ -199,6 +225,7 @@ def test_container_names_come_from_a_real_socket_and_a_sick_engine_gives_none(tm
     assert containers(tmp_path / "nowhere") == {}
 
 
+@pytest.mark.slow
 def test_a_real_listener_is_found_with_its_program() -> None:
     """The kernel's own tables are read as they are here."""
     with socket.socket() as listener:

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from watchkeeper.model import Series
-from watchkeeper.web.panels import PANELS, PHYSICAL_NETWORK, REAL_FILESYSTEMS, WHOLE_DISKS, Column, by_label, total
+from watchkeeper.web.panels import (
+    PANELS,
+    PHYSICAL_NETWORK,
+    REAL_FILESYSTEMS,
+    WHOLE_DISKS,
+    Column,
+    by_label,
+    shares,
+    summed,
+    total,
+)
 
 NAN = math.nan
 
@@ -48,6 +58,12 @@ def test_lines_by_label_are_sums() -> None:
     lines = by_label(Column(series, np.array([[1.0, 2, 3, 4]])), "mode")
     assert {name: line.tolist() for name, line in lines.items()} == {"idle": [6], "user": [4]}
     assert list(lines) == ["idle", "user"]
+
+
+def test_a_share_of_time_is_never_more_than_all_of_it() -> None:
+    """A rate that a late round has made too high ends at 1; what is not known stays unknown."""
+    seen = {"x": Column((Series("x", ()),), np.array([[0.25], [1.25], [np.nan]]))}
+    assert shares(summed(wait="x"))(seen)["wait"] == pytest.approx([0.25, 1.0, np.nan], nan_ok=True)
 
 
 def test_cpu_shares_add_up_to_all_but_idle() -> None:

@@ -13,6 +13,7 @@ import { Lost } from "./lost.tsx";
 import { Bar } from "../parts/bar.tsx";
 import { Events } from "../parts/events.tsx";
 import { Instant } from "../parts/instant.tsx";
+import { Programs } from "../parts/programs.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
 import { machineStanding, State } from "../parts/state.tsx";
 
@@ -33,6 +34,7 @@ export function MachinePage({ name }: { name: string }) {
       <ServerTable list={servers.value?.filter((one) => one.machine === name) ?? []} machines={false} />
       <Charts title={words.charts} scope="machine" machine={name} />
       <Instant machine={name} />
+      <Programs machine={name} />
       <div class="columns">
         <Disks machine={name} />
         <History machine={name} server="" title={words.events} />

@@ -24,6 +24,7 @@ from watchkeeper.collect.network import Network
 from watchkeeper.collect.pressure import Pressure
 from watchkeeper.collect.process import Tasks
 from watchkeeper.collect.processes import Processes
+from watchkeeper.collect.programs import Programs
 from watchkeeper.collect.reboot import Reboot
 from watchkeeper.collect.sockstat import Sockstat
 from watchkeeper.collect.timex import Timex
@@ -48,6 +49,7 @@ Leaf = (
     | Network
     | Pressure
     | Processes
+    | Programs
     | Reboot
     | Sockstat
     | Timex
@@ -70,6 +72,7 @@ class CollectSettings(Part, frozen=True, kw_only=True):
     sockstat: Sockstat = Sockstat()
     conntrack: Conntrack = Conntrack()
     processes: Processes = Processes()
+    programs: Programs = Programs()
     timex: Timex = Timex()
     hwmon: Hwmon = Hwmon()
     mdadm: Mdadm = Mdadm()

@@ -22,6 +22,7 @@ import psutil
 
 from watchkeeper.collect.disk import Disk
 from watchkeeper.collect.filesystem import Filesystem
+from watchkeeper.collect.programs import Programs
 from watchkeeper.errors import Failed
 from watchkeeper.model import Family, Labels, Series
 from watchkeeper.seams import Collector
@@ -71,7 +72,8 @@ _REMOTE = re.compile(r"^(nfs|smbfs|cifs|afpfs|webdav|fuse\.|macfuse|osxfuse)")
 def portable(leaves: Mapping[str, Collector]) -> dict[str, Collector]:
     """Those of `leaves` that this system can serve, each reading through psutil."""
     gather = {name: gatherer(leaf) for name, leaf in leaves.items() if (gatherer := _GATHERERS.get(name))}
-    return {name: Ported(leaves[name], one) for name, one in gather.items()}
+    own = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, Programs)}  # which asks the system itself
+    return {**own, **{name: Ported(leaves[name], one) for name, one in gather.items()}}
 
 
 class Ported:

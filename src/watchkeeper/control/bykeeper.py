@@ -12,9 +12,11 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from watchkeeper.clock import until_together
 from watchkeeper.control import keeperline
 from watchkeeper.control.endings import of_status, of_step, unknown
 from watchkeeper.control.identity import Identity, same
@@ -325,7 +327,7 @@ class ByKeeper:
     async def _look_after(self) -> None:
         """End a keeper that hangs (it was stopped, or the disk under it stands still): a new one can do its work."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(until_together(time.time(), LOOK_SECONDS))
             self._look_for_unheld()
             if (line := self._line) is None:
                 continue

@@ -8,7 +8,6 @@ stacks come from py-spy, if that is installed and allowed. Secrets are taken out
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from watchkeeper.argv import end
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.control import facts
 from watchkeeper.control.processtree import processes
@@ -118,10 +118,7 @@ async def _dump(program: str, pid: int, seconds: float) -> str:
     except TimeoutError:
         return f"(py-spy did not answer within {seconds:.1f} s for {pid})"
     finally:
-        if run.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                run.kill()
-            await run.wait()
+        await end(run, with_group=False)
     return redact(said.decode("utf-8", "replace").strip())
 
 

@@ -30,6 +30,11 @@ class ForeignLog(LogFile):
         del since
         return ""
 
+    @property
+    def has_grown(self) -> bool:
+        """See `rotate_if_needed`."""
+        return False
+
     def rotate_if_needed(self) -> bool:
         """Whoever writes it sees to that."""
         return False

@@ -55,10 +55,14 @@ class Holding:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         assert process.stdout is not None
-        if (await process.stdout.readline()).strip() != b"held":
+        self._held[server] = process  # from now on, also if we are cancelled: whoever lets go ends it
+        is_held = (await process.stdout.readline()).strip() == b"held"
+        if self._held.get(server) is not process:
+            raise Failed(f"{server}'s process {pid} was let go again before it was held", retry=False)
+        if not is_held:
+            del self._held[server]
             await process.wait()
             raise Failed(f"{server}'s process {pid} cannot be held", retry=False)
-        self._held[server] = process
 
     async def let_go(self, server: str) -> bool:
         """Let it go on; false when it was not held (any more)."""

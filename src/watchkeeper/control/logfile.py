@@ -66,6 +66,11 @@ class LogFile:
         lines = [clean(line).strip() for line in said.splitlines()]
         return next((line for line in reversed(lines) if line), "")
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether `rotate_if_needed` has anything to do; costs a look at one file's size."""
+        return not self._settled or bool(self._told) or _size(self.path) > self.size
+
     def rotate_if_needed(self) -> bool:
         """Rotate if it has grown beyond `size`; blocks while it copies and syncs that much. Faults are told once, never raised.
 

@@ -16,6 +16,9 @@ from watchkeeper.model import Event, EventKind, Severity, new_id
 
 logger = logging.getLogger(__name__)
 
+TRIM_SECONDS = 60.0
+"""How often the budget is looked at though nothing was rotated: files grow old."""
+
 
 class Logging:
     """The logs of one machine's servers."""
@@ -27,12 +30,19 @@ class Logging:
         self._clock = clock
         self._emit = emit
         self._flows: dict[str, Flow] = {}
+        self._trim_due = 0.0
+        self._trimmed_by: LogsSettings | None = None
 
     async def look(self, servers: Mapping[str, KeptServer]) -> None:
         """Rotate what has grown, give up what is beyond the budget, tell floods."""
+        rotated = False
         for server in list(servers.values()):
-            await asyncio.to_thread(server.log.rotate_if_needed)  # a copy of many megabytes takes a while
-        await asyncio.to_thread(self._trim)
+            if server.log.has_grown:
+                rotated |= await asyncio.to_thread(server.log.rotate_if_needed)  # a copy of many megabytes takes a while
+        now = self._clock.monotonic()
+        if rotated or now >= self._trim_due or self.settings is not self._trimmed_by:
+            self._trim_due, self._trimmed_by = now + TRIM_SECONDS, self.settings
+            await asyncio.to_thread(self._trim)
         for name in self._flows.keys() - servers.keys():
             del self._flows[name]
         for name, server in servers.items():

@@ -13,7 +13,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
-from watchkeeper.control.asking import ask, check
+from watchkeeper.argv import ask, check
 from watchkeeper.control.elsewhere import Elsewhere, surroundings
 from watchkeeper.control.identity import Identity, identify, same
 from watchkeeper.errors import Failed

@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 
-from watchkeeper.clock import Clock, milliseconds
+from watchkeeper.clock import Clock, milliseconds, until_together
 from watchkeeper.config import nearest
 from watchkeeper.control import ServerSettings, lifecycle
 from watchkeeper.control.abroad import Abroad, AbroadProcess, Lookouts, meanwhile
@@ -102,7 +102,7 @@ class Supervisor:
                     self._begin(self._kept[name], "the agent starts")
             self._see_ready()
             while True:
-                await asyncio.sleep(ROTATE_SECONDS)
+                await asyncio.sleep(until_together(self._clock.wall(), ROTATE_SECONDS))
                 await self.logging.look(self._kept)
 
     async def order(self, action: Action) -> Outcome:

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from watchkeeper.argv import end
 from watchkeeper.control.elsewhere import Elsewhere
 from watchkeeper.control.logtext import Cutter, batches
 from watchkeeper.errors import Failed
@@ -149,9 +150,7 @@ class SystemdUnit:
             if rest := cutter.end():
                 yield (rest,)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await end(process, with_group=False)
 
     async def close(self) -> None:
         """Leave the bus."""

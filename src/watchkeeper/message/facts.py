@@ -72,7 +72,7 @@ def facts(bulletin: Bulletin, zone: tzinfo) -> list[Fact]:
         found += _several(bulletin, zone)
     if bulletin.processes:
         told = tuple(
-            f"{clean(one.name, 60)} ({one.pid}): {one.cpu:.0%} of a core, {size(one.memory_bytes)}"
+            f"{clean(one.name, 60)}{f' ({one.pid})' if one.pid else ''}: {one.cpu:.0%} of a core, {size(one.memory_bytes)}"
             for one in bulletin.processes[:MOST_PROCESSES]
         )
         found.append(Fact("Top processes", told))
@@ -94,7 +94,7 @@ def summaries(bulletin: Bulletin, most: int = MOST_ALERTS) -> list[str]:
         ("(resolved) " if mixed and one.alert.state is AlertState.RESOLVED else "") + clean(one.summary or one.alert.rule)
         for one in bulletin.alerts[:most]
     ]
-    more = len(bulletin.alerts) - len(told)
+    more = len(bulletin.alerts) - len(told) + bulletin.more
     return told + ([f"and {more} more"] if more else [])
 
 

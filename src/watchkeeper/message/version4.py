@@ -30,7 +30,7 @@ def body(bulletin: Bulletin, receiver: str, zone: tzinfo) -> dict[str, Any]:
     return {
         "version": "4",
         "groupKey": f"{{}}:{{{key}}}",
-        "truncatedAlerts": len(bulletin.alerts) - len(shown),
+        "truncatedAlerts": len(bulletin.alerts) - len(shown) + bulletin.more,
         "status": "resolved" if is_resolved(bulletin) else "firing",
         "receiver": receiver,
         "groupLabels": bulletin.group,

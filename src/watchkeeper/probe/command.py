@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import signal
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 import msgspec
 
+from watchkeeper.argv import ask
 from watchkeeper.config import Asked
 from watchkeeper.errors import Failed
 from watchkeeper.model import Family, Notes
-
-OUTPUT_BYTES = 65536
 
 
 class Command(Asked, frozen=True, tag_field="kind", tag="command"):
     """``kind = "command"``: run `command` (a list: program and arguments, no shell); exit status 0 is up.
 
     It runs in `folder`, with `environment` added to the agent's own, in a process group of its own, and is killed
-    with its children when the time is over.
+    with its children when the time is over. What it leaves in the background with its output open is ended, too.
     """
 
     command: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
@@ -32,38 +29,9 @@ class Command(Asked, frozen=True, tag_field="kind", tag="command"):
 
     async def attempt(self, notes: Notes) -> None:
         """Run it once; figures: its exit status."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                cwd=self.folder or None,
-                env=os.environ | self.environment if self.environment else None,
-                start_new_session=True,
-            )
-        except OSError as fault:
-            raise Failed(f"cannot run {self.command[0]!r}: {fault.strerror}", retry=False) from None
-        try:
-            assert process.stdout is not None
-            said = await _bounded(process.stdout)
-            status = await process.wait()
-        except asyncio.CancelledError:
-            # The group and not the one process: a probe's children must not outlive its time-out.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            raise
-        notes.figures["probe_command_exit_status"] = float(status)
-        if status != 0:
-            how = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
-            raise Failed(f"{how}: {said}" if said else how)
-
-
-async def _bounded(stream: asyncio.StreamReader) -> str:
-    """Read to the end but remember only the last line, cut to a length that a message can hold."""
-    kept = b""
-    while chunk := await stream.read(OUTPUT_BYTES):
-        kept = (kept + chunk)[-OUTPUT_BYTES:]
-    lines = kept.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1][:200] if lines else ""
+        environment = os.environ | self.environment if self.environment else None
+        folder = Path(self.folder) if self.folder else None
+        answer = await ask(self.command, folder=folder, environment=environment, may_leave=False)
+        notes.figures["probe_command_exit_status"] = float(answer.status)
+        if answer.status != 0:
+            raise Failed(answer.told)

@@ -75,6 +75,11 @@ def each(metric: str, label: str) -> Draw:
     return draw
 
 
+def shares(draw: Draw) -> Draw:
+    """Lines of time in time, at most all of it: of a round that came late a rate tells more, and nothing waits longer."""
+    return lambda columns: {line: np.minimum(values, 1.0) for line, values in draw(columns).items()}
+
+
 def by_label(column: Column, label: str) -> dict[str, Values]:
     """A column's sums over the series with the same value of `label`, in the values' order."""
     places: dict[str, list[int]] = {}
@@ -152,10 +157,12 @@ _ALL = (
         "The share of time in which some work had to wait for processor, memory or disk: the surest sign of too little of it.",
         "machine",
         tuple(Term(f"node_pressure_{name}_waiting_seconds_total", counter=True) for name in ("cpu", "memory", "io")),
-        summed(
-            cpu="node_pressure_cpu_waiting_seconds_total",
-            memory="node_pressure_memory_waiting_seconds_total",
-            io="node_pressure_io_waiting_seconds_total",
+        shares(
+            summed(
+                cpu="node_pressure_cpu_waiting_seconds_total",
+                memory="node_pressure_memory_waiting_seconds_total",
+                io="node_pressure_io_waiting_seconds_total",
+            )
         ),
     ),
     Panel(
@@ -194,7 +201,7 @@ _ALL = (
         "The share of time in which each disk had something to do. At 1 a hard disk is at its limit; an SSD may have room.",
         "machine",
         (Term("node_disk_io_time_seconds_total", counter=True, where=(WHOLE_DISKS,)),),
-        each("node_disk_io_time_seconds_total", "device"),
+        shares(each("node_disk_io_time_seconds_total", "device")),
     ),
     Panel(
         "filesystem",

@@ -7,6 +7,7 @@ alone decides what to show; nothing here draws.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -14,6 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from watchkeeper.cli.client import Hub
+from watchkeeper.cli.live.lines import SEEN, Join
+from watchkeeper.cli.live.programs import Program, look
 from watchkeeper.cli.live.stream import AGAIN_SECONDS, SILENCE_SECONDS, call, fault_of, read
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Verb
@@ -43,6 +46,10 @@ class Feed:
         self._find = find
         self._socket: ClientConnection | None = None
         self._followed = LogsFollow()
+        self._lines: deque[str] = deque(maxlen=SEEN)
+        self._join = Join(())
+        self._why = ""
+        """Why the followed output does not go on; empty: it does."""
         self.polls = False
         """Whether it asks every two seconds, for want of a stream."""
 
@@ -60,6 +67,8 @@ class Feed:
     async def follow(self, machine: str, server: str) -> None:
         """Hear one server's output too, from its last lines on; an empty `server`: no more."""
         self._followed = LogsFollow(machine, server, TAIL)
+        self._lines.clear()
+        self._why = ""
         await self._ask_for_lines()
 
     async def act(self, machine: str, server: str, verb: Verb) -> ActionView:
@@ -76,6 +85,16 @@ class Feed:
         hub = await asyncio.to_thread(self._find)
         return await asyncio.to_thread(hub.acknowledge, incident)
 
+    async def programs(self, machine: str) -> list[Program]:
+        """What weighs on a machine now; raises `Failed` and `Refused`."""
+        hub = await asyncio.to_thread(self._find)
+
+        def ask() -> list[Program]:
+            now = hub.now()
+            return look(lambda question: hub.query(question, now), machine)
+
+        return await asyncio.to_thread(ask)
+
     async def _stream(self, hub: Hub) -> AsyncIterator[Heard]:
         url, arguments = call(hub)
         try:
@@ -89,6 +108,10 @@ class Feed:
                     if isinstance(heard, Farewell):
                         yield Lost(f"the hub is gone ({heard.reason})")
                         return
+                    if isinstance(heard, Tick) and self._why:  # its agent may be back
+                        await self._ask_for_lines()
+                    if isinstance(heard, LogNews):
+                        heard = self._fresh(heard)
                     yield heard
         except InvalidStatus as fault:
             if fault.response.status_code not in NO_STREAM:
@@ -108,12 +131,23 @@ class Feed:
             if asked := self._followed.server:
                 machine = self._followed.machine
                 tail = await asyncio.to_thread(hub.logs, machine, asked, TAIL)
-                yield LogNews(machine, asked, tail.lines)
+                self._join = Join(self._lines)
+                yield self._fresh(LogNews(machine, asked, tail.lines))
             await asyncio.sleep(POLL_SECONDS)
+
+    def _fresh(self, news: LogNews) -> LogNews:
+        """Of a tail that was asked for again only what was not told before, and why it ended only once."""
+        if (news.machine, news.server) != (self._followed.machine, self._followed.server):
+            return news
+        lines = tuple(self._join.fresh(news.lines))
+        self._lines += lines
+        before, self._why = self._why, news.why
+        return LogNews(news.machine, news.server, lines, news.why if news.why != before else "")
 
     async def _ask_for_lines(self) -> None:
         if self._socket is None:
             return
+        self._join = Join(self._lines)
         try:
             await self._socket.send(msgspec.json.encode(self._followed).decode())
         except ConnectionClosed:

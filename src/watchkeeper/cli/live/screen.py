@@ -20,6 +20,7 @@ from textual.widgets import DataTable, Input, Label, RichLog, Static
 from watchkeeper.cli.live.feed import Feed, Heard, Lost
 from watchkeeper.cli.live.past import Minute
 from watchkeeper.cli.live.picture import heads, incident_line, machine_line, matches, order, server_row
+from watchkeeper.cli.live.programs import Program, lines
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Verb
 from watchkeeper.telling import Incident
@@ -28,15 +29,18 @@ from watchkeeper.web.shapes import ActionNews, AlertNews, LogNews, News, ServerV
 HELP = """\
  ↑ ↓   choose a server            s   start it
  l     its output, and back       x   stop it
- /     show what matches          r   restart it
- Esc   show all again             a   acknowledge the first incident
+ p     what takes its machine     r   restart it
+ /     show what matches          a   acknowledge the first incident
+ Esc   show all again
  q     quit                       ?   this help
 Stop and restart ask first. What runs here goes on when you quit."""
 
 
-KEYS = "↑↓ choose   / filter   s start   x stop   r restart   l output   a acknowledge   ? help   q quit"
+KEYS = "↑↓ choose   / filter   s start   x stop   r restart   l output   p programs   a acknowledge   ? help   q quit"
 AGAIN = 20.0
 """Seconds after which incidents are asked for again though no alert has changed: people acknowledge them elsewhere."""
+LOOKED = 10.0
+"""Seconds after which programs are asked for again: as often as agents look."""
 LISTED = 7
 SETTLED = 1.0
 """Seconds from an alert's news until its incident is written."""
@@ -87,6 +91,8 @@ class Top(App[None]):
     #filter.shown { display: block; }
     #machines { height: auto; max-height: 40%; padding: 1 1; }
     #servers { height: 1fr; background: $background; }
+    #programs { height: auto; display: none; padding: 0 0 1 0; }
+    #programs.shown { display: block; }
     #output { height: 1fr; display: none; border-top: solid $primary; }
     #output.shown { display: block; }
     #news { height: 1; padding: 0 1; color: $text-muted; }
@@ -99,6 +105,7 @@ class Top(App[None]):
         Binding("x", "order('stop')", "stop"),
         Binding("r", "order('restart')", "restart"),
         Binding("l", "output", "output"),
+        Binding("p", "programs", "programs"),
         Binding("a", "acknowledge", "acknowledge"),
         Binding("slash", "filter", "filter"),
         Binding("escape", "back", "back", show=False),
@@ -117,12 +124,17 @@ class Top(App[None]):
         self._width = 80
         self._wanted = ""
         self._incidents: tuple[Incident, ...] = ()
+        self._looked = ""
+        """The machine whose programs are shown, and"""
+        self._programs: list[Program] | None = None
+        """these as last told; None: not yet."""
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
         yield Static("asking the hub …", id="sentence", markup=False)
         yield Static(id="incidents", markup=False)
         yield Static(id="machines", markup=False)
+        yield Static(id="programs", markup=False)
         yield Input(id="filter", placeholder="name of a machine or server", compact=True)
         with Vertical():
             yield DataTable(id="servers", cursor_type="row", zebra_stripes=False)
@@ -135,11 +147,13 @@ class Top(App[None]):
         self.query_one("#servers", DataTable).focus()
         self.run_worker(self._listen(), name="feed", exit_on_error=True)
         self.set_interval(AGAIN, self._look_up)
+        self.set_interval(LOOKED, self._look_at_programs)
 
     def on_resize(self, event: Resize) -> None:
         """Other columns may fit now."""
         self._width = event.size.width
         self._draw()
+        self._draw_programs()
 
     async def _listen(self) -> None:
         async for heard in self._feed.listen():
@@ -199,6 +213,20 @@ class Top(App[None]):
         output.border_title = f"output of {view.status.name}"
         output.add_class("shown")
         await self._feed.follow(*self._followed)
+
+    def action_programs(self) -> None:
+        """Show what takes the machine of the chosen server, or the first one; or put it away."""
+        box = self.query_one("#programs", Static)
+        view = self._chosen()
+        machines = [view.machine] if view else [one.machine.name for one in self._tick.machines] if self._tick else []
+        if box.has_class("shown") or not machines:
+            self._looked = ""
+            box.remove_class("shown")
+            return
+        self._looked, self._programs = machines[0], None
+        self._draw_programs()
+        box.add_class("shown")
+        self._look_at_programs()
 
     def action_filter(self) -> None:
         """Type what to show."""
@@ -269,6 +297,22 @@ class Top(App[None]):
         """Ask what goes on; the newest question alone counts."""
         self.run_worker(self._ask_incidents(), name="incidents", group="incidents", exclusive=True, exit_on_error=True)
 
+    def _look_at_programs(self) -> None:
+        """Ask what takes the machine that is looked at."""
+        if self._looked:
+            self.run_worker(self._ask_programs(), name="programs", group="programs", exclusive=True, exit_on_error=True)
+
+    async def _ask_programs(self) -> None:
+        machine = self._looked
+        try:
+            found = await self._feed.programs(machine)
+        except (Failed, Refused) as fault:
+            self._say(fault.why)
+            return
+        if machine == self._looked:
+            self._programs = found
+            self._draw_programs()
+
     async def _ask_incidents(self) -> None:
         try:
             self._incidents = await self._feed.incidents()
@@ -313,6 +357,11 @@ class Top(App[None]):
         for place, view in enumerate(servers):
             for column, cell in enumerate(server_row(view, servers, self._minute, tick.at, width)):
                 table.update_cell_at((place, column), cell, update_width=True)  # type: ignore[arg-type]  # a pair is a coordinate
+
+    def _draw_programs(self) -> None:
+        asking = [Text(f"  asking {self._looked} …", "dim")]
+        told = asking if self._programs is None else lines(self._looked, self._programs, self._width)
+        self.query_one("#programs", Static).update(Text("\n").join(told))
 
     def _draw_incidents(self, now: int) -> None:
         box = self.query_one("#incidents", Static)
