@@ -30,6 +30,7 @@ def server(tmp_path: Path) -> Iterator[CloudProgram]:
     made.close()
 
 
+@pytest.mark.slow
 def test_the_servers_page_is_true(tmp_path: Path) -> None:
     """From the first start over the first message, a restart, TLS and a backup to health, as a reader types it."""
     reader = Reader(tmp_path, {port: free_port() for port in (8765, 8766, 8767, 8768)})
@@ -39,6 +40,7 @@ def test_the_servers_page_is_true(tmp_path: Path) -> None:
         reader.close()
 
 
+@pytest.mark.slow
 def test_the_clients_page_is_true(tmp_path: Path, server: CloudProgram) -> None:
     """Every call of the library and every verb of the command line."""
     folder = tmp_path / "reader"

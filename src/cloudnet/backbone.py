@@ -63,6 +63,7 @@ class Returned(Item, frozen=True, tag=3):
 class Fetch(Item, frozen=True, tag=4):
     """A device has proved itself to me: hand its session over, or say why not. `epoch` and `position` as in its Login.
 
+    `age`: for how many seconds its connection has been open; clocks of nodes differ, lengths of time do not.
     Without an `ask` (0) its mail alone is wanted: you were away when it came.
     """
 
@@ -71,6 +72,7 @@ class Fetch(Item, frozen=True, tag=4):
     epoch: bytes
     position: int
     takeover: bool
+    age: float = 0.0
 
 
 class Handover(Item, frozen=True, tag=5):

@@ -34,6 +34,9 @@ FEW = 16
 """So many lines with nothing but acceptances are written at once; when there are more, they wait for company."""
 COMPANY_SECONDS = 0.005
 
+CLOSES: dict[str, Close] = {Code.ALREADY_CONNECTED: Close.ALREADY_CONNECTED, Code.TAKEN_OVER: Close.TAKEN_OVER}
+"""How a login is refused that was right, by its reason."""
+
 _BINARY = WSMsgType.BINARY
 
 
@@ -116,8 +119,9 @@ class Connection(Framed):
         super().__init__()
         self.relay = relay
         self.figures = figures
-        self.greeting: Greeting | None = Greeting(identity, time.monotonic(), certificate)
-        self.line = Line(self, pen, figures, address)
+        now = time.monotonic()
+        self.greeting: Greeting | None = Greeting(identity, now, certificate)
+        self.line = Line(self, pen, figures, address, now)
         self._greetings = greetings
         self._callers = callers
         self._is_caller = False
@@ -243,7 +247,7 @@ class Connection(Framed):
             self.figures.logins[fault.code] += 1
             raise
         self._is_entering = True
-        self.relay.knock(login, lambda handover: self._enter(login, handover))
+        self.relay.knock(self.line, login, lambda handover: self._enter(login, handover))
 
     def _enter(self, login: Login, handover: Handover | None) -> None:
         """Its session is here, if there was one anywhere. May be called after the client has gone again."""
@@ -254,8 +258,8 @@ class Connection(Framed):
             self.relay.enter(self.line, login, greeting, handover)
         except Refused as fault:
             self.figures.logins[fault.code] += 1
-            if fault.code == Code.ALREADY_CONNECTED:
-                self.end(Close.ALREADY_CONNECTED, fault.code, fault.why)
+            if close := CLOSES.get(fault.code):
+                self.end(close, fault.code, fault.why)
             else:
                 self._fail(fault)
             return

@@ -48,8 +48,11 @@ class Handing:
         self._asked: dict[int, Asked] = {}
         self._again = 0.0
 
-    def fetch(self, login: Login, then: Then) -> None:
-        """Have a session handed over by the node where it was, if there is one; `then` gets the answer, None without one."""
+    def fetch(self, login: Login, age: float, then: Then) -> None:
+        """Have a session handed over by the node where it was, if there is one; `then` gets the answer, None without one.
+
+        `age`: seconds since the login's connection was opened.
+        """
         place = self._network.places.elsewhere(login.key)
         if place is None:
             then(None)
@@ -57,7 +60,7 @@ class Handing:
         ask = self._network.carriage.ref()
         self._asked[ask] = Asked(place.node, then, time.monotonic() + FETCH_SECONDS)
         epoch, position = (login.resume.epoch, login.resume.position) if login.resume else (b"", 0)
-        self._network.backbone.say(place.node, Fetch(ask, login.key, epoch, position, login.takeover))
+        self._network.backbone.say(place.node, Fetch(ask, login.key, epoch, position, login.takeover, age))
 
     def hold(self, session: Session, now: float) -> None:
         """Older mail may be elsewhere, at its last home above all: nothing newer may overtake it.
@@ -95,6 +98,9 @@ class Handing:
         waiting = relay.mailbox.waiting(device)
         if session is not None:
             fits = session.fits(Resume(fetch.epoch, fetch.position))
+            if session.line is not None and session.line.opened > time.monotonic() - fetch.age:
+                self._network.backbone.say(node, Handover(fetch.ask, Code.TAKEN_OVER, TAKEN_OVER[2]))
+                return
             if session.state is State.READY and not (fits or fetch.takeover):
                 why = "this key is connected already; a takeover must be asked for"
                 self._network.backbone.say(node, Handover(fetch.ask, Code.ALREADY_CONNECTED, why))

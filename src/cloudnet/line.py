@@ -76,6 +76,7 @@ class Line:
         "bell",
         "clogged_at",
         "figures",
+        "opened",
         "out",
         "pages",
         "paused",
@@ -88,12 +89,13 @@ class Line:
         "wire",
     )
 
-    def __init__(self, wire: Wire, bell: Bell, figures: Figures, address: str = "") -> None:
-        """`address`: where the client is, for the log."""
+    def __init__(self, wire: Wire, bell: Bell, figures: Figures, address: str = "", opened: float = 0.0) -> None:
+        """`address`: where the client is, for the log; `opened`: when it came, in seconds of a clock that never goes back."""
         self.wire = wire
         self.bell = bell
         self.figures = figures
         self.address = address
+        self.opened = opened
         self.session: Session | None = None
         self.out: list[FromServer] = []
         self.safe: list[int] = []

@@ -152,8 +152,14 @@ class Network:
             self.backbone.publish(news)
 
     def changed(self, device: bytes, state: str) -> None:
-        """Somebody has come, gone or been forgotten here."""
-        place = Place(device, self.places.node, state, self.places.moment(device, _wall()))
+        """Somebody has come, gone or been forgotten here.
+
+        Who comes is dated by when the connection was opened: of two that come to two nodes at once the later one stays.
+        """
+        session, at = self.relay.attendance.sessions.get(device), _wall()
+        if state in PRESENT and session is not None and session.line is not None:
+            at -= int(1000 * (time.monotonic() - session.line.opened))
+        place = Place(device, self.places.node, state, self.places.moment(device, at))
         self.places.learn_place(place)
         self.backbone.publish(place)
 
@@ -214,8 +220,11 @@ class Network:
                 self.holding.learn(entry)
                 if entry.node != self.places.node:
                     (self.handing.kept if entry.on else self.handing.emptied)(entry.device, entry.node)
-            elif (before := self.places.learn_place(entry)) is not None and entry.node != self.places.node:
-                self._moved(before, entry)
+            elif entry.node != self.places.node:
+                before = self.places.learn_place(entry)
+                self._moved(before, entry) if before is not None else self._insist(entry)
+            else:
+                self.places.learn_place(entry)
 
     def joined(self, beat: Beat) -> None:
         """See `backbone.Ear`."""
@@ -311,6 +320,12 @@ class Network:
             self._tell(device, place.state, place.at)
         if place.state in PRESENT:
             self.bring(device)
+
+    def _insist(self, place: Place) -> None:
+        """A peer says that it has a device which has come to us since: what we have said may have been overwritten by that."""
+        session, ours = self.relay.attendance.sessions.get(place.device), self.places.devices.get(place.device)
+        if session is not None and session.state is State.READY and place.state in PRESENT and ours is not None:
+            self.backbone.publish(ours)
 
     def _list(self, listing: Listing) -> None:
         """A peer says what is registered under a key."""

@@ -2,6 +2,7 @@
 
 `network` writes what it hears and asks where a key leads. A device that is nowhere now has a *home*: the node where it was
 last, which keeps its mail. Clocks of nodes differ, so whoever publishes takes a time later than all it knows of the same thing.
+Of two entries of one instant every node takes the same one: that of the node whose name is the last.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Places:
     def learn_place(self, place: Place) -> Place | None:
         """Take it in; returns what was held before, or None as well when the entry is older than that and is ignored."""
         before = self.devices.get(place.device)
-        if before is not None and before.at >= place.at:
+        if before is not None and (before.at, before.node) >= (place.at, place.node):
             return None
         if place.state == FORGOTTEN:
             self.devices.pop(place.device, None)

@@ -1,9 +1,9 @@
 """Who is here: sessions by key, which keys lead to which session, and who wants to hear of whom.
 
 `relay` asks where a key leads; logins, losses and ends come in through `rival` and `enter`, `lose` and `end`. A key has one
-session at the most;
-a second login takes it over only when it says so, or proves that it resumes. Known devices outlive their sessions, since
-messages may be kept for them. Tells changes to watchers and to `changed` (the backbone); nothing here moves messages.
+session at the most; a second login takes it over only on a connection that was opened later, and only when it says so or proves
+that it resumes. Known devices outlive their sessions, since messages may be kept for them. Tells changes to watchers and to
+`changed` (the backbone); nothing here moves messages.
 """
 
 from __future__ import annotations
@@ -41,11 +41,17 @@ class Attendance:
         session = self.sessions.get(device)
         return session is not None and session.state is State.READY
 
-    def rival(self, login: Login) -> Line | None:
-        """The connection that must go for a proved login; raises Refused when the key is connected and this is no takeover."""
+    def rival(self, line: Line, login: Login) -> Line | None:
+        """The connection that must go for a proved login; raises Refused when it is that login which must go.
+
+        The key is connected and this is no takeover; or its login has been held up on its way, and its client, or the next one
+        of this key, has connected again meanwhile.
+        """
         session = self.sessions.get(login.key)
         if session is None or session.line is None:
             return None
+        if line.opened < session.line.opened:
+            raise Refused(TAKEN_OVER[2], Code.TAKEN_OVER)
         if not login.takeover and not session.fits(login.resume):
             raise Refused("this key is connected already; a takeover must be asked for", Code.ALREADY_CONNECTED)
         return session.line

@@ -80,19 +80,19 @@ class Relay:
 
     # -- connections ------------------------------------------------------------------------------
 
-    def knock(self, login: Login, then: Callable[[Handover | None], None]) -> None:
+    def knock(self, line: Line, login: Login, then: Callable[[Handover | None], None]) -> None:
         """A login was proved: `then` is called when its session is here, if it was on another node; most often at once."""
         if self.elsewhere is None or login.key in self.attendance.sessions:
             then(None)
         else:
-            self.elsewhere.handing.fetch(login, then)
+            self.elsewhere.handing.fetch(login, time.monotonic() - line.opened, then)
 
     def enter(self, line: Line, login: Login, greeting: Greeting, handover: Handover | None = None) -> None:
         """Find or make the session of a proved login, and say welcome. Raises Refused."""
         now, at = time.monotonic(), _wall()
         if handover is not None and handover.code:
             raise Refused(handover.why, handover.code)
-        if rival := self.attendance.rival(login):
+        if rival := self.attendance.rival(line, login):
             rival.wire.end(*TAKEN_OVER)
             self.lose(rival)
         if self.most_devices and login.key not in self.attendance.known and len(self.attendance.known) >= self.most_devices:

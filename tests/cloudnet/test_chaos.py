@@ -9,6 +9,7 @@ import pytest
 from rigs.chaos import Chaos, judge
 
 
+@pytest.mark.slow
 async def test_thirty_clients_for_ten_seconds(tmp_path: Path) -> None:
     """Servers, clients and cables die at random; each message that was accepted is taken once and in order."""
     chaos = Chaos(tmp_path, 3, 10)

@@ -149,6 +149,7 @@ async def test_a_receipt_that_died_with_its_sender_is_sent_by_its_next_life(tmp_
             assert await take(b, 1) == [b"next"]
 
 
+@pytest.mark.slow
 async def test_the_same_id_twice_arrives_once(tmp_path: Path) -> None:
     """A sender that is not sure may send again under the id of its first attempt."""
     ann, bob = Identity.new(), Identity.new()

@@ -239,6 +239,7 @@ async def test_who_has_too_much_under_way_is_not_read_until_it_is_less(tmp_path:
             await sink.say([ACK, packet[1]])
 
 
+@pytest.mark.slow
 async def test_a_half_open_peer_is_found_out_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cable that holds everything: senders do not wait for long, the peer is asked, taken for gone, and gets all later."""
     monkeypatch.setattr("cloudnet.session.PING_SECONDS", 1.0)
@@ -291,6 +292,7 @@ uvloop.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"),
     reason="a network of its own wants Linux, root, ip and unshare",

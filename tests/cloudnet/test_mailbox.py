@@ -188,6 +188,7 @@ def test_rows_rise_within_one_millisecond() -> None:
     assert all(row >> 10 & 4095 == 5 for row in given_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.long)])
 async def test_kill_9_amid_commits_loses_nothing(tmp_path: Path, times: int) -> None:
     """At random moments under a stream of messages to an absent client: each arrives later, once, in order."""

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from cloudnet.client import connect
-from cloudnet.codes import Code
+from cloudnet.codes import Close, Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity
 from rigs.cloud import Cable, Cloud, CloudProgram, cloud, take
 from rigs.nats import NatsProgram
+from rigs.stranger import LEAVE, PING, PONG, WELCOME, stranger
 
 Node = Callable[[], AbstractAsyncContextManager[Cloud]]
 
@@ -150,6 +151,27 @@ async def test_a_key_has_one_session_in_the_network(pair: tuple[Cloud, Cloud]) -
             assert await second.ping() < 5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["here", "there", "at once"])
+async def test_a_login_that_was_held_up_takes_nothing_over(pair: tuple[Cloud, Cloud], before: str) -> None:
+    """It comes from a network that had stood still, behind the login of its successor or beside it: the successor stays."""
+    here, there = pair
+    for turn in range(5):
+        async with stranger(here.url) as late, stranger((here if before == "here" else there).url, after=0.01) as successor:
+            successor.signing, successor.key = late.signing, late.key
+            assert late.challenge[4] < successor.challenge[4]  # by the server's clock; what is of one millisecond is a draw
+            await successor.say(successor.login(takeover=True))
+            if before != "at once":
+                await successor.hear(WELCOME)
+                await seen_by(here, turn + 1)
+            await late.say(late.login(takeover=True))
+            assert (await late.end())[::2] == (Close.TAKEN_OVER, Code.TAKEN_OVER)
+            await successor.say([PING, 7])
+            assert (await successor.hear(PONG))[1] == 7
+            await successor.say([LEAVE])
+            await successor.end()
+
+
 async def seen_by(node: Cloud, places: int) -> None:
     """Wait until a node knows of so many devices."""
     await figure(node, "cloud_places", places)
@@ -193,6 +215,7 @@ async def programs(folder: Path, nats: NatsProgram, count: int) -> AsyncIterator
             node.close()
 
 
+@pytest.mark.slow
 async def test_a_server_dies_and_its_clients_go_on_elsewhere(tmp_path: Path, nats: NatsProgram) -> None:
     """Kill -9: the others see it, its clients come back at one of them, nothing accepted is lost, and its mail comes later."""
     ann, bob, cat = Identity.new(), Identity.new(), Identity.new()
@@ -220,6 +243,7 @@ async def test_a_server_dies_and_its_clients_go_on_elsewhere(tmp_path: Path, nat
         assert await asyncio.to_thread(here.stop) == 0
 
 
+@pytest.mark.slow
 async def test_nats_goes_away_and_comes_back(tmp_path: Path, nats: NatsProgram) -> None:
     """Each node serves its clients meanwhile and keeps what is for others; with NATS back, even an empty one, all arrives."""
     ann, bob, cat = Identity.new(), Identity.new(), Identity.new()

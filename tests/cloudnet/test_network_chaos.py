@@ -72,6 +72,7 @@ class Servers(Chaos):
             self.nats.kill()
 
 
+@pytest.mark.slow
 async def test_a_server_of_two_processes_for_six_seconds(tmp_path: Path) -> None:
     """Each message that was accepted is taken once and in order, whichever process it came to and whichever dies."""
     chaos = Processes(tmp_path, 2, 6)
@@ -79,6 +80,7 @@ async def test_a_server_of_two_processes_for_six_seconds(tmp_path: Path) -> None
     judge(chaos)
 
 
+@pytest.mark.slow
 async def test_two_servers_over_nats_for_six_seconds(tmp_path: Path) -> None:
     """Each message that was accepted is taken once, whichever server it came to and whichever dies."""
     chaos = Servers(tmp_path, 2, 6)

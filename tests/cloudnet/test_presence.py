@@ -21,14 +21,17 @@ class Desk:
         self.changes: list[tuple[bytes, str]] = []
         self.attendance = Attendance(LIMITS, known, lambda device, state: self.changes.append((device, state)))
 
-    def enter(self, key: bytes, *, takeover: bool = False, resume: Resume | None = None) -> tuple[Session, ScriptedWire]:
+    def enter(
+        self, key: bytes, *, takeover: bool = False, resume: Resume | None = None, opened: float = 1.0
+    ) -> tuple[Session, ScriptedWire]:
         """A login, as the relay lets it in."""
         login = bare_login(key, takeover=takeover, resume=resume)
-        if rival := self.attendance.rival(login):
+        wire = ScriptedWire()
+        wire.line.opened = opened
+        if rival := self.attendance.rival(wire.line, login):
             assert rival.session is not None
             self.attendance.lose(rival.session, 1.0, 1)
         session, resumed = self.attendance.enter(login, 1.0)
-        wire = ScriptedWire()
         self.attendance.ready(session, wire.line, 1.0, 1, resumed=resumed)
         return session, wire
 
@@ -53,6 +56,19 @@ def test_a_key_has_one_session() -> None:
     assert first.state is State.ENDED
     assert desk.attendance.sessions == {ANN: fresh}
     assert desk.attendance.routes == {ANN: fresh}
+
+
+def test_a_login_that_was_held_up_takes_nothing_over() -> None:
+    """A connection that was opened before the one which is in must go itself, whatever its login asks for."""
+    desk = Desk()
+    first, _ = desk.enter(ANN, opened=5.0)
+    for resume in (None, Resume(first.epoch, 0)):
+        with pytest.raises(Refused) as fault:
+            desk.enter(ANN, takeover=True, resume=resume, opened=4.0)
+        assert fault.value.code == Code.TAKEN_OVER
+    assert desk.attendance.sessions == {ANN: first}
+    desk.attendance.lose(first, 6.0, 6)
+    assert desk.enter(ANN, opened=4.0)[0] is not first  # nobody is there to be taken over
 
 
 def test_a_session_that_is_away_is_resumed_or_replaced() -> None:
@@ -173,4 +189,4 @@ def test_devices_of_earlier_runs_are_known_and_absent() -> None:
     desk = Desk(ANN)
     assert desk.attendance.known == {ANN}
     assert not desk.attendance.is_present(ANN)
-    assert desk.attendance.rival(bare_login(ANN)) is None
+    assert desk.attendance.rival(ScriptedWire().line, bare_login(ANN)) is None

@@ -42,6 +42,7 @@ async def all_there(server: CloudProgram, sessions: int) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_processes_are_one_server(server: CloudProgram) -> None:
     """Sixteen clients land on both; each reaches each, in order, and the figures of both stand on one page."""
     people = [Identity.new() for _ in range(16)]
@@ -61,6 +62,7 @@ async def test_processes_are_one_server(server: CloudProgram) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.slow
 async def test_a_process_dies_and_nobody_loses_anything(server: CloudProgram) -> None:
     """Kill -9 of one: its clients come back by themselves, what was accepted arrives, and another process takes its place."""
     ann, people = Identity.new(), [Identity.new() for _ in range(8)]
@@ -84,6 +86,7 @@ async def test_a_process_dies_and_nobody_loses_anything(server: CloudProgram) ->
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_no_process_outlives_the_server(server: CloudProgram) -> None:
     """Kill -9 of the one that keeps them: they end by themselves, so that the next start finds its files free."""
     children = server.processes()
@@ -93,6 +96,7 @@ def test_no_process_outlives_the_server(server: CloudProgram) -> None:
     assert len(server.processes()) == WORKERS
 
 
+@pytest.mark.slow
 async def test_mail_of_processes_that_are_no_more_is_delivered(tmp_path: Path) -> None:
     """Kept by three processes, delivered by a server of one."""
     ann, people = Identity.new(), [Identity.new() for _ in range(12)]

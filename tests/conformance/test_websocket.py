@@ -42,6 +42,7 @@ def test_every_case_passes_or_is_explained(verdicts: dict[str, Verdict]) -> None
     assert unexplained(verdicts) == {}
 
 
+@pytest.mark.slow
 def test_what_passes_less_strictly_is_explained_too(verdicts: dict[str, Verdict]) -> None:
     """Each NON-STRICT verdict is one of those that follow from how picows reads."""
     assert {case for case, verdict in verdicts.items() if verdict.messages == "NON-STRICT"} <= NOT_STRICT.keys()
@@ -68,6 +69,7 @@ def test_only_the_bound_stands_between_long_messages_and_an_echo() -> None:
     assert all(verdict.is_passed for verdict in run(cases, most=WIDE_BYTES).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("opcode", "bits"),
     [(opcode, bits) for opcode in (BINARY, TEXT, 9, 10, CLOSE) for bits in (4, 2, 1)],
