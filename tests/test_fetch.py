@@ -60,3 +60,12 @@ async def test_no_connection_is_told_apart() -> None:
     for url in ("http://127.0.0.1:1/", f"http://{'a' * 70}.example/"):
         with pytest.raises(Unconnected):
             await fetch(url)
+
+
+async def test_letters_that_no_address_has_are_told() -> None:
+    """An address that was typed as people write it is refused in words, and ends nobody who asks."""
+    async with asyncio.timeout(10), await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Failed, match="%") as told:
+            await fetch(f"http://127.0.0.1:{port}/größe")
+    assert not told.value.retry

@@ -18,6 +18,16 @@ def test_nothing_has_to_be_written() -> None:
     assert {"rule", "tune", "route", "channel", "witness"} <= set(TABLES)
 
 
+def test_a_heartbeat_needs_the_rule_that_carries_it() -> None:
+    """Without the Watchdog it would say for ever that nothing is judged."""
+    beat = '[heartbeat]\nurl = "https://example.org/ping/abc"\n'
+    assert read_settings(parse({"w.toml": beat})).heartbeat.url
+    with pytest.raises(ConfigError, match=r"w\.toml:.*Watchdog"):
+        read_settings(parse({"w.toml": "[alert]\nstock = false\n" + beat}))
+    own = '[[rule]]\nalert = "Watchdog"\nseverity = "info"\nexpr = "vector(1)"\n'
+    assert read_settings(parse({"w.toml": "[alert]\nstock = false\n" + beat + own})).heartbeat.url
+
+
 def test_a_route_names_channels_that_there_are() -> None:
     """Else nobody would be told, and nobody would know."""
     settings = read_settings(parse({"w.toml": CHANNEL + '[route]\nchannels = ["ops"]\n'}))

@@ -87,6 +87,8 @@ async def fetch(
         raise Failed(f"the answer is not HTTP: {fault}") from None
     except h11.LocalProtocolError as fault:
         raise Failed(f"the request cannot be sent: {fault}", retry=False) from None
+    except UnicodeError:
+        raise Failed("the request cannot be sent: letters of the address have to be written as %..", retry=False) from None
     finally:
         writer.close()
         with contextlib.suppress(OSError):

@@ -58,7 +58,10 @@ def read_settings(document: Document) -> HubSettings:
     """The hub's part of a configuration; raises ConfigError."""
     store = document.part("store", StoreSettings)
     tables = read_tables(document)
-    find_channels(document, read_alerting(document).routing, tuple(tables["channel"]))
+    alerting = read_alerting(document)
+    find_channels(document, alerting.routing, tuple(tables["channel"]))
+    if tables["heartbeat"].url and not any(rule.name == "Watchdog" and rule.kind == "alert" for rule in alerting.rules):
+        raise document.fault(("heartbeat", "url"), "it is carried by the rule Watchdog, which there is not (stock = false?)")
     return HubSettings(
         web=document.part("web", WebSettings),
         status=document.part("status", StatusSettings),

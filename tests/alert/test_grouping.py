@@ -130,6 +130,24 @@ def test_a_graver_alert_that_nobody_may_be_told_of_hastes_nothing(make_alert: Ma
     assert [(kind, firing) for _, kind, firing, _ in rig.told] == [("firing", "A"), ("firing", "A,B")]
 
 
+def test_what_may_be_told_does_not_wait_behind_what_may_not(make_alert: MakeAlert) -> None:
+    """A group of which nobody was told, since all of it is silenced or in maintenance, is as good as new to what comes then."""
+    rig = Rig()
+    quiet = make_alert("A", at=BEGIN)
+    rig.suppressed = {quiet.id: "in maintenance"}
+    rig.take(quiet)
+    rig.run(MINUTE)
+    rig.take(make_alert("B", "warning", at=BEGIN + MINUTE))
+    rig.run(2 * MINUTE)
+    assert rig.told == [(90 * SECOND, "firing", "B", "")]
+    rig.take(over(make_alert("B", "warning", at=BEGIN + MINUTE), BEGIN + 2 * MINUTE))
+    rig.run(7 * MINUTE)
+    assert rig.told[1:] == [(390 * SECOND, "resolved", "", "B")]
+    rig.take(make_alert("C", "warning", at=BEGIN + 7 * MINUTE))
+    rig.run(8 * MINUTE)
+    assert rig.told[2:] == [(450 * SECOND, "firing", "C", "")]
+
+
 def test_a_group_anew_has_ids_of_its_own(make_alert: MakeAlert) -> None:
     """What was told and over and fires again in the same incident is not taken for the message that was told before."""
     rig = Rig(group_wait=Duration(0), group_interval=Duration(1))
@@ -381,3 +399,69 @@ def test_nothing_is_lost_and_nothing_ends_that_was_not_told(taken: list[tuple[in
             open_now.discard(name)
         open_now |= set(filter(None, firing.split(",")))
     assert open_now == {alert.name for alert in current.values() if alert.state is AlertState.FIRING}
+
+
+def held_back(make_alert: MakeAlert) -> tuple[Rig, Alert, Alert]:
+    """One was told, and is inhibited by the other since, which was told after it: two minutes after the beginning."""
+    rig = Rig(group_wait=Duration(0))
+    first, other = make_alert("A", "warning", at=BEGIN), make_alert("B", at=BEGIN + MINUTE)
+    rig.take(first)
+    rig.run(MINUTE)
+    rig.suppressed = {first.id: "inhibited by B"}
+    rig.take(other)
+    rig.run(2 * MINUTE)
+    return rig, first, other
+
+
+def test_what_was_told_and_is_held_back_then_is_told_to_be_over(make_alert: MakeAlert) -> None:
+    """Another message in between, while it is inhibited, does not make its end be forgotten."""
+    rig, first, other = held_back(make_alert)
+    assert rig.told[1:] == [(MINUTE, "firing", "B", "")]
+    rig.take(over(first, BEGIN + 2 * MINUTE))
+    rig.run(10 * MINUTE)
+    assert len(rig.told) == 2
+    rig.suppressed = {}
+    rig.take(over(other, BEGIN + 10 * MINUTE))
+    rig.run(30 * MINUTE)
+    assert [one[1:] for one in rig.told[2:]] == [("resolved", "", "A,B")]
+    assert not rig.teller.groups
+
+
+def test_what_is_owed_and_fires_on_is_told_again_and_over_once(make_alert: MakeAlert) -> None:
+    """Once nothing holds it back any more it is part of the message again, as news."""
+    rig, first, other = held_back(make_alert)
+    rig.suppressed = {}
+    rig.take(over(other, BEGIN + 2 * MINUTE))
+    rig.run(20 * MINUTE)
+    rig.take(over(first, BEGIN + 20 * MINUTE))
+    rig.run(40 * MINUTE)
+    assert [one[1:] for one in rig.told] == [
+        ("firing", "A", ""),
+        ("firing", "B", ""),
+        ("firing", "A", "B"),
+        ("resolved", "", "A"),
+    ]
+
+
+def test_whoever_was_woken_hears_the_end(make_alert: MakeAlert) -> None:
+    """The channels of the steps that were taken, beside the route's own; those of the others sleep on."""
+    rig = Rig(escalate=("boss", "owner"), escalate_after=Duration(900))
+    alert = make_alert("A", at=BEGIN)
+    rig.take(alert)
+    rig.run(20 * MINUTE)
+    rig.take(over(alert, BEGIN + 20 * MINUTE))
+    rig.run(40 * MINUTE)
+    assert [(plan.kind, plan.channels) for plan in rig.plans[1:]] == [("escalation", ("boss",)), ("resolved", ("mail", "boss"))]
+
+
+def test_steps_that_the_configuration_has_no_more(make_alert: MakeAlert) -> None:
+    """A group that waits for a step which has gone goes on without it."""
+    alert = make_alert("A", at=BEGIN)
+    group = Group(
+        "root:i", "root", {"incident": "i"}, "i", "i", due_at=BEGIN + MINUTE, told_at=BEGIN, number=2, escalated=1,
+        escalate_at=BEGIN + 1, firing={alert.fingerprint: alert.id},
+    )  # fmt: skip
+    teller = Teller(Routing(RouteSettings()))
+    teller.restore(group, [alert])
+    assert teller.flush(BEGIN + 1, {}, frozenset(), {}) == []
+    assert teller.due > BEGIN + 1

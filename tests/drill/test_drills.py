@@ -60,8 +60,10 @@ async def rigged(folder: Path, settings: DrillSettings = PLAIN, channels: tuple[
         rig = Rig(folder, journal, settings, channels)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(rig.drills.run())
-            await asyncio.sleep(0.05)
             try:
+                async with asyncio.timeout(20):
+                    while not rig.drills._is_swept:  # what was left by an earlier one is undone first
+                        await asyncio.sleep(0.01)
                 yield rig
             finally:
                 task.cancel()
@@ -174,3 +176,25 @@ def test_settings_that_could_never_work_are_refused(wrong: dict[str, object]) ->
     """While file and line are known."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         DrillSettings(**wrong)  # type: ignore[arg-type]  # that is the point
+
+
+async def test_none_begins_before_what_was_left_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the guardian that undoes the old one would take down the new one's scene, and it would be told as interrupted."""
+    undone = asyncio.Event()
+
+    async def slow(_: Drills) -> None:
+        await undone.wait()
+
+    monkeypatch.setattr(Drills, "_sweep", slow)
+    async with open_journal(tmp_path / "journal.db") as journal, asyncio.TaskGroup() as group:
+        rig = Rig(tmp_path, journal, PLAIN, ("ops",))
+        task = group.create_task(rig.drills.run())
+        await asyncio.sleep(0.05)
+        with pytest.raises(Refused, match="still being undone"):
+            await rig.drills.start(Ask("killed"), "ann")
+        undone.set()
+        async with asyncio.timeout(20):
+            while not rig.drills._is_swept:
+                await asyncio.sleep(0.01)
+        await rig.drills.start(Ask("server", machine="box", server="shop", yes_really=True), "ann")
+        task.cancel()

@@ -36,6 +36,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.stdout.close()
 
 
+@pytest.mark.slow
 def test_it_undoes_all_when_its_holder_is_killed(tmp_path: Path) -> None:
     """By kill -9 of the holder: what is stopped and what is deaf ends, folder and ballast go, what is not marked stays."""
     mark = uuid.uuid4().hex

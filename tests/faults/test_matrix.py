@@ -16,6 +16,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_what_must_come_of_a_fault_does(case: Case, tmp_path: Path) -> None:
     """The fault is done to a real `up` with real servers, and what the row promises happens."""

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
-from rigs.bench import BEGIN, benched
+from rigs.bench import BEGIN, Rig, benched
+from rigs.desk import until
 from watchkeeper.clock import FakeClock
+from watchkeeper.figures import hub_frame
 from watchkeeper.judging import messages
-from watchkeeper.model import Event, EventKind, LogLines
+from watchkeeper.message import version4
+from watchkeeper.message.facts import summaries
+from watchkeeper.model import Event, EventKind, Family, LogLines
 from watchkeeper.telling import AlertState
+from watchkeeper.web.desk import Figure
+
+PROGRAM = "watchkeeper_program"
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
@@ -24,6 +32,7 @@ expr = "load > 1"
 severity = "critical"
 annotations = { summary = "{{ $labels.machine }} is busy ({{ $value }})" }
 """
+JOB_LATE = Family("job_late", "gauge", "Whether a job is late.")
 NOW = '[route]\ngroup_wait = "0s"\n'
 
 
@@ -79,6 +88,30 @@ async def test_messages_that_wait_for_machines_wait_side_by_side(tmp_path: Path,
             rig.frame({"load": 2.5}, machine)
         await rig.turn()
         assert sorted(told.log_lines for told, _ in rig.told) == [(f"the last words of {one}",) for one in machines]
+
+
+async def test_a_message_tells_what_takes_the_machine(tmp_path: Path) -> None:
+    """Its programs, the busy one first; where no agent tells of these, its servers with their processes' numbers."""
+    async with benched(tmp_path, RULE + NOW) as rig:
+        rig.connect()
+        rig.frame({"process_resident_memory_bytes": 1e6, "process_cpu_seconds_total": 5.0}, server="web", stream="1s")
+        weight = {f"{PROGRAM}_resident_memory_bytes": 2e6, f"{PROGRAM}_cpu_seconds_total": 7.0}
+        rig.frame(weight, program="backup", stream="10s")
+        rig.frame({"load": 2.5})
+        await rig.turn()
+        assert [(one.pid, one.name, one.memory_bytes) for one in rig.told[0][0].processes] == [(0, "backup", 2_000_000)]
+        rig.connect("spare")
+        rig.frame({"process_resident_memory_bytes": 1e6, "process_cpu_seconds_total": 5.0}, "spare", server="web", stream="1s")
+        rig.frame({"load": 2.5}, "spare")
+        await rig.turn()
+        assert [(one.name, one.memory_bytes) for one in rig.told[1][0].processes] == [("web", 1_000_000)]
+
+
+def test_who_is_busy_is_told_before_who_is_large() -> None:
+    """Three for their CPU, the others for their memory, nobody twice, nobody who has gone."""
+    cpu = {"a": 0.5, "b": 2.0, "c": 0.1, "d": 0.05, "tiny": 0.001}
+    memory = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0, "large": 900.0, "tiny": 5.0, "gone": 0.0}
+    assert messages.heaviest(cpu, memory) == ["b", "a", "c", "large", "tiny"]
 
 
 async def test_for_and_group_wait_go_by_the_clock(tmp_path: Path) -> None:
@@ -365,6 +398,7 @@ async def test_a_servers_end_is_judged_with_its_status(tmp_path: Path) -> None:
         assert rig.states() == {}
 
 
+@pytest.mark.slow
 async def test_twenty_blips_page_nobody(tmp_path: Path) -> None:
     """With the stock rules: killed and back in two seconds, hung for two seconds, again and again over hours."""
     async with benched(tmp_path, stock=True) as rig:
@@ -466,3 +500,137 @@ async def test_a_paused_server_pages_nobody(tmp_path: Path) -> None:
         await rig.turn(30)
         assert [kind for kind, _ in rig.messages()] == ["firing"]
         assert next(iter(rig.bench.keeping.live.values())).suppressed == ""
+
+
+async def test_the_watchdog_beats_only_as_long_as_rules_are_judged(tmp_path: Path) -> None:
+    """That it fires is not enough: where judging stands still it fires on, and all is not well."""
+    async with benched(tmp_path, NOW, stock=True) as rig:
+        beats: list[int] = []
+        rig.bench.beat = lambda: beats.append(rig.now)
+        await rig.turn(10)
+        assert not beats, "nothing was judged yet"
+        asking = asyncio.create_task(rig.bench.asking.run())
+        await asyncio.sleep(0.05)  # what is due is planned
+        rig.clock.advance(20)
+        await until(lambda: rig.bench.asking._rung.set() or rig.bench.court.docket.of(""))
+        await rig.turn()
+        assert beats
+        asking.cancel()
+        await rig.turn(60)
+        beats.clear()
+        await rig.turn(30)
+        assert rig.states()["Watchdog"] == "firing"
+        assert not beats
+
+
+async def test_a_restart_wakes_nobody_for_what_is_paused(tmp_path: Path) -> None:
+    """Before the agent is back only the journal knows of the pause; once it is back and has ended it, it is told."""
+    down = '[[rule]]\nalert = "Down"\nexpr = "watchkeeper_server_up == 0"\nseverity = "critical"\n'
+    clock, paused = FakeClock(wall=BEGIN), {"paused_until": -1, "paused_why": "paused by ann (migration)"}
+
+    async def minutes(rig: Rig, many: int) -> None:
+        for _ in range(2 * many):
+            rig.frame({"watchkeeper_server_up": 0.0}, server="web")
+            await rig.turn(30)
+
+    async with benched(tmp_path, down, clock=clock) as rig:
+        rig.connect()
+        rig.status(health="down", **paused)
+        await minutes(rig, 10)
+        assert rig.states() == {"Down": "firing"}
+        assert rig.told == []
+    clock.advance(0.3)
+    async with benched(tmp_path, down, clock=clock) as rig:
+        await rig.turn(20)
+        assert rig.told == []
+        rig.connect()
+        rig.status(health="down", **paused)
+        await minutes(rig, 7)
+        assert rig.told == []
+        rig.status(health="down", paused_until=0)
+        await minutes(rig, 7)
+        assert [kind for kind, _ in rig.messages()] == ["firing"]
+
+
+async def test_what_nobody_tells_any_more_ends_after_a_restart(tmp_path: Path) -> None:
+    """An alert of a figure that the hub itself told, and whose cause is no longer configured, does not fire for ever."""
+    rule = '[[rule]]\nalert = "Late"\nexpr = "job_late == 1"\nseverity = "critical"\n' + NOW
+    clock = FakeClock(wall=BEGIN)
+
+    def tell(rig: Rig) -> None:
+        rig.bench.frame(*hub_frame([*rig.bench.figures(), Figure(JOB_LATE, [((("job", "backup"),), 1.0)])], rig.now))
+
+    async with benched(tmp_path, rule, clock=clock) as rig:
+        tell(rig)
+        await rig.turn()
+        assert rig.states() == {"Late": "firing"}
+    async with benched(tmp_path, rule, clock=clock) as rig:
+        for _ in range(12):
+            tell(rig)
+            await rig.turn(30)
+        assert rig.states() == {"Late": "firing"}, "it is told of"
+    async with benched(tmp_path, rule, clock=clock) as rig:
+        for _ in range(12):
+            rig.observe()
+            await rig.turn(30)
+        assert rig.states() == {}
+        await rig.turn(400)
+        assert [kind for kind, _ in rig.messages()] == ["resolved"]
+
+
+async def test_a_message_tells_all_ends_however_many_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a message holds less than there is, ends come first: they are never told again; what is left out is counted."""
+    monkeypatch.setattr(messages, "MOST_ALERTS", 10)
+    async with benched(tmp_path, RULE + NOW + 'group_by = ["alertname"]\n') as rig:
+        names = [f"m{number:02}" for number in range(15)]
+        for name in names:
+            rig.connect(name)
+            rig.frame({"load": 2.5}, name)
+        await rig.turn()
+        assert (len(rig.told[0][0].alerts), rig.told[0][0].more) == (10, 5)
+        for name in names[:4]:
+            rig.frame({"load": 0.0}, name)
+        await rig.turn(400)
+        last = rig.told[-1][0]
+        assert [one.alert.labels["machine"] for one in last.alerts if one.alert.state is AlertState.RESOLVED] == names[:4]
+        assert (len(last.alerts), last.more) == (10, 5)
+        assert version4.body(last, "x", UTC)["truncatedAlerts"] == 5
+        assert summaries(last, 3)[-1] == "and 12 more"
+
+
+async def test_killed_between_an_alert_and_its_incident(tmp_path: Path) -> None:
+    """The alert's end is written, its incident's is not: the next hub finds that out, and the incident is over."""
+    clock = FakeClock(wall=BEGIN)
+    async with benched(tmp_path, RULE + NOW, clock=clock) as rig:
+        rig.connect()
+        rig.frame({"load": 2.5})
+        await rig.turn()
+        incident = rig.told[0][0].incident
+
+        async def killed(*_: object) -> None:
+            raise asyncio.CancelledError
+
+        rig.journal.incidents.keep = killed  # type: ignore[method-assign]  # it ends here
+        rig.frame({"load": 0.0})
+        with pytest.raises(asyncio.CancelledError):
+            await rig.turn()
+    async with benched(tmp_path, RULE + NOW, clock=clock) as rig:
+        await rig.turn(400)
+        assert [kind for kind, _ in rig.messages()] == ["resolved"]
+        assert (await rig.journal.incidents.one(incident)).state == "resolved"
+
+
+async def test_a_drill_is_told_where_it_was_begun_for_also_when_it_is_over(tmp_path: Path) -> None:
+    """Its end does not wake whoever routes would tell."""
+    async with benched(tmp_path, RULE + '[route]\ngroup_wait = "0s"\nchannels = ["pager"]\n') as rig:
+        rig.bench.court.docket.is_drill = lambda _: True
+        rig.bench.drill_channels = lambda machine, _: ("test",) if machine == "drill-1" else ()
+        rig.connect("drill-1")
+        rig.frame({"load": 2.5}, "drill-1")
+        await rig.turn(2)
+        rig.bench.forget("drill-1")
+        await rig.turn(10)
+        assert [(bulletin.kind, channels) for bulletin, channels in rig.told] == [
+            ("firing", ("test",)),
+            ("resolved", ("test",)),
+        ]

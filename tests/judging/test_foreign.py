@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rigs.bench import benched
+from rigs.bench import BEGIN, benched
+from watchkeeper.clock import FakeClock
 from watchkeeper.errors import Refused
+from watchkeeper.judging import foreign
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
@@ -33,7 +35,7 @@ async def test_a_posted_alert_goes_the_way_of_ours(tmp_path: Path) -> None:
 
 
 async def test_what_nobody_posts_again_is_over(tmp_path: Path) -> None:
-    """After the end that it was given, or five minutes; also after a restart."""
+    """After the end that it was given, or five minutes; a restart gives five minutes anew to whoever posts it."""
     async with benched(tmp_path, NOW) as rig:
         rig.desk.take_posted([(LABELS, {}, 0, 0), (LABELS | {"instance": "y:1"}, {}, 0, rig.now + 20_000)])
         await rig.turn(21)
@@ -41,7 +43,9 @@ async def test_what_nobody_posts_again_is_over(tmp_path: Path) -> None:
         clock = rig.clock
     async with benched(tmp_path, NOW, clock=clock) as rig:
         assert rig.states() == {"FromAfar": "firing"}
-        await rig.turn(290)
+        await rig.turn(299)
+        assert rig.states() == {"FromAfar": "firing"}
+        await rig.turn(2)
         assert rig.states() == {}
         assert (await rig.journal.alerts.page())[0].reason == "nobody has posted it again"
 
@@ -65,3 +69,36 @@ async def test_what_is_no_alert(
             rig.desk.take_posted([(LABELS, {}, 0, 0), (labels, annotations, start, end)])
         await rig.turn()
         assert rig.desk.alerts() == []
+
+
+async def test_a_restart_ends_nothing_that_is_posted_again_and_again(tmp_path: Path) -> None:
+    """As a Prometheus does it, each minute with an end in four: no end and no new alert come of a restart."""
+    clock = FakeClock(wall=BEGIN)
+    async with benched(tmp_path, NOW, clock=clock) as rig:
+        for _ in range(6):
+            rig.desk.take_posted([(LABELS, {}, 0, rig.now + 240_000)])
+            await rig.turn(60)
+        incident = rig.told[0][0].incident
+        await rig.desk.acknowledge(incident, "ann", "")
+    async with benched(tmp_path, NOW, clock=clock) as rig:
+        await rig.turn(30)
+        rig.desk.take_posted([(LABELS, {}, 0, rig.now + 240_000)])
+        await rig.turn(30)
+        assert rig.states() == {"FromAfar": "firing"}
+        assert rig.told == []
+        assert (await rig.desk.incident(incident)).state == "acknowledged"
+
+
+async def test_more_than_may_go_on_are_refused_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of a post that is too large is taken: what was refused has no alert that nobody is told of."""
+    monkeypatch.setattr(foreign, "MOST", 3)
+    async with benched(tmp_path, NOW) as rig:
+        many = [(LABELS | {"instance": f"x:{number}"}, {}, 0, 0) for number in range(4)]
+        with pytest.raises(Refused):
+            rig.desk.take_posted(many)
+        await rig.turn()
+        assert rig.states() == {}
+        rig.desk.take_posted(many[:3])
+        rig.desk.take_posted(many[:3])
+        await rig.turn()
+        assert len(rig.desk.alerts()) == 3

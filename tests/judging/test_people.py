@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +171,24 @@ async def test_tests_of_its_time_stand_on_a_timeline(tmp_path: Path) -> None:
         told = {entry.what for entry in await rig.desk.timeline(incident)}
         assert {"drill_started", "stress_ended", "firing"} <= told
         assert "hub_started" not in told
+
+
+async def test_what_the_judge_finds_meanwhile_is_not_taken_back(tmp_path: Path) -> None:
+    """Somebody acknowledges while the alert ends, and the disk is slow: it is over, in the journal and on the page."""
+    async with benched(tmp_path, RULE + NOW) as rig:
+        incident, note, written = await opened(rig), rig.journal.incidents.note, asyncio.Event()
+
+        async def slow(*words: Any) -> None:
+            await note(*words)
+            written.set()
+            await asyncio.sleep(0.2)
+
+        rig.journal.incidents.note = slow  # type: ignore[method-assign]  # as on a slow disk
+        act = asyncio.create_task(rig.desk.acknowledge(incident, "ann", ""))
+        await written.wait()
+        rig.frame({"load": 0.0})
+        await rig.turn()
+        await act
+        await rig.turn(400)
+        for found in (await rig.desk.incident(incident), await rig.journal.incidents.one(incident)):
+            assert (found.state, found.acknowledged_by) == ("resolved", "ann")

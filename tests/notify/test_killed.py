@@ -13,6 +13,7 @@ from rigs.mouthpiece import STEPS
 from rigs.receivers import Hook, MailServer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "pairs", "steps"),
     [

@@ -101,10 +101,16 @@ class Rig:
         self.fleet.part(self.links.pop(machine))  # type: ignore[arg-type]  # as above
 
     def frame(
-        self, figures: Mapping[str, float], machine: str = "box", at: int = 0, stream: str = "5s", server: str = ""
+        self,
+        figures: Mapping[str, float],
+        machine: str = "box",
+        at: int = 0,
+        stream: str = "5s",
+        server: str = "",
+        program: str = "",
     ) -> None:
         """A frame of these metrics, of now unless `at` (ms, the agent's clock) says otherwise."""
-        labels = (("server", server),) if server else ()
+        labels = (("server", server),) if server else (("program", program),) if program else ()
         layout = dictionary(tuple(placed(Series(name, labels), machine) for name in figures))
         link = self.links[machine]
         at = at or self.now + link.skew

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -387,10 +388,11 @@ def pid_reused(scene: Scene) -> Happened:
     """While nobody is there a server dies, and a stranger gets its pid."""
     pid = scene.pid("plain")
     scene.programs.run("pause", "plain", "--for", "1s", "--reason", "x")
-    for word in ("up", "agent", "keep"):
+    programs = ("up", "hub", "agent", "keep")
+    for word in programs:
         if one := scene.program(word):
             os.kill(one, signal.SIGKILL)
-    until(lambda: not scene.program("agent"), "the agent's end")
+    until(lambda: not any(map(scene.program, programs)), "the end of all")  # a hub that still ends would answer of the past
     os.kill(pid, signal.SIGKILL)
     until(lambda: not is_alive(pid), "its end")
     stranger = subprocess.Popen(["sleep", "1000"])
@@ -520,7 +522,8 @@ def main(pattern: str = "") -> int:
                 rows.append(f"| {case.fault} | {case.expected} | {text} | {seconds:.2f} |")
             except AssertionError as fault:
                 failed += 1
-                rows.append(f"| {case.fault} | {case.expected} | **not so**: {str(fault).splitlines()[0]} | |")
+                why = str(fault).partition("\n")[0] or traceback.extract_tb(fault.__traceback__)[-1].line
+                rows.append(f"| {case.fault} | {case.expected} | **not so**: {why} | |")
         sys.stdout.write(rows[-1] + "\n")
         sys.stdout.flush()
     page.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")

@@ -25,6 +25,14 @@ url = "http://127.0.0.1:{port}/metrics"
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # before what is marked is left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole programs are started for every test of this folder."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def programs(tmp_path: Path) -> Iterator[Callable[..., Programs]]:
     """Make programs with this configuration (or the quick start's); all end with the test."""

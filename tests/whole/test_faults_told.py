@@ -85,7 +85,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     folder = tmp_path_factory.mktemp("night")
     with ExitStack() as stack:
         told = stack.enter_context(Told())
-        more = tuned("HostSilent", set="{ seconds = 4 }", where='{ machine = "far" }')
+        more = tuned("HostSilent", set="{ seconds = 15 }", where='{ machine = "far" }')
         more += tuned("DiskCritical", **{"for": '"0s"'}) + tuned("HubStorage", **{"for": '"0s"'})
         one = Night(folder, told, more)
         if IS_ROOT:

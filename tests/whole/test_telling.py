@@ -131,3 +131,29 @@ def test_a_missed_heartbeat_is_an_event_and_a_figure(programs) -> None:
         return bool(found) and found[0]["value"][1] == "0"
 
     until(figure, "the figure")
+
+
+def test_a_hub_that_is_well_says_so_outside(programs) -> None:
+    """The whole way: a rule that always fires is judged, and the dead man's switch hears that all is well, again and again."""
+    heard: list[str] = []
+
+    class Outside(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.path)
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Outside) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        beat = f'[heartbeat]\nurl = "http://127.0.0.1:{server.server_address[1]}/ping/abc"\nperiod = "1s"\n'
+        one = programs(f"{beat}[witness]\ntargets = []\n")
+        one.hub()
+        until(lambda: heard.count("/ping/abc") >= 3, "that it is well", 120)
+        assert heard[0] == "/ping/abc/start"
+        assert "/ping/abc/fail" not in heard
+        server.shutdown()

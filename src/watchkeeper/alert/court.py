@@ -23,7 +23,7 @@ from watchkeeper.alert.judge import Sight
 from watchkeeper.alert.locality import OF_SOURCE, is_local
 from watchkeeper.alert.program import Floats, Program, Registers
 from watchkeeper.alert.rules import Rule
-from watchkeeper.alert.shape import figure, selectors
+from watchkeeper.alert.shape import can_answer, figure, selectors
 from watchkeeper.alert.source import LOOKBACK, Held, Source
 from watchkeeper.model import Dictionary, Labels, Matcher, Series
 from watchkeeper.store.finding import condition
@@ -64,6 +64,9 @@ class Court:
         """Machines whose figures do not come at present, and why: their alerts are neither over nor going on."""
         self.blind: Mapping[str, str] = {}
         """Machines of which even silence tells nothing, because the hub is cut off."""
+        self.since = 0
+        """When this judging has begun (ms): what an earlier one has left waits so long for news."""
+        self._may_be_forgotten = True
         self._set_rules(rules)
 
     # -- rules ----------------------------------------------------------------------------------------
@@ -163,7 +166,21 @@ class Court:
                     change = self.docket.see(entry.rule, entry.labels, entry.source, Sight.UNKNOWABLE, math.nan, now)
                     if change is not None:
                         changes.append(self._explained(change))
-        return changes + self.docket.tick(now, FRESH)
+        return [*changes, *self._end_forgotten(now), *self.docket.tick(now, FRESH)]
+
+    def _end_forgotten(self, now: int) -> list[Change]:
+        """End what an earlier hub has left and of which nobody will ever bring news: its metric is told by nobody any more."""
+        if not self._may_be_forgotten or now - self.since <= LOOKBACK:
+            return []
+        self._may_be_forgotten = False  # once: whatever begins from now on is told by somebody
+        gone = [
+            (entry.rule.key, entry.labels)
+            for entry in self.docket.of("").values()
+            if entry.seen_at < self.since
+            and (entry.rule.key in self._here or not can_answer(entry.rule.tree, self.is_known))
+            and self._as_known(entry.rule, dict(entry.labels), Sight.OVER) is Sight.OVER
+        ]
+        return self.docket.drop(gone, "nobody tells its figures any more", now)
 
     def forget(self, name: str, now: int) -> list[Change]:
         """A machine is no more: its alerts end, whoever brought news of them."""

@@ -3,8 +3,8 @@
     take ──▸ group (waits group_wait) ──flush──▸ Plan ──told──▸ (again after group_interval, repeat_interval) ──▸ empty: gone
 
 A plan is carried out by whoever writes the outbox; `told` then notes it, so that after a crash in between the same plan is
-made again and has the same id. What is graver than all that was told of a group waits for `group_wait` and not for
-`group_interval`. What goes up and down too often is told once, and its end when it has been calm.
+made again and has the same id. What is graver than all that was told of a group, or the first of it that may be told, waits for
+`group_wait` and not for `group_interval`. What goes up and down too often is told once, and its end when it has been calm.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _RANKS = {severity: rank for rank, severity in enumerate(get_args(Severity), 1)}
 class Group(msgspec.Struct):
     """Alerts that share messages on one route, and how far these have been told; kept in the journal. Times are ms, 0 = never.
 
-    `firing` and `resolved`: fingerprint and id of the alerts of the last message. `number` counts messages since `born_at`;
+    `firing` and `resolved`: fingerprint and id of the alerts of the last message; `owed`: of those that were told before it and
+    nobody is told of at present, whose end is still to be told. `number` counts messages since `born_at`;
     with `key` they make a message's id, since an incident may have several groups, and a group anew when it is open again.
     `told_rank`: the gravest severity that was told of it, 0 = nothing. A drill's waits for nobody, unless drills are told to.
     """
@@ -55,6 +56,7 @@ class Group(msgspec.Struct):
     drill: bool = False
     born_at: int = 0
     told_rank: int = 0
+    owed: dict[str, str] = {}
 
 
 class Plan(NamedTuple):
@@ -171,6 +173,9 @@ class Teller:
         elif not group.firing:
             group.escalate_at = self._escalate_at(group, route, now)
         group.told_at = now
+        told = {alert.fingerprint for alert in (*plan.firing, *plan.resolved)}
+        before = group.owed | group.firing
+        group.owed = {mark: before[mark] for mark in before.keys() & self._members[group.key].keys() - told}
         group.told_rank = max([group.told_rank, *(_RANKS[alert.severity] for alert in plan.firing)])
         group.firing = {alert.fingerprint: alert.id for alert in plan.firing}
         group.resolved = {alert.fingerprint: alert.id for alert in plan.resolved}
@@ -205,8 +210,9 @@ class Teller:
             self.groups[key] = group
             self._members[key] = {}
             self._changed.add(key)
-        elif group.told_rank and alert.is_told_firing and _RANKS[alert.severity] > group.told_rank:
-            # Not as Alertmanager: who was told of something slight would sleep on for the rest of `group_interval`.
+        elif alert.is_told_firing and (not group.firing or 0 < group.told_rank < _RANKS[alert.severity]):
+            # Not as Alertmanager: who was told of something slight, or of nothing since all else in the group is silenced,
+            # would sleep on for the rest of `group_interval`.
             group.due_at = min(group.due_at, self._waited(group, route, alert, now))
             self._changed.add(key)
         self._members[key][mark] = alert
@@ -241,14 +247,20 @@ class Teller:
         if group.route in muted:
             return None
         firing = tuple(one for one in alerts if one.is_told_firing)
-        resolved = tuple(one for one in alerts if one.state is AlertState.RESOLVED and one.fingerprint in group.firing)
+        resolved = tuple(one for one in alerts if one.state is AlertState.RESOLVED and _was_told(group, one))
         flapping = frozenset(one.fingerprint for one in firing if self._is_flapping(one.fingerprint, now))
         identity = f"{group.thread}-{_mark(group)}-{group.number + 1}"
         if now >= group.due_at:
             kind, reason = news(group, firing, resolved, route, now, acknowledged=acknowledged)
             if kind is not None:
-                return Plan(identity, group, kind, reason, firing, resolved, route.channels, flapping)
+                to = route.channels
+                if kind == "resolved" and to:  # whoever was woken because nobody had acknowledged it can sleep again
+                    to = tuple(dict.fromkeys((*to, *route.escalate[: group.escalated])))
+                return Plan(identity, group, kind, reason, firing, resolved, to, flapping)
         if group.escalate_at and now >= group.escalate_at:
+            if group.escalated >= len(route.escalate):  # the configuration has changed
+                group.escalate_at = 0
+                return None
             if firing and not acknowledged:
                 to = (route.escalate[group.escalated],)
                 return Plan(identity, group, "escalation", "nobody has acknowledged it", firing, (), to, flapping)
@@ -260,9 +272,10 @@ class Teller:
         members = self._members[group.key]
         told = frozenset(over)
         for mark, alert in list(members.items()):
-            if alert.state is AlertState.RESOLVED and (mark in told or mark not in group.firing or not route.resolved):
+            if alert.state is AlertState.RESOLVED and (mark in told or not _was_told(group, alert) or not route.resolved):
                 del members[mark]
                 group.firing.pop(mark, None)
+                group.owed.pop(mark, None)
         self._changed.add(group.key)
         if not members:
             self._drop(group)
@@ -278,6 +291,11 @@ class Teller:
         self._changed.add(group.key)
 
 
+def _was_told(group: Group, alert: Alert) -> bool:
+    """Whether somebody knows that it fires, or fired, and has not heard of its end."""
+    return alert.fingerprint in group.firing or alert.fingerprint in group.owed
+
+
 def _mark(group: Group) -> str:
     """Tells a group from every other of the same thread: another's at the same time, and its own in an earlier life."""
     return hashlib.blake2s(f"{group.key} {group.born_at}".encode(), digest_size=8).hexdigest()
@@ -288,7 +306,7 @@ def news(  # noqa: PLR0911  # a table of cases
 ) -> tuple[BulletinKind | None, str]:
     """Whether a group is worth a message, and why: what Alertmanager's `needsUpdate` decides. None: it is not."""
     if not firing:
-        if group.firing and resolved and route.resolved:
+        if (group.firing or group.owed) and resolved and route.resolved:
             return "resolved", "all of it is over"
         return None, ""
     if not group.firing:

@@ -95,9 +95,18 @@ class Book:
         self.changed[incident.id] = after
         return after
 
+    def sum_up(self, identity: str, now: int) -> None:
+        """Have an incident be what its alerts are."""
+        incident, alerts = self.incidents[identity], self._alerts[identity]
+        after = self._summed(incident, alerts, now, is_new=False) if alerts else incident
+        if after != incident:
+            self.incidents[identity] = self.changed[identity] = after
+
     def change(self, incident: Incident) -> None:
-        """A person has changed it."""
+        """A person has changed it, and it is in the journal so."""
         self.incidents[incident.id] = incident
+        if incident.id in self.changed:
+            self.changed[incident.id] = incident  # what is yet to be written must not take that back
 
     def alerts(self, incident: str) -> tuple[Alert, ...]:
         """The alerts of an incident, the oldest first."""

@@ -110,6 +110,11 @@ def _maintained(alert: Alert, windows: Sequence[Maintenance]) -> str:
     return ""
 
 
+def is_pause(why: str) -> bool:
+    """Whether such a reason is neither an inhibition nor a silence nor a maintenance: then a server is paused."""
+    return bool(why) and not why.startswith(("inhibited by ", "silenced by ", "in maintenance: "))
+
+
 def silences_of(alert: Alert, silences: Iterable[Silence], now: int) -> list[str]:
     """The ids of the silences that hold for an alert now."""
     return [one.id for one in silences if one.starts_at <= now < one.ends_at and matches(one.matchers, alert.labels)]

@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 SLACK_SECONDS = 60.0
 """What a drill's fault may take to be noticed, beside its rule's own time."""
+MOST_REMEMBERED = 50
+"""Drills of which it is known over which channels they were told, for what is told of them after their end."""
 LOOK_SECONDS = 30.0
 """How often it is looked whether the schedule has come due, at the latest: clocks are set."""
 
@@ -96,6 +98,8 @@ class Drills:
         self._course: Course | None = None
         self._task: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
+        self._is_swept = False
+        self._told_over: dict[tuple[str, str], tuple[str, ...]] = {}
         self._record = Record({}, (), 0)
         self.next_at = 0
         """When the schedule begins the next one (ms; 0: never)."""
@@ -110,9 +114,9 @@ class Drills:
         drill = self.current
         return drill is not None and (machine, labels.get("server", "")) == (drill.machine, drill.server)
 
-    def channels(self) -> tuple[str, ...]:
-        """Where the present drill is told; none: as routes say."""
-        return self._course.drill.channels if self._course is not None else ()
+    def channels(self, machine: str = "", server: str = "") -> tuple[str, ...]:
+        """Where the drill done to that server is told, also after its end; none: as routes say."""
+        return self._told_over.get((machine, "" if is_pretended(machine) else server), ())
 
     @property
     def current(self) -> Drill | None:
@@ -141,6 +145,9 @@ class Drills:
         stage = Stage(
             self._scene, drill.id, self._ends.outside, drill.machine if is_real else "", drill.server if is_real else ""
         )
+        self._told_over[drill.machine, drill.server if isinstance(leaf, Real) else ""] = drill.channels
+        while len(self._told_over) > MOST_REMEMBERED:
+            self._told_over.pop(next(iter(self._told_over)))
         course = self._course = Course(drill, leaf, stage, self._journal, self._clock, self._terms(leaf, ask), self._keep)
         try:
             await self._journal.audit.add(Entry(at, by, peer, "drill", f"{leaf.NAME}: {drill.server} on {drill.machine}"))
@@ -176,6 +183,7 @@ class Drills:
         async with asyncio.TaskGroup() as group:
             self._group = group
             await self._sweep()
+            self._is_swept = True
             self._record = await self._recorded()
             while True:
                 now = milliseconds(self._clock.wall())
@@ -281,6 +289,10 @@ class Drills:
         elif ask.machine or ask.server:
             raise Refused(
                 f"the scenario {leaf.NAME} is done to a canary; a real server is the scenario `server`", code="bad-request"
+            )
+        if not self._is_swept:
+            raise Refused(
+                "a drill that an earlier hub has left is still being undone; try again in a moment", code="drill-running"
             )
 
     def _check_real(self, ask: Ask) -> None:

@@ -171,7 +171,10 @@ class Heartbeats:
         async with self._writing:
             for kept in list(self._kept.values()):
                 await self._change(kept)
-        return min((one.standing.until for one in self.seen() if one.standing.until), default=0)
+        seen = self.seen()
+        if any(one.standing.state != one.kept.state for one in seen):
+            return self._now()  # a slow disk: the next change has come while the last was written
+        return min((one.standing.until for one in seen if one.standing.until), default=0)
 
     async def _change(self, kept: Kept) -> None:
         """Keep one as it is now, if anything is new in it, and tell a change of its state."""

@@ -22,7 +22,7 @@ from watchkeeper.alert.docket import Change, Words
 from watchkeeper.alert.grouping import Plan, Teller
 from watchkeeper.alert.incidents import Book
 from watchkeeper.alert.reading import Alerting
-from watchkeeper.alert.suppressing import Suppression
+from watchkeeper.alert.suppressing import Suppression, is_pause
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.fleet import Fleet
@@ -54,7 +54,9 @@ PAUSE = 5.0
 AGAIN = 1.0
 SILENT_SECONDS = 90.0
 WATCHDOG = "Watchdog"
-"""The rule that always fires, and so carries the heartbeat to the outside."""
+"""The rule that always fires, and so carries the heartbeat to the outside,"""
+JUDGED_SECONDS = 15.0
+"""as long as it was found to hold, by this hub, within its interval and so much."""
 
 
 class Bench:
@@ -82,11 +84,11 @@ class Bench:
         self.journal: Journal = sources.journal
         self._tell = tell
         self.beat: Callable[[], None] = lambda: None
-        """Called after each turn that found the Watchdog firing: all of the way up to here works."""
+        """Called after each turn that found the Watchdog judged lately, and firing: all of the way up to here works."""
         self.settle: Callable[[str, str], Awaitable[object]] = settled_nowhere
         """Called with an incident and who has acknowledged it: what waits to remind of it is not told any more."""
-        self.drill_channels: Callable[[], tuple[str, ...]] = tuple
-        """Over which channels the present drill is told; none: as routes say."""
+        self.drill_channels: Callable[[str, str], tuple[str, ...]] = lambda _machine, _server: ()
+        """Over which channels a drill is told that is done to this machine's server; none: as routes say."""
         self._data = data
         self.started_at = milliseconds(clock.wall())
         self.limits = limits or Limits()
@@ -105,6 +107,7 @@ class Bench:
         self.messages = Messages(self.court, sources, clock, url)
         self._own = own_source
         self._pending: list[Change] = []
+        self._paused_before: dict[str, str] = {}
         self._rung = asyncio.Event()
         self._looked = 0
         self._warned = False
@@ -119,6 +122,8 @@ class Bench:
         for event in await self.journal.events.page(Sought(kinds=tuple(own.TOLD)), 1000):
             self.hearing.happened.take(event)
         self._pending += await self.keeping.restore(now)
+        self._paused_before = {alert.id: alert.suppressed for alert in self.keeping.live.values() if is_pause(alert.suppressed)}
+        self.court.since = now
         self.ring()
 
     async def run(self) -> None:
@@ -209,8 +214,17 @@ class Bench:
                 self.changes.alert(alert)
             await self._deliver()
         await self._deliver()
-        if any(alert.rule == WATCHDOG and alert.state is AlertState.FIRING for alert in self.keeping.live.values()):
+        if self._is_watched(now):
             self.beat()
+
+    def _is_watched(self, now: int) -> bool:
+        """Whether the Watchdog was judged lately and fires. That it once did proves nothing: the judging may stand still."""
+        for entry in self.court.docket.entries():
+            if entry.rule.name == WATCHDOG and entry.case is not None and entry.case.state is AlertState.FIRING:
+                oldest = max(self.started_at, now - entry.rule.interval - round(JUDGED_SECONDS * 1000))
+                if entry.seen_at >= oldest:
+                    return True
+        return False
 
     def _batch(self) -> list[Change]:
         """What is written next: of each alert one change, so that one which begins and ends at once is told all the same."""
@@ -227,7 +241,7 @@ class Bench:
         due = self.teller.due
         is_due = bool(due) and due <= now
         members = self._members()
-        if not members:
+        if not members and not is_due:
             return
         self.suppression.paused = self._paused(members)
         reasons = self.suppression.reasons(members, now)
@@ -252,7 +266,9 @@ class Bench:
 
     async def _carry_out(self, plan: Plan, bulletin: Bulletin) -> None:
         try:
-            await self._tell(bulletin, (bulletin.drill and self.drill_channels()) or plan.channels)
+            await self._tell(
+                bulletin, (bulletin.drill and self.drill_channels(bulletin.machine, bulletin.server)) or plan.channels
+            )
         except Failed as fault:
             logger.warning("a message could not be put into the outbox: %s; it is tried again", fault.why)
             self.teller.put_off(plan, self.now())
@@ -268,14 +284,26 @@ class Bench:
         return list(found.values())
 
     def _paused(self, members: Iterable[Alert]) -> dict[tuple[str, str], str]:
-        """The servers among these alerts' that are paused, and why."""
-        machines = {alert.labels.get("machine", "") for alert in members if alert.labels.get("server")}
-        return {
+        """The servers among these alerts' that are paused, and why.
+
+        Only agents know. Until one has told this hub, for a while after its start, what an earlier hub has noted holds: else
+        each restart would wake people for what they have paused.
+        """
+        members = [alert for alert in members if alert.labels.get("server")]
+        statuses = {machine: self._fleet.statuses(machine) for machine in {one.labels.get("machine", "") for one in members}}
+        found = {
             (machine, status.name): status.paused_why or f"{status.name} is paused"
-            for machine in machines
-            for status in self._fleet.statuses(machine)
+            for machine, some in statuses.items()
+            for status in some
             if status.paused_until
         }
+        if self.now() - self.started_at < 1000 * SILENT_SECONDS:
+            for alert in members:
+                machine, server = alert.labels.get("machine", ""), alert.labels["server"]
+                is_told = any(status.name == server for status in statuses[machine])
+                if not is_told and (why := self._paused_before.get(alert.id, "")):
+                    found.setdefault((machine, server), why)
+        return found
 
     def _pause(self) -> float:
         now = self.now()

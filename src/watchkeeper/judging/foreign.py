@@ -49,10 +49,11 @@ class Foreign:
         """Take what was posted, all of it or nothing; raises Refused (``bad-alert``, ``too-many``)."""
         for one in posted:
             check(one)
+        fresh_ones = [_alert({name: value for name, value in sorted(one.labels.items()) if value}, one, now) for one in posted]
+        if len(self._alerts.keys() | {one.fingerprint for one in fresh_ones}) > MOST:
+            raise Refused(f"{MOST} alerts of others may go on, and these would be more", code="too-many")
         changes = []
-        for one in posted:
-            labels = {name: value for name, value in sorted(one.labels.items()) if value}
-            fresh = _alert(labels, one, now)
+        for one, fresh in zip(posted, fresh_ones, strict=True):
             ends_at = one.ends_at or now + RESOLVE
             known = self._alerts.get(fresh.fingerprint)
             if known is not None:
@@ -62,8 +63,6 @@ class Foreign:
                 else:
                     self._alerts[fresh.fingerprint] = (alert, ends_at)
             elif ends_at > now:
-                if len(self._alerts) >= MOST:
-                    raise Refused(f"{MOST} alerts of others go on already", code="too-many")
                 self._alerts[fresh.fingerprint] = (fresh, ends_at)
                 changes.append(_change(fresh, "firing", "it was posted", ends_at, now))
         return changes
@@ -78,9 +77,9 @@ class Foreign:
         """When the next one ends; 0: never."""
         return min((ends_at for _, ends_at in self._alerts.values()), default=0)
 
-    def restore(self, kept: KeptAlert) -> None:
-        """Put in what the journal has kept."""
-        self._alerts[kept.alert.fingerprint] = (kept.alert, kept.held_at)
+    def restore(self, kept: KeptAlert, now: int) -> None:
+        """Put in what the journal has kept. Its end there is the first post's: whoever posts it gets time to do so again."""
+        self._alerts[kept.alert.fingerprint] = (kept.alert, max(kept.held_at, now + RESOLVE))
 
     def _end(self, mark: str, alert: Alert, reason: str, now: int) -> Change:
         del self._alerts[mark]

@@ -58,16 +58,17 @@ class Keeping:
             case = Case(alert.state, alert.active_at, one.held_at, alert.fired_at, one.over_at, one.was)
             rule = self._court.rule(alert.rule)
             if alert.rule.startswith(PREFIX):
-                self._foreign.restore(one)
+                self._foreign.restore(one, now)
             elif rule is None:
                 orphans.append(self._orphan(one, now))
             else:
                 self._court.docket.restore(rule, one.series, self._court.home(rule, one.series), case, alert)
         for incident in await self._journal.incidents.open():
             self._book.restore(incident, await self._journal.alerts.some(incident.alerts))
+            self._book.sum_up(incident.id, now)  # an alert's row may be newer than its incident's
         for key, written in (await self._journal.incidents.tellings()).items():
             group = msgspec.json.decode(written, type=Group)
-            told = await self._journal.alerts.some((*group.firing.values(), *group.resolved.values()))
+            told = await self._journal.alerts.some((*group.firing.values(), *group.resolved.values(), *group.owed.values()))
             self._teller.restore(group, [self.live.get(alert.id, alert) for alert in told])
             assert group.key == key
         await self.take_up([one.alert for one in kept if one.alert.fired_at], now)

@@ -35,11 +35,14 @@ PATIENCE = 0.4
 """Seconds that a message waits for log lines, processes and trends."""
 HOUR = 3_600_000
 TREND_STEP = 60_000
-MOST_ALERTS = 100
+MOST_ALERTS = 2_000
 EVIDENCE_BEFORE = 10 * 60_000
 """It is saved before a server is ended, and an alert of its end may have waited for its `for`."""
 LOG_LINES = 10
 PROCESSES = 5
+BUSIEST = 3
+"""So many of them for their CPU, if they use `BUSY` cores; the others for their memory."""
+BUSY = 0.01
 CHANGES = (
     EventKind.MARK,
     EventKind.CONFIG_RELOADED,
@@ -71,7 +74,8 @@ class Messages:
 
     async def bulletin(self, plan: Plan, incident: Incident | None) -> Bulletin:
         """Everything that one message tells."""
-        told = [*plan.firing, *plan.resolved][:MOST_ALERTS]
+        ended = plan.resolved[:MOST_ALERTS]  # these first: what is cut off of them would be told never
+        told = [*plan.firing[: MOST_ALERTS - len(ended)], *ended]
         lead = max(
             plan.firing or plan.resolved, key=lambda one: (("info", "warning", "critical").index(one.severity), -one.active_at)
         )
@@ -105,6 +109,7 @@ class Messages:
             links=self._links(plan) | evidence,
             trend=tuple(trends.get(lead.id, ())),
             id=plan.id,
+            more=len(plan.firing) + len(plan.resolved) - len(told),
         )
 
     def _told(self, alert: Alert, trend: Sequence[tuple[int, float]]) -> BulletinAlert:
@@ -147,7 +152,7 @@ class Messages:
         return found
 
     async def _processes(self, machine: str) -> tuple[BulletinProcess, ...]:
-        """The servers that weigh most on a machine now."""
+        """What weighs most on a machine now: programs, or where no agent tells of these, servers."""
         if not machine:
             return ()
         at = milliseconds(self._clock.wall())
@@ -156,16 +161,18 @@ class Messages:
 
     def _processes_of(self, machine: str, pids: Mapping[str, int], at: int) -> tuple[BulletinProcess, ...]:
         where = f'{{machine="{machine}"}}'
-        figures: list[dict[str, float]] = []
-        for question in (
-            f"sum by (server) (rate(process_cpu_seconds_total{where}[1m]))",
-            f"process_resident_memory_bytes{where}",
-        ):
-            found = evaluate(parse(question), self._sources.store, at, at, 0, self._limits)
-            figures.append({one.label("server"): float(found.values[row, 0]) for row, one in enumerate(found.series)})
-        cpu, memory = figures
-        names = sorted(memory, key=lambda name: (-cpu.get(name, 0.0), -memory[name]))[:PROCESSES]
-        return tuple(BulletinProcess(pids.get(name, 0), name, cpu.get(name, 0.0), int(memory[name])) for name in names if name)
+        for label, prefix, numbers in (("program", "watchkeeper_program", {}), ("server", "process", pids)):
+            figures: list[dict[str, float]] = []
+            for question in (
+                f"sum by ({label}) (rate({prefix}_cpu_seconds_total{where}[1m]))",
+                f"sum by ({label}) ({prefix}_resident_memory_bytes{where})",
+            ):
+                found = evaluate(parse(question), self._sources.store, at, at, 0, self._limits)
+                figures.append({one.label(label): float(found.values[row, 0]) for row, one in enumerate(found.series)})
+            cpu, memory = figures
+            if names := heaviest(cpu, memory):
+                return tuple(BulletinProcess(numbers.get(one, 0), one, cpu.get(one, 0.0), int(memory[one])) for one in names)
+        return ()
 
     async def _lines(self, machine: str, server: str) -> tuple[str, ...]:
         """A server's last words."""
@@ -201,6 +208,13 @@ class Messages:
                 ago = shown((now - event.at) / 1000, "s")
                 return f"{event.text} ({ago} before)"
         return ""
+
+
+def heaviest(cpu: Mapping[str, float], memory: Mapping[str, float]) -> list[str]:
+    """The names that weigh most: first those that are busy, then those with most memory."""
+    busy = sorted((name for name in memory if name and cpu.get(name, 0.0) >= BUSY), key=lambda name: -cpu[name])
+    large = sorted((name for name in memory if name and memory[name] > 0), key=lambda name: -memory[name])
+    return list(dict.fromkeys([*busy[:BUSIEST], *large]))[:PROCESSES]
 
 
 async def _soon(work: Coroutine[Any, Any, T], otherwise: T) -> T:

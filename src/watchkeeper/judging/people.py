@@ -6,6 +6,9 @@ cannot be.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import get_args
+
 import msgspec
 
 from watchkeeper.alert.matchers import MOST, matches_nothing
@@ -16,7 +19,7 @@ from watchkeeper.journal.audit import Entry
 from watchkeeper.journal.events import Sought
 from watchkeeper.journal.incidents import new_silence_id
 from watchkeeper.judging.bench import Bench
-from watchkeeper.model import Event, EventKind, Matcher, new_id
+from watchkeeper.model import Event, EventKind, Matcher, Severity, new_id
 from watchkeeper.store.finding import condition
 from watchkeeper.telling import Alert, AlertChange, Comment, Incident, Silence
 from watchkeeper.web.alert_shapes import TimelineEntry
@@ -46,10 +49,16 @@ class People:
         incident = await self.incident(identity)
         if incident.state == "resolved":
             raise Refused("this incident is over already", code="incident-over")
-        state = {"state": "open", "acknowledged_by": "", "acknowledged_at": 0} if taken_back else None
-        state = state or {"state": "acknowledged", "acknowledged_by": by, "acknowledged_at": self._bench.now()}
-        what = "unacknowledge" if taken_back else "acknowledge"
-        changed = await self._changed(msgspec.structs.replace(incident, **state), by, peer, what)
+        named = {"acknowledged_by": "" if taken_back else by, "acknowledged_at": 0 if taken_back else self._bench.now()}
+        graver = get_args(Severity)[get_args(Severity).index(incident.severity) + 1 :]
+
+        def change(present: Incident) -> Incident:
+            if present.severity in graver:  # something has joined that nobody has seen yet
+                return present
+            state = present.state if present.state == "resolved" else "open" if taken_back else "acknowledged"
+            return msgspec.structs.replace(present, state=state, **named)
+
+        changed = await self._changed(incident, change, by, peer, "unacknowledge" if taken_back else "acknowledge")
         if not taken_back:
             await self._bench.settle(identity, by)
         return changed
@@ -58,7 +67,8 @@ class People:
         """It is for somebody to look after; empty: for nobody any more."""
         if len(to) > 200:
             raise Refused("a name has 200 characters at most", code="bad-request")
-        return await self._changed(msgspec.structs.replace(await self.incident(identity), assigned_to=to), by, peer, "assign")
+        incident = await self.incident(identity)
+        return await self._changed(incident, lambda one: msgspec.structs.replace(one, assigned_to=to), by, peer, "assign")
 
     async def comment(self, identity: str, text: str, by: str) -> Comment:
         """Somebody has something to say about it."""
@@ -80,7 +90,7 @@ class People:
         known = self._bench.suppression.silences
         if silence.id and silence.id not in known:
             raise Refused(f"there is no silence {silence.id!r}", code="unknown-silence")
-        if not silence.id and len(known) >= MOST_SILENCES:
+        if not silence.id and sum(silence_state(one, now) != "expired" for one in known.values()) >= MOST_SILENCES:
             raise Refused(f"there are {MOST_SILENCES} silences already; let some expire", code="too-many")
         before = known.get(silence.id)
         if before is not None and not _may_stay(before, silence, now):
@@ -150,14 +160,22 @@ class People:
             found.append(TimelineEntry(incident.acknowledged_at, "people", "acknowledge", said))
         return tuple(sorted(found, key=lambda one: one.at)[-MOST_ENTRIES:])
 
-    async def _changed(self, incident: Incident, by: str, peer: str, what: str) -> Incident:
-        now = self._bench.now()
-        await self._journal.incidents.note(by, peer, what, incident, now)
-        if incident.id in self._bench.book.incidents:
-            self._bench.book.change(incident)
-        self._tell_of(incident)
+    async def _changed(
+        self, incident: Incident, change: Callable[[Incident], Incident], by: str, peer: str, what: str
+    ) -> Incident:
+        """Write what somebody has done; what the judge has changed meanwhile is changed too, and not taken back."""
+        now, present = self._bench.now(), self._bench.book.incidents
+        before, after = incident, change(incident)
+        await self._journal.incidents.note(by, peer, what, after, now)
+        while incident.id in present and present[incident.id] != before:
+            before = present[incident.id]
+            after = change(before)
+            await self._journal.incidents.keep([after])
+        if incident.id in present:
+            self._bench.book.change(after)
+        self._tell_of(after)
         self._bench.ring()
-        return incident
+        return after
 
     def _tell_of(self, incident: Incident) -> None:
         """Whoever looks on is to look again: the stream has no word for incidents, but one for their alerts."""

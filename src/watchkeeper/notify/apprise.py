@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from watchkeeper.argv import end
 from watchkeeper.errors import Failed
 from watchkeeper.message import text
 from watchkeeper.message.facts import is_resolved, subject
@@ -116,7 +117,7 @@ class Apprise(Outward, frozen=True, kw_only=True, tag_field="kind", tag="apprise
                 answer += part
         finally:
             _kill(worker)
-            await asyncio.shield(worker.wait())
+            await end(worker, with_group=False)
         try:
             return msgspec.json.decode(answer, type=Said)
         except (msgspec.DecodeError, UnicodeDecodeError):
