@@ -25,6 +25,7 @@ import { SettingsPage } from "./pages/settings.tsx";
 import { isAtDoor, SignInPage } from "./pages/sign-in.tsx";
 import { StressRunPage } from "./pages/stress-run.tsx";
 import { StressPage } from "./pages/stress.tsx";
+import { useActing } from "./parts/acting.ts";
 import { Announcer } from "./parts/announcer.tsx";
 import { Banner } from "./parts/banner.tsx";
 import { Freshness } from "./parts/freshness.tsx";
@@ -165,18 +166,28 @@ function branches(all: MachineView[]): MachineView[] {
 }
 
 function SignOut() {
+  const acting = useActing();
   return (
-    <button
-      type="button"
-      class="link sign-out"
-      onClick={() => {
-        void hub.signOut().finally(() => {
-          person.value = null;
-        });
-      }}
-    >
-      {frame.signOut}
-    </button>
+    <>
+      <button
+        type="button"
+        class="link sign-out"
+        disabled={acting.busy.value}
+        onClick={() => {
+          // The cookie goes by the hub's answer alone: the door without it would be a lie.
+          void acting.run(() => hub.signOut()).then((done) => {
+            if (done) person.value = null;
+          });
+        }}
+      >
+        {frame.signOut}
+      </button>
+      {acting.refused.value && (
+        <p class="bad" role="alert">
+          {frame.stillIn} {acting.refused.value}
+        </p>
+      )}
+    </>
   );
 }
 

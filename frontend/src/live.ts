@@ -3,11 +3,12 @@
 // After a gap everything is fetched again: the stream never replays, so it can never pile up.
 import { effect } from "@preact/signals";
 import type { LogNews, LogsFollow, Point, Subscribe, ToBrowser } from "./api/types.ts";
-import { askPerson, connection, freshness, hubNow, lostAt, now, person, refresh, retryAt, takeAction, takeEvent, takeTick } from "./store.ts";
+import { askPerson, connection, findMachine, freshness, hubNow, lostAt, now, person, refresh, retryAt, takeAction, takeEvent, takeTick } from "./store.ts";
 import { askSoon, fetchWatch } from "./watch.ts";
 
 const SILENCE = 3500; // ms without a message after which the stream counts as lost
 const OPENING = 8000; // ms that a handshake may take
+const LOGS_AGAIN = 2000; // ms between the end of an output and the next question for it
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
 
@@ -21,6 +22,7 @@ let wanted: Subscribe = { type: "subscribe", changes: true, shown: [] };
 let followed: LogsFollow = { type: "logs" };
 const pointEars = new Set<Ear<Point[]>>();
 const logEars = new Set<(news: LogNews, fresh: boolean) => void>();
+let logsEnded = 0; // performance.now() when the followed output ended for a reason; 0: it goes on
 let logsFresh = true; // whether the next lines are a new tail, not more of the old one
 
 /** How long to wait after so many failed tries, ms: doubling to a cap, the upper half by chance, so that many pages spread out. */
@@ -44,8 +46,19 @@ export function showFigures(machines: string[]): void {
 /** Follow one server's output; an empty server stops it. */
 export function followLogs(machine: string, server: string, lines: number): void {
   followed = { type: "logs", machine, server, lines };
+  askForLogs();
+}
+
+function askForLogs(): void {
   logsFresh = true;
+  logsEnded = 0;
   send(followed);
+}
+
+/** An output that ended with its agent's connection goes on once that is back: the hub does not take it up by itself. */
+function resumeLogs(): void {
+  const { machine = "", server } = followed;
+  if (server && logsEnded > 0 && performance.now() - logsEnded > LOGS_AGAIN && findMachine(machine)?.connected) askForLogs();
 }
 
 /** Hear every tick's points; returns how to stop. */
@@ -100,8 +113,7 @@ function open(): void {
     if (socket !== mine) return;
     heard = performance.now();
     send(wanted);
-    logsFresh = true;
-    if (followed.server) send(followed);
+    if (followed.server) askForLogs();
     void catchUp(mine);
   });
   mine.addEventListener("message", (message: MessageEvent<string>) => {
@@ -131,6 +143,7 @@ function take(message: ToBrowser): void {
   switch (message.type) {
     case "tick":
       takeTick(message);
+      resumeLogs();
       if (message.points.length > 0) for (const ear of pointEars) ear(message.points);
       break;
     case "event":
@@ -146,6 +159,7 @@ function take(message: ToBrowser): void {
       if (message.machine !== followed.machine || message.server !== followed.server) break;
       for (const ear of logEars) ear(message, logsFresh);
       logsFresh = false;
+      logsEnded = message.why ? performance.now() : 0;
       break;
     case "bye":
       lose();

@@ -11,7 +11,7 @@ import "./styles/keys.css";
 import { App } from "./app.tsx";
 import { keepLive } from "./live.ts";
 import { followLinks, place } from "./route.ts";
-import { askPerson, person } from "./store.ts";
+import { askPerson, keepSession, person } from "./store.ts";
 import { keepTheme } from "./theme.ts";
 
 const ASK_AGAIN = 2000; // ms between questions to a hub that does not answer yet
@@ -24,6 +24,7 @@ async function settlePerson(): Promise<void> {
 keepTheme();
 followLinks();
 keepLive();
+keepSession();
 if (place.value.page !== "sign-in") void settlePerson();
 const root = document.getElementById("page");
 if (root) render(<App />, root);

@@ -1,7 +1,7 @@
 // What the page knows, as signals: filled by the first answer and kept true by the live stream.
 // Components read; only `live.ts` and the functions here write.
-import { computed, signal } from "@preact/signals";
-import { hub, Refusal } from "./api/ask.ts";
+import { computed, effect, signal } from "@preact/signals";
+import { hearSignedOut, hub, Refusal } from "./api/ask.ts";
 import type { ActionView, Event, MachineView, Overview, PanelView, Person, ServerView, Tick } from "./api/types.ts";
 
 export type Freshness = "connecting" | "live" | "reconnecting";
@@ -35,6 +35,7 @@ export const spoke = signal({ at: 0, every: 0 });
 
 const told = new Map<string, number>(); // when the figures of a machine were last told, the hub's ms
 const ROUNDS = 3.5; // after so many rounds of its agent they are old
+let tickAt = 0; // the newest tick's, the hub's ms
 let skew = 0; // the hub's clock minus this device's, ms
 
 /** The hub's clock, as far as we can tell. */
@@ -85,17 +86,21 @@ export function isTold(machine: string, period: number): boolean {
   return now.peek() - (told.get(machine) ?? 0) <= Math.max(1, period) * ROUNDS * 1000;
 }
 
+/** An answer may be late: what the stream has told meanwhile, first of all how everything stands, is newer and stays. */
 export function takeOverview(view: Overview): void {
+  const newest = view.events[0]?.at ?? 0;
+  events.value = (events.peek() ?? []).filter((event) => event.at >= newest).reduce(withEvent, view.events);
+  if (view.at < tickAt) return;
   clockAt(view.at);
   sentence.value = view.sentence;
   wrong.value = view.wrong;
   noteTold(view.machines, view.at);
   machines.value = view.machines;
   servers.value = view.servers;
-  events.value = view.events;
 }
 
 export function takeTick(tick: Tick): void {
+  tickAt = tick.at;
   clockAt(tick.at);
   sentence.value = tick.sentence;
   wrong.value = tick.wrong;
@@ -143,7 +148,7 @@ export function withEvent(list: Event[], event: Event): Event[] {
 }
 
 export function takeEvent(event: Event): void {
-  if (events.value) events.value = withEvent(events.value, event);
+  events.value = withEvent(events.peek() ?? [], event);
 }
 
 export function takeAction(action: ActionView): void {
@@ -152,6 +157,23 @@ export function takeAction(action: ActionView): void {
   if (known && known.id !== action.id && known.at > action.at) return;
   if (known?.id === action.id && known.outcome && !action.outcome) return; // the answer to the click may come after its outcome
   actions.value = { ...actions.value, [at]: action };
+}
+
+const KEEP = 6 * 3600 * 1000; // ms between two prolongations of the session by a page that stays open
+
+/** Keep the session of an open page from ending, and go to the door as soon as the hub says that it has ended. */
+export function keepSession(): void {
+  hearSignedOut(() => (person.value = null));
+  effect(() => {
+    if (person.value) prolong();
+  });
+  setInterval(() => {
+    if (person.peek()) prolong();
+  }, KEEP);
+}
+
+function prolong(): void {
+  hub.keepSession().catch(() => undefined); // at the next turn, or the door is shown where it has ended
 }
 
 /** Ask who is signed in; a refusal means nobody, silence changes nothing. */

@@ -52,9 +52,16 @@ function matches(pattern: string, value: string): boolean {
   }
 }
 
+let asked = 0;
+let taken = 0; // the newest question whose answer is shown: what an older one brings is older
+
 /** Fetch all three. Raises what the hub refuses. */
 export async function fetchWatch(): Promise<void> {
+  asked += 1;
+  const mine = asked;
   const [open, going, quiet] = await Promise.all([hub.incidents("ongoing", KEPT), hub.alerts(), hub.silences()]);
+  if (mine <= taken) return;
+  taken = mine;
   incidents.value = worstFirst(open.incidents);
   alerts.value = going.alerts;
   silences.value = quiet;
@@ -84,6 +91,7 @@ async function quietly(): Promise<void> {
 
 /** Show at once what the hub has answered to an act. */
 export function takeIncident(changed: Incident): void {
+  taken = asked; // what was asked before the act knows nothing of it
   const rest = (incidents.value ?? []).filter((one) => one.id !== changed.id);
   incidents.value = worstFirst(changed.state === "resolved" ? rest : [...rest, changed]);
   turns.value += 1;

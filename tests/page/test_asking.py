@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Request, Route, expect
 
 from rigs.scenery import fill, load
 
+FIRST = 2
+"""Questions for labels that are answered at once: of `{` and of `{m`."""
 RULES = """
 [[rule]]
 alert = "Crowded"
@@ -48,6 +52,51 @@ async def test_a_question_is_completed_and_answered(web, read) -> None:
         await expect(page.locator(".answers tbody tr")).to_have_count(1)
 
 
+async def test_what_is_typed_at_once_stands_behind_what_was_taken(web, read) -> None:
+    """However late the next drawing is: nothing moves the cursor back before the next letter."""
+    fill(web)
+    async with read(web) as reader:
+        page = reader.page
+        await page.add_init_script("requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 300)")
+        await page.goto(f"{web.url}/explore")
+        field = page.get_by_role("combobox", name="Question (PromQL)")
+        await field.press_sequentially("node_memory_MemT")
+        await expect(page.get_by_role("option")).to_contain_text(["node_memory_MemTotal_bytes"])
+        await field.press("ArrowDown")
+        await field.press("Enter")
+        await field.press_sequentially('{mode="user"}', delay=60)
+        await expect(field).to_have_value('node_memory_MemTotal_bytes{mode="user"}')
+
+
+async def test_a_choice_stays_chosen_when_the_next_answer_comes(web, read) -> None:
+    """What was pointed at in the answer to `{m` is still what Enter takes when the one to `{mach` has come."""
+    fill(web)
+    held = asyncio.Event()
+    asked: list[Request] = []
+
+    async def hold(route: Route) -> None:
+        asked.append(route.request)
+        if len(asked) > FIRST:
+            await held.wait()
+        await route.continue_()
+
+    async with read(web, at="/explore") as reader:
+        page = reader.page
+        await page.route("**/api/v1/labels*", hold)
+        field = page.get_by_role("combobox", name="Question (PromQL)")
+        await field.press_sequentially("node_memory_MemTotal_bytes{m")
+        option = page.get_by_role("option", name="machine")
+        await expect(option).to_be_visible()
+        await field.press_sequentially("ach")
+        await field.press("ArrowDown")
+        await expect(option).to_have_attribute("aria-selected", "true")
+        async with page.expect_response(lambda response: response.request == asked[-1]):
+            held.set()
+        await expect(option).to_have_attribute("aria-selected", "true")
+        await field.press("Enter")
+        await expect(field).to_have_value("node_memory_MemTotal_bytes{machine")
+
+
 async def test_a_wrong_question_is_told_why(web, read) -> None:
     """What cannot be parsed is answered with the parser's words."""
     async with read(web, grumpy=False, at="/explore?q=rate(") as reader:
@@ -71,6 +120,7 @@ async def test_rules_stand_and_are_replayed(web, read) -> None:
         await expect(page.locator(".result")).to_contain_text("It would not have fired")
 
 
+@pytest.mark.slow
 async def test_a_rule_without_figures_says_what_it_waits_for(web, read) -> None:
     """A rule that reads what nobody tells is no good rule and no bad one: it waits, and says for what."""
     web.desk.rules = RULES

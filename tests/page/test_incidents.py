@@ -33,6 +33,7 @@ async def test_an_alert_appears_and_ends_without_a_reload(ruled, read) -> None:
         assert await page.evaluate("window.same")
 
 
+@pytest.mark.slow
 async def test_acknowledged_here_is_seen_there(ruled, read) -> None:
     """One click in the row; another reader's page shows it without a reload, and so does the handing back."""
     await load(ruled, 2.5)
@@ -70,6 +71,7 @@ async def test_silenced_with_an_end(ruled, read) -> None:
         await expect(page.locator(".silences")).to_have_count(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_one_hand_is_enough_on_a_phone(ruled, read, scheme: str) -> None:
     """On a phone the page of a message's link has its buttons under the thumb, large enough, and nothing scrolls sideways."""
@@ -89,6 +91,7 @@ async def test_one_hand_is_enough_on_a_phone(ruled, read, scheme: str) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+@pytest.mark.slow
 async def test_assigned_and_commented(ruled, read) -> None:
     """To oneself by one click; what is said is in the timeline of every reader at once."""
     await load(ruled, 2.5)

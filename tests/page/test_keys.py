@@ -6,6 +6,27 @@ import re
 
 from playwright.async_api import expect
 
+TWICE = """async () => {
+    const press = async () => {
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true, bubbles: true }));
+        for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+    };
+    await press();
+    await press();
+}"""
+"""Closed and opened again before the browser has told that it was closed."""
+
+
+async def test_the_palette_is_opened_as_fast_as_it_is_closed(web, read) -> None:
+    """That the last one was closed is told late, and does not close the next."""
+    async with read(web) as reader:
+        page = reader.page
+        await page.keyboard.press("Control+k")
+        await expect(page.get_by_role("combobox")).to_be_focused()
+        await page.evaluate(TWICE)
+        await page.wait_for_timeout(300)
+        await expect(page.get_by_role("combobox")).to_be_focused()
+
 
 async def test_the_palette_leads_anywhere(web, read) -> None:
     """Ctrl-K, some letters, Enter; Escape leaves everything as it was and gives the focus back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from playwright.async_api import expect
 
 SERVER = "/machines/alpha/servers/web"
@@ -16,6 +17,7 @@ INKED = """canvas => {
 }"""
 
 
+@pytest.mark.slow
 async def test_a_server_shows_what_it_says_of_itself(web, read) -> None:
     """Its own figures have charts under a title of theirs, live as the others, and a lone value is a dot that can be seen."""
     now = web.desk.now()

@@ -143,6 +143,7 @@ async def test_another_session_is_seen_and_ended(web, read) -> None:
     assert await web.desk.journal.access.session(other, now) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("role", "heads"), [("viewer", 3), ("admin", 7)])
 async def test_each_sees_what_is_theirs_on_a_phone_too(web, browser, role: str, heads: int) -> None:
     """A viewer sees no people, tokens or audit; nothing is wider than a phone."""

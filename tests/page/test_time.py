@@ -6,7 +6,7 @@ import re
 
 from playwright.async_api import expect
 
-from rigs.scenery import fill
+from rigs.scenery import alive, fill
 from watchkeeper.model import Event, EventKind, LogLines, ProbeResult
 
 TINTED = """(canvas) => {
@@ -68,6 +68,34 @@ async def test_an_instant_tells_what_ran_then(web, read) -> None:
         await expect(page.locator(".instant")).to_have_count(0)
         await reader.go(f"{ALPHA}?at={now - 3_600_000}")
         await expect(page.locator(".instant")).to_contain_text("Nothing is known of that instant")
+
+
+async def test_which_programs_take_the_machine_is_told_now_and_then(web, read) -> None:
+    """Busiest first, by another column when it is asked for, with the rest; and the same for an instant of the past."""
+    now = web.desk.now()
+    async with alive(web), read(web) as reader:
+        page = reader.page
+        await reader.go(ALPHA)
+        table = page.locator("[data-programs=ready] table")
+        names = table.locator("tbody th")
+        await expect(names.first).to_have_text("python3 backup.py")
+        row = table.locator('[data-program="python3 backup.py"]')
+        await expect(row).to_contain_text(re.compile("(1[4-9]|20)\u00a0%.*80.0\u00a0MiB"))  # half a minute is missing
+        await expect(names.last).to_have_text("The rest")
+        await expect(table.locator("tbody tr").last).to_contain_text(
+            re.compile("[345](\\.\\d)?\u00a0%")
+        )  # of 0.3 cores 0.25 are told
+        await expect(names).to_have_count(13)
+        await page.get_by_role("button", name="Show 4 more programs").click()
+        await expect(names).to_have_count(17)
+        await table.get_by_role("button", name="Memory").click()
+        await expect(names.first).to_have_text("postgres")
+        await expect(table.locator('[aria-sort="descending"]')).to_contain_text("Memory")
+        await reader.go(f"{ALPHA}?at={now - 100_000}")
+        await expect(page.locator("[data-programs=ready] h2")).to_contain_text("What took this machine then")
+        await expect(names.first).to_have_text("python3 backup.py")
+        await reader.go(f"{ALPHA}?at={now - 3_600_000}")
+        await expect(page.locator("[data-programs=ready]")).to_contain_text("has not told of programs then")
 
 
 async def test_what_happened_is_on_the_charts(web, read) -> None:

@@ -61,6 +61,7 @@ async def furnished(web) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("size", "scheme"), WAYS)
 async def test_every_page_is_sound(web, read, size: dict[str, int], scheme: str) -> None:

@@ -57,6 +57,7 @@ async def test_a_state_arrives_without_a_reload(web, read) -> None:
         assert await page.evaluate("window.same")
 
 
+@pytest.mark.slow
 async def test_a_machine_whose_agent_is_away_is_unknown(web, read) -> None:
     """Nothing stays green when the agent goes: states are unknown, figures dashes, and nothing can be clicked."""
     async with read(web) as reader, alive(web):
@@ -73,6 +74,7 @@ async def test_a_machine_whose_agent_is_away_is_unknown(web, read) -> None:
         await expect(page.locator(".standing")).to_contain_text("Nothing can be done from here")
 
 
+@pytest.mark.slow
 async def test_a_hub_that_goes_is_told_and_comes_back_by_itself(desk, read) -> None:
     """While the hub is away a banner says so and nothing is green; once it is back the same document is live again."""
     async with desk() as first:
@@ -143,6 +145,7 @@ async def test_light_dark_and_as_the_system_has_it(web, read) -> None:
         assert await page.evaluate(ground) == light
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_phone_scrolls_one_way_and_all_is_within_reach(web, read, scheme: str) -> None:
     """390 px wide, no page scrolls sideways, and what is touched is at least 24 px in size."""
@@ -158,6 +161,7 @@ async def test_a_phone_scrolls_one_way_and_all_is_within_reach(web, read, scheme
             assert not small, path
 
 
+@pytest.mark.slow
 async def test_everything_has_a_name_and_the_browser_is_content(web, read) -> None:
     """On every page each control has a name, each page one heading, and the browser complains of nothing."""
     fill(web)

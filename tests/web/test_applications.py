@@ -40,6 +40,7 @@ def buckets(counts: dict[str, float]) -> Column:
     return column(*(({"le": bound}, [rate]) for bound, rate in counts.items()))
 
 
+@pytest.mark.slow
 async def test_the_chosen_charts_are_of_figures_that_the_cloud_server_tells(tmp_path: Path) -> None:
     """Every term of them stands on a real server's page, but those that have no series before the first fault."""
     async with cloud(tmp_path) as here:

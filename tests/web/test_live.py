@@ -96,6 +96,7 @@ async def test_points_come_for_the_panels_that_are_shown(web) -> None:
     assert points == {"load": {"1 min": 0.5}, "server_threads": {"threads": 7}, "own:jobs": {"value": 3}}
 
 
+@pytest.mark.slow
 async def test_figures_come_of_what_is_shown(web) -> None:
     """A page that shows nothing of a machine hears that it stands differently, and not its figures; one that shows it does."""
     async with stream(web) as socket:
@@ -285,6 +286,7 @@ async def test_a_message_beyond_a_packet_closes_the_link(web) -> None:
         assert (await closed(socket))[0] == 1009
 
 
+@pytest.mark.slow
 async def test_a_page_that_asks_for_changes_is_told_them_alone(web) -> None:
     """The first tick is whole; then only what has changed is told, until something is gone."""
     async with stream(web) as socket:

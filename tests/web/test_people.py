@@ -67,6 +67,35 @@ async def test_the_cookie_is_secure_behind_https(make_web) -> None:
             assert (await sign_in(client)).headers["set-cookie"].endswith("; Secure")
 
 
+async def test_an_open_page_keeps_its_session(web) -> None:
+    """What a page says now and then brings the cookie anew, for whoever may only look too; a token has no session."""
+    await known(web)
+    async with person(web) as client:
+        first = (await sign_in(client)).headers["set-cookie"]
+        answer = await client.post("/api/session", json={})
+        assert (answer.status_code, answer.json()["name"]) == (200, "ann")
+        assert answer.headers["set-cookie"] == first
+        await client.post("/api/sign-out", json={})
+        assert (await client.post("/api/session", json={})).status_code == 401
+    async with web.client() as client:
+        assert (await client.post("/api/session", json={})).status_code == 403
+
+
+async def test_a_link_leads_where_it_will_be_opened(make_web) -> None:
+    """Somebody else's leads to the address that people elsewhere use, even if made on this machine; one's own stays."""
+    async with make_web(WebSettings(url="https://watch.example.org")) as web:
+        await known(web, "eve", password="")
+        async with web.client() as admin:
+            assert (
+                (await admin.post("/api/people/eve/sign-in-links"))
+                .json()["url"]
+                .startswith("https://watch.example.org/sign-in#")
+            )
+            assert (await admin.post("/api/sign-in-links")).json()["url"].startswith(f"{web.url}/sign-in#")
+            far = await admin.post("/api/sign-in-links", headers={"host": "watch.example.org"})
+            assert far.json()["url"].startswith("https://watch.example.org/sign-in#")
+
+
 @pytest.mark.parametrize(("name", "password"), [("ann", "wrong password"), ("eve", PASSWORD), ("ann", ""), ("new", "")])
 async def test_what_is_wrong_is_not_told(web, name: str, password: str) -> None:
     """A wrong password, an unknown name and somebody who has no password sound alike; the audit has it, not what was typed."""

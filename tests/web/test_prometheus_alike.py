@@ -14,6 +14,7 @@ from rigs.pair import Pair
 from rigs.prometheus import PROGRAM, Prometheus
 from watchkeeper.query import pretty
 
+pytestmark = pytest.mark.slow
 END, BEGIN = figures.END / 1000, figures.BEGIN / 1000
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 RANGE = {"start": str(BEGIN + 600), "end": str(END), "step": "60"}

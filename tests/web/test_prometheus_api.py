@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
+from typing import Any
 
 import pytest
 
+from rigs.desk import until
 from watchkeeper.journal.access import new_secret
 from watchkeeper.model import STALE
 from watchkeeper.quantities import Duration
 from watchkeeper.query import QuerySettings
 from watchkeeper.web.routes import questions, scraped
+from watchkeeper.web.workshop import Workshop
 
 PATHS = sorted({path.replace("{name:str}", "x") for route in (*questions.ROUTES, *scraped.ROUTES) for path in route.paths})
 
@@ -136,25 +139,31 @@ async def test_a_question_beyond_a_limit_is_refused_with_its_size(make_web, limi
     assert said in answer.json()["error"]
 
 
-async def test_the_hub_answers_others_while_questions_are_worked_on(make_web) -> None:
+async def test_the_hub_answers_others_while_questions_are_worked_on(make_web, monkeypatch) -> None:
     """With its one place taken and its queue full a question hears 503, and the overview comes as ever."""
-    free, begun = threading.Event(), threading.Semaphore(0)
+    free = threading.Event()
+    workshops: set[Workshop] = set()
+    work = Workshop.work
+
+    async def noted(workshop: Workshop, *wanted: Any) -> object:
+        workshops.add(workshop)
+        return await work(workshop, *wanted)
+
+    monkeypatch.setattr(Workshop, "work", noted)
     async with make_web(query=QuerySettings(at_once=1, waiting=1)) as web, web.client() as client:
         select = web.desk.store.select
 
         def slow(*asked: object) -> object:
             if threading.current_thread().name == "query":
-                begun.release()
                 assert free.wait(30)
             return select(*asked)
 
         web.desk.store.select = slow
         put(web, 1.0)
         asked = [asyncio.create_task(client.get("/api/v1/query?query=node_load1")) for _ in range(2)]
-        await asyncio.to_thread(begun.acquire)
+        await until(lambda: sum(one.inside for one in workshops) == 2)
         refused = await client.get("/api/v1/query?query=node_load1")
-        while (refused.status_code, refused.json().get("errorType")) != (503, "unavailable"):
-            refused = await client.get("/api/v1/query?query=node_load1&timeout=100ms")  # the second may not have queued yet
+        assert (refused.status_code, refused.json().get("errorType")) == (503, "unavailable")
         assert (await client.get("/api/overview")).status_code == 200
         free.set()
         assert [answer.status_code for answer in await asyncio.gather(*asked)] == [200, 200]

@@ -57,6 +57,17 @@ export class Refusal extends Error {
 }
 
 const PATIENCE = 10_000; // ms; a hub that is silent for longer is as good as away
+// What the hub itself waits for, an agent or a server that stops slowly, is waited for a little longer than the hub does.
+const ORDERED = 40_000;
+const FETCHED = 30_000;
+const READ = 15_000;
+
+let toSignedOut: () => void = () => undefined;
+
+/** Have `ear` called when the hub answers that nobody is signed in any more. */
+export function hearSignedOut(ear: () => void): void {
+  toSignedOut = ear;
+}
 
 /** Ask the hub; raises `Refusal`. */
 export async function ask<T>(path: string, body?: unknown, method = body === undefined ? "GET" : "POST", patience = PATIENCE): Promise<T> {
@@ -73,7 +84,9 @@ export async function ask<T>(path: string, body?: unknown, method = body === und
   }
   const text = await answer.text();
   if (answer.ok) return (text === "" ? null : JSON.parse(text)) as T;
-  throw new Refusal(answer.status, problemIn(text, answer));
+  const problem = problemIn(text, answer);
+  if (problem.code === "not-signed-in") toSignedOut();
+  throw new Refusal(answer.status, problem);
 }
 
 function problemIn(text: string, answer: Response): Problem {
@@ -101,6 +114,7 @@ const serverAddress = (machine: string, server: string) =>
 
 export const hub = {
   session: () => ask<Person>("/api/session"),
+  keepSession: () => ask<Person>("/api/session", {}),
   signIn: (token: string) => ask<Person>("/api/sign-in", { token } satisfies SignIn),
   signOut: () => ask<unknown>("/api/sign-out", {}),
   overview: () => ask<Overview>("/api/overview"),
@@ -113,9 +127,10 @@ export const hub = {
     ask<EventsView>(`/api/events${query({ machine, server, limit })}&${ENDS.map((kind) => `kind=${kind}`).join("&")}`),
   chart: (panel: string, machine: string, server: string, start: number, end: number, points: number) =>
     ask<Chart>(`/api/charts/${encodeURIComponent(panel)}${query({ machine, server, start, end, points })}`),
-  logs: (machine: string, server: string, lines: number) => ask<LogsView>(`${serverAddress(machine, server)}/logs${query({ lines })}`),
+  logs: (machine: string, server: string, lines: number) =>
+    ask<LogsView>(`${serverAddress(machine, server)}/logs${query({ lines })}`, undefined, "GET", READ),
   act: (machine: string, server: string, verb: ActionAsk["verb"]) =>
-    ask<ActionView>(`${serverAddress(machine, server)}/actions`, { verb } satisfies ActionAsk),
+    ask<ActionView>(`${serverAddress(machine, server)}/actions`, { verb } satisfies ActionAsk, "POST", ORDERED),
   sparks: () => ask<Sparks>("/api/sparks"),
   alerts: () => ask<AlertsView>("/api/alerts"),
   alert: (id: string) => ask<AlertDetail>(`/api/alerts/${encodeURIComponent(id)}`),
@@ -145,5 +160,6 @@ export const hub = {
   startStress: (wanted: StressStart) => ask<StressRunView>("/api/stress/runs", wanted, "POST", 60_000),
   abortStress: (run: string) => ask<StressRunView>(`/api/stress/runs/${encodeURIComponent(run)}/abort`, {}),
   evidenceList: (machine: string, server: string, limit: number) => ask<EvidenceList>(`/api/evidence${query({ machine, server, limit })}`),
-  evidence: (machine: string, id: string) => ask<EvidenceFile>(`/api/machines/${encodeURIComponent(machine)}/evidence/${encodeURIComponent(id)}`),
+  evidence: (machine: string, id: string) =>
+    ask<EvidenceFile>(`/api/machines/${encodeURIComponent(machine)}/evidence/${encodeURIComponent(id)}`, undefined, "GET", FETCHED),
 };

@@ -1,7 +1,6 @@
 // The ways to tell people: how each stands, when it last reached anybody, a test of it, and what became of every message.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { hub, Refusal } from "../api/ask.ts";
+import { hub } from "../api/ask.ts";
 import type { ChannelView, NotificationView } from "../api/types.ts";
 import { incidentPath } from "../route.ts";
 import { connection } from "../store.ts";
@@ -9,6 +8,7 @@ import { channels as words } from "../strings/explore.ts";
 import { incident as incidentWords, incidents } from "../strings/incidents.ts";
 import { turns } from "../watch.ts";
 import { mayAct, useActing } from "../parts/acting.ts";
+import { useReloading } from "../parts/reloading.ts";
 import { Mark, State, type Standing, type Tone } from "../parts/state.tsx";
 import { Moment } from "../parts/time.tsx";
 
@@ -25,27 +25,17 @@ export function ChannelsPage() {
   const list = useSignal<ChannelView[] | null>(null);
   const told = useSignal<NotificationView[]>([]);
   const again = useSignal(0);
-  useEffect(() => {
-    let mine = true;
-    const load = async () => {
-      try {
-        const [found, sent] = await Promise.all([hub.channels(), hub.notifications("", LISTED)]);
-        if (!mine) return;
-        list.value = found;
-        told.value = sent.notifications;
-      } catch (fault) {
-        if (!(fault instanceof Refusal)) throw fault; // asked again soon
-      }
-    };
-    void load();
-    const turn = setInterval(() => {
-      if (!document.hidden) void load();
-    }, ASK_AGAIN);
-    return () => {
-      mine = false;
-      clearInterval(turn);
-    };
-  }, [connection.value, turns.value, again.value]);
+  useReloading(
+    async (isShown) => {
+      const [found, sent] = await Promise.all([hub.channels(), hub.notifications("", LISTED)]);
+      if (!isShown()) return;
+      list.value = found;
+      told.value = sent.notifications;
+    },
+    "",
+    [connection.value, turns.value, again.value].join(" "),
+    ASK_AGAIN,
+  );
   return (
     <>
       <h1>{words.title}</h1>

@@ -1,7 +1,6 @@
 // Drills: is the way from a fault to a person proved, when was it last, run one now, and read how each went.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { hub, Refusal } from "../api/ask.ts";
+import { hub } from "../api/ask.ts";
 import type { DrillsView, DrillView, ScenarioView } from "../api/types.ts";
 import { duration, figure } from "../format.ts";
 import { connection, events, now } from "../store.ts";
@@ -11,6 +10,7 @@ import { incidentPath } from "../route.ts";
 import { turns } from "../watch.ts";
 import { mayAct, useActing } from "../parts/acting.ts";
 import { Dialog } from "../parts/dialog.tsx";
+import { useReloading } from "../parts/reloading.ts";
 import { Mark, type Standing, State } from "../parts/state.tsx";
 import { Moment } from "../parts/time.tsx";
 
@@ -41,27 +41,17 @@ export function DrillsPage() {
   const scenarios = useSignal<ScenarioView[]>([]);
   const again = useSignal(0);
   const going = found.value?.drills.some((one) => !isOver(one)) ?? false;
-  useEffect(() => {
-    let mine = true;
-    const load = async () => {
-      try {
-        const [list, kinds] = await Promise.all([hub.drills(LISTED), scenarios.peek().length > 0 ? scenarios.peek() : hub.scenarios()]);
-        if (!mine) return;
-        found.value = list;
-        scenarios.value = kinds;
-      } catch (fault) {
-        if (!(fault instanceof Refusal)) throw fault; // asked again soon
-      }
-    };
-    void load();
-    const turn = setInterval(() => {
-      if (!document.hidden) void load();
-    }, going ? UNDER_WAY : ELSE);
-    return () => {
-      mine = false;
-      clearInterval(turn);
-    };
-  }, [connection.value, turns.value, again.value, going, events.value?.[0]?.id]);
+  useReloading(
+    async (isShown) => {
+      const [list, kinds] = await Promise.all([hub.drills(LISTED), scenarios.peek().length > 0 ? scenarios.peek() : hub.scenarios()]);
+      if (!isShown()) return;
+      found.value = list;
+      scenarios.value = kinds;
+    },
+    "",
+    [connection.value, turns.value, again.value, events.value?.[0]?.id].join(" "),
+    going ? UNDER_WAY : ELSE,
+  );
   const list = found.value?.drills ?? [];
   const current = list.find((one) => !isOver(one));
   const last = list.find(isOver);

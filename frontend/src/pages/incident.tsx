@@ -1,7 +1,6 @@
 // One incident: what is wrong and since when, who has it, what can be done; then what happened, in one order, and the evidence.
 import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
 import { hub, Refusal } from "../api/ask.ts";
 import type { Alert, AlertDetail, EvidenceView, IncidentDetail, NotificationView, TimelineEntry } from "../api/types.ts";
 import { duration, plain, when } from "../format.ts";
@@ -13,19 +12,27 @@ import { IncidentActs, incidentStanding, Where } from "../parts/incidents.tsx";
 import { AFTER, BEFORE, Evidence, Told, Ways } from "../parts/incident-side.tsx";
 import { Mark, type Shape, State, type Tone } from "../parts/state.tsx";
 import { Prose } from "../parts/prose.tsx";
+import { useReloading } from "../parts/reloading.ts";
 import { Moment } from "../parts/time.tsx";
 import { Lost } from "./lost.tsx";
 
 const LISTED = 50;
 
-type Known = { detail: IncidentDetail; lead: AlertDetail | null; told: NotificationView[]; evidence: EvidenceView[] };
+type Known = { detail: IncidentDetail; lead: AlertDetail | null; told: NotificationView[] | null; evidence: EvidenceView[] };
 
 export function IncidentPage({ id }: { id: string }) {
   const known = useSignal<Known | null>(null);
   const gone = useSignal(false);
-  useEffect(() => follow(id, known, gone), [id, connection.value, turns.value]);
+  const refused = useReloading((isShown) => load(id, known, gone, isShown), id, `${connection.value} ${turns.value}`);
   if (gone.value) return <Lost words={listWords.unknown} />;
-  if (!known.value) return <div class="waiting rows tall" aria-busy="true" />;
+  if (!known.value)
+    return refused.value ? (
+      <p class="bad" role="alert">
+        {words.away} {refused.value}
+      </p>
+    ) : (
+      <div class="waiting rows tall" aria-busy="true" />
+    );
   const { detail, lead, told, evidence } = known.value;
   const { incident } = detail;
   const quiet = incident.state === "resolved" ? 0 : quietUntil(incident);
@@ -81,28 +88,31 @@ export function IncidentPage({ id }: { id: string }) {
   );
 }
 
-/** Fetch all of it once; the effect that calls this is run again by every change. */
-function follow(id: string, known: Signal<Known | null>, gone: Signal<boolean>): () => void {
-  let mine = true;
-  const load = async () => {
-    const detail = await hub.incident(id);
-    const { machine, server, opened_at: opened, resolved_at: resolved } = detail.incident;
-    const chief = detail.alerts.find((alert) => alert.state === "firing") ?? detail.alerts[0];
-    const [lead, told, saved] = await Promise.all([
-      chief ? hub.alert(chief.id).catch(() => null) : null,
-      hub.notifications(id, LISTED),
-      machine ? hub.evidenceList(machine, server, LISTED) : { evidence: [] },
-    ]);
-    const until = (resolved || hubNow()) + AFTER;
-    const evidence = saved.evidence.filter((one) => one.at >= opened - BEFORE && one.at <= until);
-    if (mine) known.value = { detail, lead, told: told.notifications, evidence };
-  };
-  load().catch((fault: unknown) => {
-    if (!(fault instanceof Refusal)) throw fault;
-    if (mine && fault.status === 404) gone.value = true;
+/** Fetch all of it: the incident is shown as soon as it is there, and what stands beside it when it comes, if it does. */
+async function load(id: string, known: Signal<Known | null>, gone: Signal<boolean>, isShown: () => boolean): Promise<void> {
+  const detail = await hub.incident(id).catch((fault: unknown) => {
+    if (fault instanceof Refusal && fault.status === 404) return null;
+    throw fault;
   });
-  return () => {
-    mine = false;
+  if (!isShown()) return;
+  gone.value = detail === null;
+  if (detail === null) return;
+  const { machine, server, opened_at: opened, resolved_at: resolved } = detail.incident;
+  const before = known.peek()?.detail.incident.id === id ? known.peek() : null;
+  known.value = { lead: null, told: null, evidence: [], ...before, detail };
+  const chief = detail.alerts.find((alert) => alert.state === "firing") ?? detail.alerts[0];
+  const [lead, told, saved] = await Promise.all([
+    chief ? hub.alert(chief.id).catch(() => null) : null,
+    hub.notifications(id, LISTED).catch(() => null),
+    machine ? hub.evidenceList(machine, server, LISTED).catch(() => null) : { evidence: [] },
+  ]);
+  if (!isShown()) return;
+  const until = (resolved || hubNow()) + AFTER;
+  known.value = {
+    detail,
+    lead: lead ?? before?.lead ?? null,
+    told: told?.notifications ?? before?.told ?? null,
+    evidence: saved?.evidence.filter((one) => one.at >= opened - BEFORE && one.at <= until) ?? before?.evidence ?? [],
   };
 }
 

@@ -1,6 +1,5 @@
 // What is wrong now, with what can be done in each row; what was wrong before; and what is kept quiet.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { hub } from "../api/ask.ts";
 import type { Incident, SilenceView } from "../api/types.ts";
 import { when } from "../format.ts";
@@ -9,6 +8,7 @@ import { incidents as words, silencing } from "../strings/incidents.ts";
 import { askSoon, incidents, silences, turns } from "../watch.ts";
 import { mayAct, useActing } from "../parts/acting.ts";
 import { IncidentRows } from "../parts/incidents.tsx";
+import { useReloading } from "../parts/reloading.ts";
 import { Mark } from "../parts/state.tsx";
 
 const PAGE = 30;
@@ -45,20 +45,16 @@ function Past() {
   const fetched = useSignal<Incident[] | null>(null);
   const next = useSignal("");
   const acting = useActing();
-  useEffect(() => {
-    let mine = true;
-    void hub
-      .incidents("resolved", PAGE)
-      .then((page) => {
-        if (!mine) return;
-        fetched.value = page.incidents;
-        next.value = page.next;
-      })
-      .catch(() => undefined); // asked again with the next change or connection
-    return () => {
-      mine = false;
-    };
-  }, [connection.value, turns.value]);
+  useReloading(
+    async (isShown) => {
+      const page = await hub.incidents("resolved", PAGE);
+      if (!isShown()) return;
+      fetched.value = page.incidents;
+      next.value = page.next;
+    },
+    "",
+    `${connection.value} ${turns.value}`,
+  );
   const more = () =>
     acting.run(async () => {
       const page = await hub.incidents("resolved", PAGE, next.value);

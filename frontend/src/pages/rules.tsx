@@ -1,7 +1,6 @@
 // All rules and how each stands: what it says in words and in PromQL, what it would have done, and how to tune it.
 import { computed, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { hub, Refusal } from "../api/ask.ts";
+import { hub } from "../api/ask.ts";
 import type { RuleView } from "../api/types.ts";
 import { duration } from "../format.ts";
 import { keepQuery, query } from "../route.ts";
@@ -10,6 +9,7 @@ import { explore, rules as words } from "../strings/explore.ts";
 import { turns } from "../watch.ts";
 import { fits } from "../parts/filter.tsx";
 import { Prose } from "../parts/prose.tsx";
+import { useReloading } from "../parts/reloading.ts";
 import { RuleTest } from "../parts/rule-test.tsx";
 import { Mark, type Standing } from "../parts/state.tsx";
 import { Moment } from "../parts/time.tsx";
@@ -30,24 +30,15 @@ const find = computed(() => new URLSearchParams(query.value).get("find") ?? "");
 
 export function RulesPage() {
   const list = useSignal<RuleView[] | null>(null);
-  useEffect(() => {
-    let mine = true;
-    const load = () =>
-      hub
-        .rules()
-        .then((found) => {
-          if (mine) list.value = found.toSorted((one, other) => RANK[ruleStanding(one).tone] - RANK[ruleStanding(other).tone] || one.name.localeCompare(other.name));
-        })
-        .catch((fault: unknown) => {
-          if (!(fault instanceof Refusal)) throw fault; // asked again soon
-        });
-    void load();
-    const again = setInterval(() => void load(), ASK_AGAIN);
-    return () => {
-      mine = false;
-      clearInterval(again);
-    };
-  }, [connection.value, turns.value]);
+  useReloading(
+    async (isShown) => {
+      const found = await hub.rules();
+      if (isShown()) list.value = found.toSorted((one, other) => RANK[ruleStanding(one).tone] - RANK[ruleStanding(other).tone] || one.name.localeCompare(other.name));
+    },
+    "",
+    `${connection.value} ${turns.value}`,
+    ASK_AGAIN,
+  );
   const known = list.value;
   const all = find.value.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = known?.filter((rule) => fits(`${rule.name} ${rule.severity} ${rule.group} ${rule.expr} ${rule.why} ${ruleStanding(rule).word}`, all)) ?? [];

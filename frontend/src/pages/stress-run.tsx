@@ -1,6 +1,6 @@
 // One stress run: followed second by second while it goes, read stage by stage afterwards, with its report beside it.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { hub, Refusal } from "../api/ask.ts";
 import type { Found } from "../api/prom.ts";
 import type { StressRunDetail, StressSecond } from "../api/types.ts";
@@ -11,6 +11,7 @@ import { connection, now } from "../store.ts";
 import { incidents } from "../strings/incidents.ts";
 import { stress as words } from "../strings/stress.ts";
 import { mayAct, useActing } from "../parts/acting.ts";
+import { useReloading } from "../parts/reloading.ts";
 import { State } from "../parts/state.tsx";
 import { StageTable } from "../parts/stress-compared.tsx";
 import { Moment } from "../parts/time.tsx";
@@ -27,39 +28,28 @@ export function StressRunPage({ id }: { id: string }) {
   const gone = useSignal(false);
   const acting = useActing();
   const going = detail.value?.view.going ?? true;
-  useEffect(() => {
-    let mine = true;
-    let turns = 0;
-    const look = async () => {
-      try {
-        const last = seconds.peek().at(-1)?.second ?? -1;
-        const followed = await hub.followStress(id, last).catch((fault: unknown) => {
-          if (fault instanceof Refusal && fault.status === 404) return null; // it does not tell this hub how it goes
-          throw fault;
-        });
-        if (mine && followed) {
-          if (followed.seconds.length > 0) seconds.value = [...seconds.peek(), ...followed.seconds.filter((one) => one.second > last)];
-          said.value = followed.said;
-        }
-        if (turns % 5 === 0 || followed?.view.going === false) {
-          const found = await hub.stressRun(id);
-          if (mine) detail.value = found;
-        }
-        turns += 1;
-      } catch (fault) {
-        if (!(fault instanceof Refusal)) throw fault;
-        if (mine && fault.status === 404) gone.value = true;
+  const turns = useRef(0);
+  useReloading(
+    async (isShown) => {
+      const last = seconds.peek().at(-1)?.second ?? -1;
+      const followed = await orNone(hub.followStress(id, last)); // a run may not tell this hub how it goes
+      if (!isShown()) return;
+      if (followed) {
+        if (followed.seconds.length > 0) seconds.value = [...seconds.peek(), ...followed.seconds.filter((one) => one.second > last)];
+        said.value = followed.said;
       }
-    };
-    void look();
-    const turn = setInterval(() => {
-      if (going && !document.hidden) void look();
-    }, TURN);
-    return () => {
-      mine = false;
-      clearInterval(turn);
-    };
-  }, [id, going, connection.value]);
+      if (turns.current % 5 === 0 || followed?.view.going === false) {
+        const found = await orNone(hub.stressRun(id));
+        if (!isShown()) return;
+        if (found) detail.value = found;
+        gone.value = found === null;
+      }
+      turns.current += 1;
+    },
+    id,
+    `${going} ${connection.value}`,
+    going ? TURN : 0,
+  );
   if (gone.value && !detail.value) return <Lost words={words.unknown} />;
   if (!detail.value) return <div class="waiting rows tall" aria-busy="true" />;
   const { view, stages, files } = detail.value;
@@ -185,4 +175,12 @@ function Live({ start, seconds }: { start: number; seconds: StressSecond[] }) {
       <AnswerChart title={words.latency} found={latency} start={first} end={end} step={1} zoom={() => undefined} />
     </section>
   );
+}
+
+/** An answer, or null where the hub knows of nothing there. */
+function orNone<T>(asked: Promise<T>): Promise<T | null> {
+  return asked.catch((fault: unknown) => {
+    if (fault instanceof Refusal && fault.status === 404) return null;
+    throw fault;
+  });
 }

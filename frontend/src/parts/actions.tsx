@@ -5,12 +5,13 @@ import { useEffect, useRef } from "preact/hooks";
 import { hub, Refusal } from "../api/ask.ts";
 import type { ActionView, ServerView, Verb } from "../api/types.ts";
 import { duration } from "../format.ts";
-import { actions, blind, findMachine, key, now, person, takeAction } from "../store.ts";
+import { actions, blind, findMachine, hubNow, key, now, person, takeAction } from "../store.ts";
 import { act } from "../strings.ts";
 import { Mark } from "./state.tsx";
 import { Moment } from "./time.tsx";
 
 const SHOWN = 60_000; // ms that an outcome stays in sight
+const EARLIER = 5000; // ms by which the hub's note of an order may seem older than the click: clocks are known that well
 
 /** The verbs that make sense in a state, of those that its agent lets a hub order. */
 export function verbsFor(view: ServerView): Verb[] {
@@ -51,6 +52,7 @@ function hindrance(view: ServerView): string {
 export function Actions({ view, children, terse = false }: { view: ServerView; children?: ComponentChildren; terse?: boolean }) {
   const asking = useSignal<Verb | null>(null);
   const refused = useSignal("");
+  const unanswered = useSignal(0); // when something was asked for to which no answer came, the hub's ms
   const busy = useSignal(false);
   const group = useRef<HTMLDivElement>(null);
   const inside = useRef(false); // whether the focus was on one of the buttons
@@ -66,12 +68,15 @@ export function Actions({ view, children, terse = false }: { view: ServerView; c
 
   async function order(verb: Verb): Promise<void> {
     refused.value = "";
+    unanswered.value = 0;
     busy.value = true;
+    const asked = hubNow();
     try {
       takeAction(await hub.act(machine, server, verb));
     } catch (fault) {
       if (!(fault instanceof Refusal)) throw fault;
-      refused.value = `${fault.message} ${fault.hint}`.trim();
+      if (fault.status === 0) unanswered.value = asked; // it may be done all the same
+      else refused.value = `${fault.message} ${fault.hint}`.trim();
     } finally {
       busy.value = false;
     }
@@ -79,7 +84,7 @@ export function Actions({ view, children, terse = false }: { view: ServerView; c
 
   return (
     <div class="actions">
-      <Told action={actions.value[key(machine, server)]} refused={refused.value} close={() => (refused.value = "")}>
+      <Told action={actions.value[key(machine, server)]} refused={refused.value} unanswered={unanswered.value} close={() => (refused.value = "")}>
         {hindered && !terse ? hindered : children}
       </Told>
       <div
@@ -113,10 +118,10 @@ export function Actions({ view, children, terse = false }: { view: ServerView; c
   );
 }
 
-type Telling = { action: ActionView | undefined; refused: string; close: () => void; children: ComponentChildren };
+type Telling = { action: ActionView | undefined; refused: string; unanswered: number; close: () => void; children: ComponentChildren };
 
 /** The outcome as it comes over the stream; the same line says that it is still awaited. */
-function Told({ action, refused, close, children }: Telling) {
+function Told({ action, refused, unanswered, close, children }: Telling) {
   if (refused) {
     return (
       <p class="told bad" role="alert">
@@ -127,6 +132,14 @@ function Told({ action, refused, close, children }: Telling) {
         <button type="button" class="link" aria-label={act.close} onClick={close}>
           ✕
         </button>
+      </p>
+    );
+  }
+  if (now.value - unanswered < SHOWN && (action?.at ?? 0) < unanswered - EARLIER) {
+    return (
+      <p class="told quiet" role="status">
+        <Mark shape="ring" tone="quiet" />
+        <span>{act.unanswered}</span> <Moment at={unanswered} />
       </p>
     );
   }

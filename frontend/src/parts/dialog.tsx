@@ -11,10 +11,12 @@ export function Dialog({ title, no, children, wide = false }: Props) {
   useEffect(() => {
     const dialog = box.current;
     dialog?.showModal();
-    return () => dialog?.close(); // while it is still in the document, so that the focus goes back to where it was
+    // While it is still in the document, so that the focus goes back to where it was. The browser tells of it later, when the
+    // next one may be open: `onClose` looks whether this one still is there.
+    return () => dialog?.close();
   }, []);
   return (
-    <dialog ref={box} class={wide ? "question wide-question" : "question"} aria-labelledby={id} onClose={no}>
+    <dialog ref={box} class={wide ? "question wide-question" : "question"} aria-labelledby={id} onClose={() => box.current && no()}>
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>

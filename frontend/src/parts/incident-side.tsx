@@ -59,15 +59,17 @@ export function Evidence({ list }: { list: EvidenceView[] }) {
   );
 }
 
-export function Told({ list }: { list: NotificationView[] }) {
+/** `list` null: not known yet. */
+export function Told({ list }: { list: NotificationView[] | null }) {
   return (
     <section class="block">
       <header class="block-head">
         <h2>{words.told}</h2>
       </header>
       <ul class="sheet plain-list">
-        {list.length === 0 && <li class="empty">{words.toldNone}</li>}
-        {list.map((one) => {
+        {list === null && <li class="waiting rows" aria-hidden="true" />}
+        {list?.length === 0 && <li class="empty">{words.toldNone}</li>}
+        {list?.map((one) => {
           const tone: Tone = one.state === "delivered" ? "good" : one.state === "failed" ? "bad" : "quiet";
           return (
             <li key={one.id} class="notification">

@@ -62,7 +62,7 @@ export function Palette({ no, help }: { no: () => void; help: () => void }) {
   useEffect(() => {
     const dialog = box.current;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => dialog?.close(); // the browser tells of it later, when the next one may be open: `onClose` looks whether it is this one
   }, []);
   const list = ranked(goals(help), text.value);
   const run = (goal: Goal | undefined) => {
@@ -78,7 +78,7 @@ export function Palette({ no, help }: { no: () => void; help: () => void }) {
     event.preventDefault();
   }
   return (
-    <dialog ref={box} class="question palette" aria-label={words.open} onClose={no}>
+    <dialog ref={box} class="question palette" aria-label={words.open} onClose={() => box.current && no()}>
       <input
         type="text"
         role="combobox"

@@ -4,9 +4,10 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import { Refusal } from "../api/ask.ts";
 import { prom } from "../api/prom.ts";
 import { explore as words } from "../strings/explore.ts";
-import { type Choice, chosenName, fitting, NAMES, settingOf } from "./completion.ts";
+import { type Choice, chosenName, fitting, NAMES, type Setting, settingOf } from "./completion.ts";
 
 const MOST = 12;
+const NOTHING = { from: 0, list: [] };
 
 let names: string[] | null = null; // of all metrics; asked for once
 let about: Record<string, { type: string; help: string }[]> = {};
@@ -19,9 +20,8 @@ async function metricNames(): Promise<string[]> {
   return known;
 }
 
-/** What may come next at the cursor. */
-async function choicesAt(text: string, cursor: number): Promise<{ from: number; list: Choice[] }> {
-  const setting = settingOf(text, cursor);
+/** What may come next there. */
+async function choicesIn(setting: Setting): Promise<{ from: number; list: Choice[] }> {
   switch (setting.kind) {
     case "name": {
       const all = [...(await metricNames()), ...NAMES];
@@ -37,37 +37,44 @@ async function choicesAt(text: string, cursor: number): Promise<{ from: number; 
       return { from: setting.from, list: list.map((value) => ({ text: value.replaceAll("\\", "\\\\").replaceAll('"', '\\"'), shown: value, about: "" })) };
     }
     case "none":
-      return { from: cursor, list: [] };
+      return NOTHING;
   }
 }
 
 export function Question({ text, ask, busy }: { text: string; ask: (text: string) => void; busy: boolean }) {
   const field = useRef<HTMLInputElement>(null);
   const written = useSignal(text);
-  const offered = useSignal<{ from: number; list: Choice[] }>({ from: 0, list: [] });
+  const offered = useSignal<{ from: number; list: Choice[] }>(NOTHING);
   const at = useSignal(-1); // the choice that Enter takes
+  const turn = useRef(0); // of offers: a late one is none
+  const asked = useRef(text);
   const id = useId();
   useEffect(() => {
-    written.value = text;
+    if (text !== asked.current) written.value = text; // from elsewhere; what was asked here may have been typed on
+    asked.current = text;
   }, [text]);
 
   async function offer(): Promise<void> {
     const input = field.current;
     if (!input) return;
-    const [said, cursor] = [input.value, input.selectionStart ?? input.value.length];
+    const setting = settingOf(input.value, input.selectionStart ?? input.value.length);
+    if (setting.kind === "none" || setting.from !== offered.value.from) close(); // it was offered for another word
+    const mine = ++turn.current;
     try {
-      const found = await choicesAt(said, cursor);
-      if (field.current?.value !== said) return; // typed on meanwhile
+      const found = await choicesIn(setting);
+      if (turn.current !== mine) return; // typed on, taken or closed meanwhile
+      const chosen = offered.value.list[at.value]?.text; // from what was offered a letter before: it stays chosen
       offered.value = found;
-      at.value = -1;
+      at.value = found.list.findIndex((choice) => choice.text === chosen);
     } catch (fault) {
       if (!(fault instanceof Refusal)) throw fault;
-      offered.value = { from: 0, list: [] };
+      close();
     }
   }
 
   function close(): void {
-    offered.value = { from: 0, list: [] };
+    turn.current += 1;
+    offered.value = NOTHING;
     at.value = -1;
   }
 
@@ -76,12 +83,12 @@ export function Question({ text, ask, busy }: { text: string; ask: (text: string
     if (!input) return;
     const cursor = input.selectionStart ?? input.value.length;
     const { from } = offered.value;
-    written.value = input.value.slice(0, from) + choice.text + input.value.slice(cursor);
+    // Into the field at once and not with the next drawing: what is typed until then would find the cursor elsewhere.
+    input.value = input.value.slice(0, from) + choice.text + input.value.slice(cursor);
+    input.focus();
+    input.setSelectionRange(from + choice.text.length, from + choice.text.length);
+    written.value = input.value;
     close();
-    requestAnimationFrame(() => {
-      input.focus();
-      input.setSelectionRange(from + choice.text.length, from + choice.text.length);
-    });
   }
 
   function pressed(event: KeyboardEvent): void {
@@ -102,7 +109,8 @@ export function Question({ text, ask, busy }: { text: string; ask: (text: string
       onSubmit={(event) => {
         event.preventDefault();
         close();
-        ask(written.value.trim());
+        asked.current = written.value.trim();
+        ask(asked.current);
       }}
     >
       <label class="field" for={`${id}field`}>

@@ -40,6 +40,7 @@ export const incidents = {
 };
 
 export const incident = {
+  away: "It cannot be shown yet, and is asked for again:",
   opened: "Began",
   ended: "Ended",
   lasts: "Has lasted",

@@ -34,7 +34,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Hall:
-    """Handed to each handler by name (`hall`). `address` is what people open: ``http://127.0.0.1:8600``.
+    """Handed to each handler by name (`hall`). `address` is what people on this machine open: ``http://127.0.0.1:8600``.
 
     Questions are answered in the `workshop`, charts drawn in the `studio`: neither waits for the other's queue. People come
     in by the `door`.
@@ -49,6 +49,11 @@ class Hall:
     sparks: KeptSparks = field(default_factory=KeptSparks)
     keeping: Told = field(default_factory=Told)
     door: Door = field(default_factory=Door)
+
+    @cached_property
+    def outside(self) -> str:
+        """What people elsewhere open: ``[web] url`` where it is set."""
+        return self.settings.url.rstrip("/") or self.address
 
     @cached_property
     def status_board(self) -> StatusBoard:

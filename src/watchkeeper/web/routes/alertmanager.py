@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from litestar import MediaType, Request, Response, delete, get, post
@@ -209,13 +210,14 @@ def _alerts(hall: Hall, filters: Sequence[str], receiver: str) -> list[dict[str,
 def _alert(hall: Hall, alert: Alert, names: Sequence[str], silenced: list[str]) -> dict[str, Any]:
     inhibited = [alert.suppressed.removeprefix("inhibited by ")] if alert.suppressed.startswith("inhibited") else []
     quiet = bool(silenced or inhibited or alert.suppressed)
+    place = f"incidents/{alert.incident}" if alert.incident else f"rules#{quote(alert.labels.get('alertname', ''))}"
     return {
         "labels": alert.labels,
         "annotations": alert.annotations,
         "startsAt": _told(alert.fired_at),
         "endsAt": _told(alert.resolved_at or hall.now() + GOES_ON),
         "updatedAt": _told(alert.changed_at),
-        "generatorURL": f"{hall.address}/alerts/{alert.id}",
+        "generatorURL": f"{hall.outside}/{place}",
         "fingerprint": alert.fingerprint,
         "receivers": [{"name": name} for name in names],
         "status": {

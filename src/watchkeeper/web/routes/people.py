@@ -15,6 +15,7 @@ from watchkeeper.journal.audit import Entry
 from watchkeeper.journal.events import PAGE
 from watchkeeper.web import access
 from watchkeeper.web.hall import Hall, asker
+from watchkeeper.web.origins import is_loopback
 from watchkeeper.web.people_shapes import AuditView, NewPerson, PasswordAsk, PersonView, RoleAsk, SessionView
 from watchkeeper.web.routes.account import own_session, session_view
 from watchkeeper.web.shapes import SignInLink
@@ -99,12 +100,13 @@ async def audit(
     return tuple(AuditView(**msgspec.structs.asdict(one)) for one in await hall.desk.journal.audit.newest(limit))
 
 
-async def fresh_link(hall: Hall, request: Request[Any, Any, Any], person: str) -> SignInLink:
-    """A one-time link for `person`, with its audit row."""
+async def fresh_link(hall: Hall, request: Request[Any, Any, Any], person: str, *, own: bool = False) -> SignInLink:
+    """A one-time link for `person`, with its audit row, as people elsewhere open it; one's `own` leads to where one is."""
     who = asker(request, hall)
     secret = await hall.desk.journal.access.add_link(who.at, person)
     await hall.desk.journal.audit.add(Entry(who.at, who.name, who.peer, "sign-in-link", person))
-    return SignInLink(access.sign_in_url(hall.address, secret), who.at + LINK_LIFE)
+    address = hall.address if own and is_loopback(request.url.hostname or "") else hall.outside
+    return SignInLink(access.sign_in_url(address, secret), who.at + LINK_LIFE)
 
 
 ROUTES = [people, add_person, set_role, set_password, reset_person, make_link_for, remove_person]

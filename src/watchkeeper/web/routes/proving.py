@@ -30,7 +30,7 @@ async def begin_codes(request: Request[Any, Any, Any], hall: NamedDependency[Hal
     while len(pending) >= MOST_PENDING:
         pending.pop(next(iter(pending)))
     key = pending[name] = codes.fresh_key()
-    address = codes.address(key, name, urlsplit(hall.address).hostname or "")
+    address = codes.address(key, name, urlsplit(hall.outside).hostname or "")
     return NewCodes(key, address, codes.picture(address))
 
 

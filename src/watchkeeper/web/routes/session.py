@@ -26,6 +26,12 @@ def session(request: Request[Any, Any, Any]) -> Person:
     return Person(who.name, who.role)
 
 
+@post("/api/session", operation_id="keepSession", status_code=200, opt={"own": True}, sync_to_thread=False)
+def keep_session(request: Request[Any, Any, Any]) -> Response[Person]:
+    """Prolong the session and its cookie. A page that stays open does so now and then: cookies end by the browser's clock."""
+    return _welcome(request, access.cookie_secret(request.headers.get("cookie", "")), bearer(request))
+
+
 @post("/api/sign-in", operation_id="signIn", status_code=200, opt={"open": True})
 async def sign_in(request: Request[Any, Any, Any], hall: NamedDependency[Hall], data: JSONBody[SignIn]) -> Response[Person]:
     """Turn the secret of a one-time link into a session cookie."""
@@ -79,7 +85,7 @@ async def sign_out(request: Request[Any, Any, Any], hall: NamedDependency[Hall])
 async def make_sign_in_link(request: Request[Any, Any, Any], hall: NamedDependency[Hall]) -> SignInLink:
     """A fresh one-time link, good for an hour: for the admin who asks, or, asked for with a token, for the first one."""
     who = bearer(request)
-    return await fresh_link(hall, request, FIRST_PERSON if who.token else who.name)
+    return await fresh_link(hall, request, FIRST_PERSON if who.token else who.name, own=True)
 
 
 def _entrance(request: Request[Any, Any, Any]) -> Entrance:
@@ -96,4 +102,4 @@ def _is_https(request: Request[Any, Any, Any]) -> bool:
     return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
-ROUTES = [session, sign_in, sign_in_by_password, ask_passkey, sign_in_by_passkey, sign_out, make_sign_in_link]
+ROUTES = [session, keep_session, sign_in, sign_in_by_password, ask_passkey, sign_in_by_passkey, sign_out, make_sign_in_link]
