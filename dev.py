@@ -2,7 +2,7 @@
 """The project's commands, for anyone with Python 3.11 or newer and nothing else.
 
     python3 dev.py up [arguments of `watchkeeper up`]   install into .venv and run the quick start
-    python3 dev.py test [arguments of pytest]           install what tests need and run the suite
+    python3 dev.py test [arguments of pytest]           install what tests need and run the suite, or what is named of it
     python3 dev.py check                                lint, format, types, the law of the house, drift
     python3 dev.py bench [NAME …]                       print measured tables, rivals beside ours
     python3 dev.py fuzz [TARGET …] [--seconds N]        fuzz decoders and machines, 30 s each
@@ -16,7 +16,8 @@
     python3 dev.py docs                                 write the generated pages of docs/
     python3 dev.py screenshots [PAGE …] [--keep]        make pictures of every page of the dashboard, of a real hub
     python3 dev.py site                                 build the guide as a site with search into build/site
-    python3 dev.py test-all                             the suite and the long batteries
+    python3 dev.py test-whole                           the suite and what takes its time, one test after the other
+    python3 dev.py test-all                             the same and the long batteries
 
 Standard library only: this file runs before anything is installed.
 """
@@ -57,6 +58,7 @@ def main(arguments: list[str]) -> int:
         "docs": docs,
         "screenshots": screenshots,
         "site": site,
+        "test-whole": test_whole,
         "test-all": test_all,
     }
     if arguments[:1] in (["--help"], ["-h"], ["help"]):
@@ -81,7 +83,16 @@ def up(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the suite without the long batteries."""
+    """Run the suite on all cores, without what takes its time; what is named is run whole, one test after the other."""
+    install("dev")
+    if arguments:
+        return run(PYTHON, "-m", "pytest", "-m", "not long", *arguments)
+    workers = (os.cpu_count() or 1) + 1  # a test waits nearly as long as it works
+    return run(PYTHON, "-m", "pytest", "-m", "not long and not slow", "-n", workers, "--dist", "loadfile", "-q")
+
+
+def test_whole(arguments: list[str]) -> int:
+    """Run the suite and what takes its time, without the long batteries."""
     install("dev")
     return run(PYTHON, "-m", "pytest", "-m", "not long", *arguments)
 

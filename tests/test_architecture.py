@@ -15,7 +15,20 @@ SOURCE = HOME / "src" / "watchkeeper"
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))
 BANNED = re.compile(r"(^|_)(manager|helpers?|utils?|common|base|misc|handler|processor|impl)(_|$)", re.IGNORECASE)
 LONGEST_ROOM = 400
-LEAF_MAY_IMPORT = {"model", "config", "quantities", "errors", "fetch", "clock", "kept", "telling", "message", "outward"}
+LEAF_MAY_IMPORT = {
+    "argv",
+    "model",
+    "config",
+    "quantities",
+    "errors",
+    "fetch",
+    "clock",
+    "kept",
+    "telling",
+    "message",
+    "outward",
+    "proctable",
+}
 NOT_LEAVES = {"process", "portable", "task", "portable_task"}
 """Rooms of a door that it opens by itself rather than by a line of settings."""
 HEAVY = {"numpy", "psutil", "sqlalchemy", "litestar", "uvicorn", "rich", "textual", "pcodec", "aiosmtplib", "apprise"}

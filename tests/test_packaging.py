@@ -117,6 +117,7 @@ def test_no_bundle_is_tracked() -> None:
     assert not [name for name in tracked if "/static/" in name or "node_modules" in name or name.endswith(".min.js")]
 
 
+@pytest.mark.slow
 def test_wheel_and_sdist_hold_the_page_and_need_no_node(hook, tmp_path: Path) -> None:
     """The sdist has source and page but no packages; the wheel made from it, with no Node and no npm in reach, has the page."""
     tools = tmp_path / "tools"

@@ -78,6 +78,7 @@ def acknowledged(path: Path, life: int, seconds: float) -> set[str]:
     return {line.decode() for line in told.split(b"\n")[:-1]}
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:
     """Killed ten times in the middle of its writing: every acknowledged event and action is there, and the file is whole."""
     path = tmp_path / "journal.db"

@@ -49,6 +49,7 @@ def lines(name: str) -> list[str]:
     return (HERE / name).read_text(encoding="utf-8").splitlines()[1:]
 
 
+@pytest.mark.slow
 def test_questions_written_by_hand_are_answered_alike(pair: tuple[Prometheus, Store]) -> None:
     """Every function, operator and modifier, at instants and over ranges."""
     assert not differences(*pair, ((question, *span) for question in lines("questions.promql") for span in RANGES))
@@ -65,6 +66,7 @@ def test_wrong_questions_are_refused_alike(pair: tuple[Prometheus, Store]) -> No
         assert refused.value.code == "bad_data"
 
 
+@pytest.mark.slow
 def test_questions_made_from_the_grammar_are_answered_alike(pair: tuple[Prometheus, Store]) -> None:
     """Seven hundred of them, the same on every run, each at an instant and over a range."""
     compare(pair, seven_hundred())

@@ -21,6 +21,7 @@ url = "{url}"
 """
 
 
+@pytest.mark.slow
 def test_an_outage_of_the_store_loses_nothing(tmp_path: Path) -> None:
     """The hub says that it is not ready and acknowledges nothing; what agents held meanwhile is there once it is back."""
     if victoria.PROGRAM is None:

@@ -52,6 +52,7 @@ def hub(tmp_path: Path) -> Iterator[Programs]:
     one.close()
 
 
+@pytest.mark.slow
 def test_what_prometheus_knows_so_do_we(hub: Programs, tmp_path: Path) -> None:
     """Its own figures, markers of what has ended and NaN, bit by bit, with the hub killed twice meanwhile."""
     running = hub.hub()

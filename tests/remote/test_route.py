@@ -103,6 +103,7 @@ async def test_a_token_for_writing_is_good_for_nothing_else(tmp_path: Path) -> N
         assert (await client.post("/api/machines/a/servers/b/actions", json={"verb": "stop"})).status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "headers", "status", "why"),
     [

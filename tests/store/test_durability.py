@@ -64,6 +64,7 @@ def check(folder: Path, acknowledged: int) -> int:
     return ticks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [KILLS, pytest.param(MANY_KILLS, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, kills: int) -> None:
     """At random moments of ingest, seals, compactions and rollups; half the time the log's tail is torn as well."""

@@ -16,6 +16,7 @@ from watchkeeper.stress.run import Health, Segment, Stage
 PHASE = '[[phase]]\nkind = "smoke"\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/path", "ws://127.0.0.1:1/", "tcp://127.0.0.1:1"])
 async def test_the_generator_is_measured_without_the_target(url: str, tmp_path: Path) -> None:
     """Some microseconds of processor an operation; the ceiling follows from it."""

@@ -46,6 +46,7 @@ async def test_every_kind_of_operation_works_against_the_real_server(tmp_path: P
             assert tallies[name].spans[span].histogram.total > 0, (name, span)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "count", "errors"),
     [
@@ -81,6 +82,7 @@ async def test_mail_that_an_earlier_run_has_left_is_not_this_ones(tmp_path: Path
             assert sum(tally.counts.get("stale", 0) for tally in found.tallies.all) == 10
 
 
+@pytest.mark.slow
 async def test_who_stops_to_read_takes_all_of_it_afterwards(tmp_path: Path) -> None:
     """Half of the clients stop for a stage: the others' messages go on, nobody sends from a deaf one, and nothing is lost."""
     async with cloud(tmp_path) as here, floor(plan(), here.url, 4) as found:

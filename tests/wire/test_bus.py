@@ -120,6 +120,7 @@ async def test_a_hole_and_an_end_are_told(nats: NatsProgram) -> None:
     await worker.close()
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_not_there_and_a_name_that_is_none(nats: NatsProgram) -> None:
     """Failed with its address; and no subject of somebody else's can be named."""
     with pytest.raises(Refused):

@@ -193,7 +193,7 @@ class Lane(Protocol):
     """Whether it waits for work: the floor's mark too."""
 
     def start(self, tally: Tally, intended: int, now: int) -> None:
-        """X"""
+        """Begin an operation of `tally`, which was due at `intended`; `now` is when it is begun (both ns)."""
         ...
 
     async def connect(self) -> None:

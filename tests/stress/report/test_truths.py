@@ -53,6 +53,7 @@ def of(report: Report, kind: str) -> StageReport:
 # -- short forms ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_fixed_time_is_the_median(tmp_path: Path) -> None:
     """20 ms by the server's own clock: never less, and Little's law agrees where it can be seen."""
     with known_server("fixed", service=0.02) as url:
@@ -64,6 +65,7 @@ async def test_a_fixed_time_is_the_median(tmp_path: Path) -> None:
     assert stage.service.quantiles["p50"] <= stage.latency.quantiles["p50"]
 
 
+@pytest.mark.slow
 async def test_a_stall_is_in_the_latency_and_not_in_the_service_time(tmp_path: Path) -> None:
     """Half a second in two: a quarter of all that is due waits, and a tool that waits for its answers sees next to none."""
     with known_server("stall", every=2, stall=0.5) as url:
@@ -77,6 +79,7 @@ async def test_a_stall_is_in_the_latency_and_not_in_the_service_time(tmp_path: P
     assert stage.service.quantiles["p90"] < 0.6 * stage.latency.quantiles["p90"]
 
 
+@pytest.mark.slow
 async def test_each_lost_message_is_counted_and_fails_the_run(tmp_path: Path) -> None:
     """One in fifty of three hundred: six, no more and no less, and the report says FAIL for it."""
     text = """
@@ -118,6 +121,7 @@ within = "{within}"
 """
 
 
+@pytest.mark.slow
 async def test_a_freeze_that_does_not_thaw_is_a_hang_and_metastable(tmp_path: Path) -> None:
     """Once 150 wait it never serves again: the load goes, the failure stays, and both are named."""
     with known_server("freeze", rate=150, room=150) as url:

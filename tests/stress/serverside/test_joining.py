@@ -56,6 +56,7 @@ class Told:
         return [Alert("a", "Slow", labels, {}, AlertState.FIRING, "warning", 1.0, **times)]
 
 
+@pytest.mark.slow
 async def test_a_run_tells_its_servers_side_from_here_alone(tmp_path: Path) -> None:
     """Lines of the process and the machine on the run's clock, costs or why not, and all of it in the agreed form."""
     with known_server("fixed", service=0.001) as url:
@@ -76,6 +77,7 @@ async def test_a_run_tells_its_servers_side_from_here_alone(tmp_path: Path) -> N
     assert any("processes" in one for one in side.sources)
 
 
+@pytest.mark.slow
 async def test_a_hub_adds_what_it_knows_and_its_clock_is_brought_to_the_runs(tmp_path: Path) -> None:
     """Its own series, moved by its offset; not those that were read here more often; the restart and the alert with lags."""
     with known_server("fixed", service=0.001) as url:
@@ -104,6 +106,7 @@ class Gone(Told):
         raise Failed("no hub answers")
 
 
+@pytest.mark.slow
 async def test_a_hub_that_is_gone_costs_its_part_alone(tmp_path: Path) -> None:
     """The lines read here are kept, and the reader is told why there is no more."""
     with known_server("fixed") as url:
