@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,34 @@ def test_a_program_that_becomes_another_is_still_itself(sleeper: subprocess.Pope
     assert not living.is_same(sleeper.pid, start, before)
     assert not living.is_same(sleeper.pid, start, before, "o2")
     assert living.is_same(sleeper.pid, start, before, "o1")
+
+
+def test_the_mark_is_there_in_the_midst_of_an_exec_too(tmp_path: Path) -> None:
+    """For an instant the kernel shows no environment of a program that becomes another: it is no stranger for that."""
+    script = tmp_path / "again"
+    script.write_text(f"exec /bin/sh {script}\n")
+    with subprocess.Popen(["/bin/sh", script], env={living.ORDER: "o1"}) as one:
+        try:
+            while not living.mark(one.pid):
+                pass
+            assert {living.mark(one.pid).get(living.ORDER) for _ in range(10_000)} == {"o1"}
+        finally:
+            one.kill()
+
+
+def test_nobody_is_waited_for_who_has_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was started without variables, one that has ended, and the kernel's own have no mark at once."""
+    with subprocess.Popen(["/bin/sleep", "1000"], env={}) as one:
+        while not living.executable(one.pid).endswith("sleep"):
+            pass
+        assert living.mark(one.pid) == {}
+        monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"waited {seconds} s"))
+        assert living.mark(one.pid) == {}
+        one.kill()
+        os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+        assert living.mark(one.pid) == {}
+    assert living.mark(one.pid) == {}
+    assert living.mark(2) == {}
 
 
 def test_a_pid_that_was_given_out_again_is_a_stranger(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ name a process for good; the executable and the mark in its environment tell one
 from __future__ import annotations
 
 import os
+import time
 
 KEEP = "WATCHKEEPER_KEEP"
 """In a server's environment: the id of the folder whose keeper has started it."""
@@ -17,6 +18,8 @@ LEADER = "WATCHKEEPER_PID"
 """The first process of an order: its descendants carry the number, but have others."""
 
 _TEXT = 64 << 10
+_TRIES = 50
+_TRY_SECONDS = 0.001
 
 
 def text(path: str) -> bytes:
@@ -62,13 +65,31 @@ def executable(pid: int, proc: str = "/proc") -> str:
 
 
 def mark(pid: int, proc: str = "/proc") -> dict[str, str]:
-    """Our variables in the environment that it was started with; empty for a stranger, or where we may not know."""
+    """Our variables in the environment that it was started with; empty for a stranger, or where we may not know.
+
+    One that is just becoming another program has none for an instant: it is waited for, 50 ms at most.
+    """
     found = {}
-    for variable in text(f"{proc}/{pid}/environ").split(b"\0"):
+    environment = text(f"{proc}/{pid}/environ")
+    tries = 0
+    while not environment and tries < _TRIES and _may_have_some(fields(pid, proc)):
+        time.sleep(_TRY_SECONDS if tries else 0.0)
+        tries += 1
+        environment = text(f"{proc}/{pid}/environ")
+    for variable in environment.split(b"\0"):
         if variable.startswith(b"WATCHKEEPER_"):
             name, _, value = variable.decode("utf-8", "surrogateescape").partition("=")
             found[name] = value
     return found
+
+
+def _may_have_some(stat: list[bytes]) -> bool:
+    """Whether an environment that reads as empty is none.
+
+    By proc(5): without memory (field 23) it has ended or is the kernel's, we may not look where its code starts at 1 (26), and
+    it has begun without variables where these end where they begin (50, 51). Both are 0 within an exec.
+    """
+    return len(stat) > 48 and stat[20] != b"0" and stat[23] != b"1" and (stat[47] != stat[48] or stat[48] == b"0")
 
 
 def is_same(pid: int, start: int, known: str, order: str = "", proc: str = "/proc") -> bool:
