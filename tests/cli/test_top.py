@@ -14,14 +14,25 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, RichLog, Static
 
 from watchkeeper.cli.client import PromAnswer
-from watchkeeper.cli.live.feed import Heard, Lost
+from watchkeeper.cli.live.feed import Feed, Heard, Lost
+from watchkeeper.cli.live.lines import Join
 from watchkeeper.cli.live.past import Minute
 from watchkeeper.cli.live.picture import HEADS, NARROW, heads, machine_line, order
 from watchkeeper.cli.live.programs import Program, lines, look
 from watchkeeper.cli.live.screen import Asking, Top
 from watchkeeper.model import Event, EventKind, Machine, ServerState, ServerStatus
 from watchkeeper.telling import Incident
-from watchkeeper.web.shapes import ActionView, LogNews, MachineFigures, MachineView, News, ServerFigures, ServerView, Tick
+from watchkeeper.web.shapes import (
+    ActionView,
+    LogNews,
+    LogsFollow,
+    MachineFigures,
+    MachineView,
+    News,
+    ServerFigures,
+    ServerView,
+    Tick,
+)
 
 NOW = 1_760_000_000_000
 
@@ -174,6 +185,22 @@ def test_programs_are_asked_for_and_ordered() -> None:
     assert all('machine="a\\"b"' in question for question in asked)
     assert all(len(line) < 60 for line in lines("kiosk", found, 60))
     assert "has not told" in str(lines("kiosk", [], 60)[1])
+
+
+def test_an_output_that_is_asked_for_again_goes_on() -> None:
+    """When its agent is back the whole tail comes once more: what was shown is not repeated; why it stopped is told once."""
+    feed = Feed(lambda: pytest.fail("nobody is asked"))
+    feed._followed = LogsFollow("kiosk", "alpha", 10)
+    gone = LogNews("kiosk", "alpha", (), "its agent is not connected")
+    told = [feed._fresh(LogNews("kiosk", "alpha", ("a", "b"))), feed._fresh(gone)]
+    feed._join = Join(feed._lines)  # asked for again, in vain
+    told.append(feed._fresh(gone))
+    feed._join = Join(feed._lines)  # and again
+    told += [feed._fresh(LogNews("kiosk", "alpha", ("a", "b", "c"))), feed._fresh(LogNews("kiosk", "alpha", ("d",)))]
+    assert [one.lines for one in told] == [("a", "b"), (), (), ("c",), ("d",)]
+    assert [one.why for one in told] == ["", "its agent is not connected", "", "", ""]
+    other = LogNews("kiosk", "beta", ("a",))
+    assert feed._fresh(other) is other
 
 
 async def test_incidents_stand_above_and_are_taken_in_hand() -> None:

@@ -33,6 +33,7 @@ severity = "critical"
 annotations = { summary = "{{ $labels.machine }} is busy ({{ $value }})" }
 """
 JOB_LATE = Family("job_late", "gauge", "Whether a job is late.")
+JOB_FAILED = Family("job_failed", "gauge", "Whether a job's last run failed.")
 NOW = '[route]\ngroup_wait = "0s"\n'
 
 
@@ -576,6 +577,26 @@ async def test_what_nobody_tells_any_more_ends_after_a_restart(tmp_path: Path) -
         assert rig.states() == {}
         await rig.turn(400)
         assert [kind for kind, _ in rig.messages()] == ["resolved"]
+
+
+async def test_what_looks_back_waits_longer_for_what_is_told_each_hour(tmp_path: Path) -> None:
+    """A rule over hours whose metric was not heard of since the restart: its alert outlasts one hour, and no more."""
+    rule = '[[rule]]\nalert = "Failed"\nexpr = "max_over_time(job_failed[2h]) == 1"\nseverity = "critical"\n' + NOW
+    clock = FakeClock(wall=BEGIN)
+    async with benched(tmp_path, rule, clock=clock) as rig:
+        layout, frame = hub_frame([*rig.bench.figures(), Figure(JOB_FAILED, [((("job", "backup"),), 1.0)])], rig.now)
+        rig.store.define("_hub", frame.stream, layout)
+        rig.store.take("_hub", frame)
+        rig.bench.frame(layout, frame)
+        await rig.settle()
+        await rig.bench.asking._ask(*rig.bench.court.questions(), rig.now)
+        await rig.turn()
+        assert rig.states() == {"Failed": "firing"}
+    async with benched(tmp_path, rule, clock=clock) as rig:
+        await rig.turn(3590)
+        assert rig.states() == {"Failed": "firing"}
+        await rig.turn(20)
+        assert rig.states() == {}
 
 
 async def test_a_message_tells_all_ends_however_many_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,3 +102,4 @@ async def test_more_than_may_go_on_are_refused_whole(tmp_path: Path, monkeypatch
         rig.desk.take_posted(many[:3])
         await rig.turn()
         assert len(rig.desk.alerts()) == 3
+        rig.desk.take_posted([(LABELS | {"instance": "x:9"}, {}, 0, rig.now - 1)])  # an end takes no place

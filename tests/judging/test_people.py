@@ -10,6 +10,7 @@ import pytest
 
 from rigs.bench import Rig, benched
 from watchkeeper.errors import Refused
+from watchkeeper.judging import people
 from watchkeeper.model import Event, EventKind, Matcher, new_id
 from watchkeeper.telling import Silence
 
@@ -55,6 +56,18 @@ async def test_an_acknowledgement_outlives_a_restart(tmp_path: Path) -> None:
         assert (await rig.desk.incident(incident)).acknowledged_by == "kim"
         await rig.turn(3 * 3600)
         assert rig.told == []
+
+
+async def test_silences_that_are_over_take_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit counts those that hold or will: whoever silences week after week is never refused for the past."""
+    monkeypatch.setattr(people, "MOST_SILENCES", 1)
+    async with benched(tmp_path, RULE + NOW) as rig:
+        for _ in range(3):
+            short = Silence("", BUSY, rig.now, rig.now + 60_000, "kim", "deploy")
+            await rig.desk.put_silence(short, "kim", "")
+            with pytest.raises(Refused, match="already"):
+                await rig.desk.put_silence(short, "kim", "")
+            await rig.turn(61)
 
 
 async def test_assigning_commenting_marking(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rigs.desk import Web
+from watchkeeper.web.settings import WebSettings
 
 AMTOOL = shutil.which("amtool")
 needs_amtool = pytest.mark.skipif(
@@ -54,6 +55,18 @@ async def test_amtool_lists_alerts(posted: Web) -> None:
     one = json.loads(await amtool(posted, "-o", "json", "alert", "query", "severity=critical"))
     assert [alert["labels"]["alertname"] for alert in one] == ["Down"]
     assert one[0]["receivers"] == [{"name": "all"}]
+
+
+async def test_an_alert_leads_to_its_incident(make_web) -> None:
+    """The address beside an alert opens what people do about it, where people elsewhere reach the hub."""
+    async with make_web(WebSettings(url="https://watch.example.org/")) as web, web.client() as client:
+        alert = {"labels": {"alertname": "Disk low"}}
+        assert (await client.post("/api/v2/alerts", json=[alert])).status_code == 200
+        await web.desk.bench.turn()
+        (told,) = (await client.get("/api/v2/alerts")).json()
+        (known,) = web.desk.alerting.alerts()
+        assert known.incident
+        assert told["generatorURL"] == f"https://watch.example.org/incidents/{known.incident}"
 
 
 @needs_amtool

@@ -27,8 +27,14 @@ export function useReloading(load: (isShown: () => boolean) => Promise<void>, pl
         if (!(fault instanceof Refusal)) throw fault;
         if (!state.shown) return;
         refused.value = `${fault.message} ${fault.hint}`.trim();
-        again = setTimeout(look.current, AGAIN);
+        again = setTimeout(retry, AGAIN);
       }
+    }
+
+    /** Ask again, once somebody looks. */
+    function retry(): void {
+      if (document.hidden) again = setTimeout(retry, AGAIN);
+      else look.current();
     }
 
     async function run(): Promise<void> {

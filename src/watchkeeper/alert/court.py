@@ -31,6 +31,8 @@ from watchkeeper.telling import AlertState
 
 FRESH = 20_000
 """What was seen so many ms ago may be decided by time alone; older figures wait for newer ones."""
+LEFT_ALONE = 3_600_000
+"""What looks back over figures that nobody tells since a restart waits so many ms for them: some are told once an hour."""
 PROGRAMS = 256
 """Programs that are kept; all are dropped together once there are more."""
 HUB, AGENTS, OTHERS = "hub", "agents", "others"
@@ -66,7 +68,6 @@ class Court:
         """Machines of which even silence tells nothing, because the hub is cut off."""
         self.since = 0
         """When this judging has begun (ms): what an earlier one has left waits so long for news."""
-        self._may_be_forgotten = True
         self._set_rules(rules)
 
     # -- rules ----------------------------------------------------------------------------------------
@@ -170,14 +171,14 @@ class Court:
 
     def _end_forgotten(self, now: int) -> list[Change]:
         """End what an earlier hub has left and of which nobody will ever bring news: its metric is told by nobody any more."""
-        if not self._may_be_forgotten or now - self.since <= LOOKBACK:
+        waited = now - self.since
+        if waited <= LOOKBACK:
             return []
-        self._may_be_forgotten = False  # once: whatever begins from now on is told by somebody
         gone = [
             (entry.rule.key, entry.labels)
             for entry in self.docket.of("").values()
             if entry.seen_at < self.since
-            and (entry.rule.key in self._here or not can_answer(entry.rule.tree, self.is_known))
+            and (entry.rule.key in self._here or (waited > LEFT_ALONE and not can_answer(entry.rule.tree, self.is_known)))
             and self._as_known(entry.rule, dict(entry.labels), Sight.OVER) is Sight.OVER
         ]
         return self.docket.drop(gone, "nobody tells its figures any more", now)

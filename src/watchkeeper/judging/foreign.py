@@ -50,7 +50,8 @@ class Foreign:
         for one in posted:
             check(one)
         fresh_ones = [_alert({name: value for name, value in sorted(one.labels.items()) if value}, one, now) for one in posted]
-        if len(self._alerts.keys() | {one.fingerprint for one in fresh_ones}) > MOST:
+        going_on = {fresh.fingerprint for one, fresh in zip(posted, fresh_ones, strict=True) if not 0 < one.ends_at <= now}
+        if len(self._alerts.keys() | going_on) > MOST:
             raise Refused(f"{MOST} alerts of others may go on, and these would be more", code="too-many")
         changes = []
         for one, fresh in zip(posted, fresh_ones, strict=True):
