@@ -72,7 +72,7 @@ async def test_a_worker_that_hangs_is_killed_and_seen_by_nobody(tmp_path: Path, 
     monkeypatch.setenv("SOME_SECRET_OF_OURS", "not-for-plugins")
     receiver = Hook()
     receiver.fault = "hang"
-    async with receiver.running(), at_work(tmp_path, {"x": channel(tmp_path, receiver, timeout=Duration(2))}) as office:
+    async with receiver.running(), at_work(tmp_path, {"x": channel(tmp_path, receiver, timeout=Duration(6))}) as office:
         await office.outbox.tell(numbered(1), ["x"])
         await until(lambda: receiver.asked)
         (pid,) = workers()
@@ -83,7 +83,7 @@ async def test_a_worker_that_hangs_is_killed_and_seen_by_nobody(tmp_path: Path, 
         assert workers() == []
         while not (row := (await office.rows())[0]).why:  # written after it is counted
             await asyncio.sleep(0.01)
-        assert (row.why, row.unsure) == ("no answer within 2s", True)
+        assert (row.why, row.unsure) == ("no answer within 6s", True)
 
 
 def shown(pid: int) -> bytes:
