@@ -67,7 +67,7 @@ async def test_what_answers_mean(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_hangs_is_killed_and_seen_by_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its time is over: the process is gone. While it ran, its address stood in no list of processes and no environment."""
+    """The channel's time is over, not Apprise's four seconds: the process is gone. Nobody saw its address while it ran."""
     monkeypatch.setattr(lane_room, "PARTING_SECONDS", 0.1)
     monkeypatch.setenv("SOME_SECRET_OF_OURS", "not-for-plugins")
     receiver = Hook()

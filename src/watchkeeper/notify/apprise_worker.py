@@ -65,6 +65,8 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     plugin = apprise.Apprise.instantiate(order["url"], asset=asset, suppress_exceptions=True)
     if plugin is None:
         return {"why": "Apprise cannot read the address: is it spelled as its documentation says?", "usable": False}
+    if plugin.socket_read_timeout == apprise.URLBase.socket_read_timeout:  # the address (?rto=) does not say otherwise
+        plugin.socket_read_timeout = order["seconds"]
     form = fitting(order["forms"], plugin.body_maxlen - len(order["title"]) - 2)
     box = apprise.Apprise(asset=asset)
     box.add(plugin)
