@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from cloudnet.client import connect
+from cloudnet.errors import Refused
 from cloudnet.keys import Identity, load_or_create, written
 
 SERVER = os.environ.get("CLOUD_SERVER", "ws://127.0.0.1:8765")
@@ -28,7 +30,8 @@ async def serve() -> None:
         await client.register("Capitals", kind="service", type=TYPE, identity=service)
         print(f"serving as {written(service.key)}", flush=True)
         async for message in client:
-            await client.send(message.sender, message.body.upper(), author=service)
+            with suppress(Refused):  # one who cannot be answered must not end the service for all
+                await client.send(message.sender, message.body.upper(), author=service)
 
 
 async def ask(text: str) -> None:

@@ -71,8 +71,9 @@ async def connect(
     for.
     `takeover`: end another connection of this identity. `server_key`: accept no other server. `outbox` bounds messages that
     are not accepted yet. `seen`: sender and id of messages that an earlier run has taken (`Client.seen`).
-    On leaving, what is still to be accepted is given `linger` seconds. Raises Refused, or Failed when no login worked in
-    `timeout` seconds, or in so many `tries` (0: as many as there is time for).
+    On leaving, what is still to be accepted is given `linger` seconds, and the message in hand counts as taken; left with an
+    exception, it does not, and comes again. Raises Refused, or Failed when no login worked in `timeout` seconds, or in so many
+    `tries` (0: as many as there is time for).
     """
     addresses = [servers] if isinstance(servers, str) else list(servers)
     for address in addresses:
@@ -84,8 +85,8 @@ async def connect(
     try:
         await reaching.first(timeout)
         yield client
+        client.taken()  # not after an exception: whoever failed or was cancelled may have a message in hand
     finally:
-        client.taken()
         with suppress(TimeoutError, CloudError):
             await reaching.finish(linger)
         runner.cancel()
@@ -96,7 +97,7 @@ async def connect(
 class Client:
     """A logged-in client; made by `connect`.
 
-    Iterate over it to receive: a message counts as taken when the next one is asked for.
+    Iterate over it to receive: a message counts as taken when the next one is asked for, or `connect` is left as planned.
     """
 
     def __init__(self, identity: Identity, reaching: Reaching, outbox: int) -> None:

@@ -119,6 +119,26 @@ async def test_a_message_in_hand_is_not_acknowledged(tmp_path: Path) -> None:
             assert (await asyncio.wait_for(anext(b), 10)).body == b"two"
 
 
+@pytest.mark.parametrize("fault", [OSError("the disk is full"), asyncio.CancelledError()], ids=["failed", "cancelled"])
+async def test_a_message_whose_handling_fails_comes_again(tmp_path: Path, fault: BaseException) -> None:
+    """Left with an exception, or cancelled, the message in hand is not taken: no receipt, and the next run gets it."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann) as a:
+        async with connect(here.url, bob):
+            pass
+        sending = asyncio.create_task(a.send(bob.key, b"pay", wait=True))
+        with pytest.raises(type(fault)):
+            async with connect(here.url, bob) as b:
+                assert (await asyncio.wait_for(anext(b), 10)).body == b"pay"
+                raise fault
+        assert await a.ping() < 5
+        assert not sending.done()
+        async with connect(here.url, bob) as b:
+            assert (await asyncio.wait_for(anext(b), 10)).body == b"pay"
+            assert not sending.done()
+        await asyncio.wait_for(sending, 10)  # left as planned: taken
+
+
 async def test_what_was_seen_in_an_earlier_run_is_not_handed_over_again(tmp_path: Path) -> None:
     """With the ids of its own log an application gets each message once, also across its own death."""
     ann, bob = Identity.new(), Identity.new()
