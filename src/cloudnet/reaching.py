@@ -57,6 +57,10 @@ LEAVE_SECONDS = 0.5
 """How long the server may take to close a connection whose client has said that it goes."""
 FINAL = {Code.TAKEN_OVER, Code.BAD_SIGNATURE, Code.WRONG_SERVER, Code.MALFORMED, Code.ALREADY_CONNECTED, Code.NOT_LOGGED_IN}
 """Reasons after which coming back would be wrong or useless."""
+DOUBT_SECONDS = 200.0
+"""So long after a login that nobody has answered, ``already-connected`` may mean that very login, whose welcome was lost: it is
+no reason to give up. A server has found out by then that such a connection is dead. It is not taken over: it may be another's.
+"""
 
 
 def pause_before(attempt: int, chance: float) -> float:
@@ -108,6 +112,8 @@ class Reaching:
         self._asks: dict[int, asyncio.Future[Any]] = {}
         self._ask = 0
         self._elsewhere = False
+        self._unanswered_at = float("-inf")
+        """When the last login was sent that nobody has answered."""
 
     # -- asking and sending -------------------------------------------------------------------------------
 
@@ -193,7 +199,7 @@ class Reaching:
                     attempt = 0
                 place += self._elsewhere
             except Refused as fault:
-                if fault.code in FINAL:
+                if self._is_final(fault.code):
                     self.close(fault)
                     return
                 why = fault.why
@@ -250,14 +256,25 @@ class Reaching:
             agent=f"cloudnet/{__version__}",
         )
         link.send([login])
-        welcome = await link.welcome
+        before, self._unanswered_at = self._unanswered_at, self._loop.time()
+        try:
+            welcome = await link.welcome
+        except Refused:  # an answer, which says nothing of earlier logins
+            self._unanswered_at = before
+            raise
         self.courier.welcome(welcome)
+        self._unanswered_at = float("-inf")
         self._out = []
         if self.profiles and not welcome.resumed:
             self._out.append(Register(0, tuple(self.profiles.values())))
         if self.watchers:  # also in a resumed session: what changed meanwhile was told to nobody
             self._out.append(Watch(0, tuple(self.watchers)))
         return welcome
+
+    def _is_final(self, code: str) -> bool:
+        if code == Code.ALREADY_CONNECTED:
+            return self._loop.time() - self._unanswered_at >= DOUBT_SECONDS
+        return code in FINAL
 
     def _lost(self) -> None:
         self._connected.clear()

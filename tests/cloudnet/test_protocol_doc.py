@@ -138,6 +138,7 @@ TIMES = {
     (reaching.LONGEST_PAUSE, "`LONGEST_PAUSE`", "client"),
     (reaching.LIVED_SECONDS, "`LIVED_SECONDS`", "client"),
     (reaching.LEAVE_SECONDS, "`LEAVE_SECONDS`", "client"),
+    (reaching.DOUBT_SECONDS, "`DOUBT_SECONDS`", "client"),
 }
 
 
