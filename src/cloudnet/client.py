@@ -19,7 +19,6 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Literal, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -43,6 +42,7 @@ from cloudnet.packets import (
 )
 from cloudnet.reaching import Reaching
 from cloudnet.sealed import Letter
+from cloudnet.turning import is_address
 
 __all__ = ["Client", "Message", "connect"]
 
@@ -67,8 +67,8 @@ async def connect(
 ) -> AsyncIterator[Client]:
     """A client that is logged in, for the length of an ``async with``.
 
-    `servers`: addresses (``ws://…`` or ``wss://…``) in the order in which they are tried. `identities`: others that it answers
-    for.
+    `servers`: addresses (``ws://…`` or ``wss://…``) in the order in which they are tried; one that refuses for good is passed
+    over, and the last one that does ends it. `identities`: others that it answers for.
     `takeover`: end another connection of this identity. `server_key`: accept no other server. `outbox` bounds messages that
     are not accepted yet. `seen`: sender and id of messages that an earlier run has taken (`Client.seen`).
     On leaving, what is still to be accepted is given `linger` seconds, and the message in hand counts as taken; left with an
@@ -76,8 +76,10 @@ async def connect(
     `tries` (0: as many as there is time for).
     """
     addresses = [servers] if isinstance(servers, str) else list(servers)
+    if not addresses:
+        raise ConfigError("there is no address of a server")
     for address in addresses:
-        if urlsplit(address).scheme not in {"ws", "wss"} or not urlsplit(address).hostname:
+        if not is_address(address):
             raise ConfigError(f"{address!r} is not a ws:// or wss:// address")
     reaching = Reaching(addresses, Courier(identity, identities, seen), server_key, tls, takeover=takeover, tries=tries)
     client = Client(identity, reaching, outbox)

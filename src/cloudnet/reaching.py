@@ -44,6 +44,7 @@ from cloudnet.packets import (
     Watch,
     Welcome,
 )
+from cloudnet.turning import FINAL, Turning
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,8 +56,6 @@ LIVED_SECONDS = 1.0
 LOGIN_SECONDS = 10.0
 LEAVE_SECONDS = 0.5
 """How long the server may take to close a connection whose client has said that it goes."""
-FINAL = {Code.TAKEN_OVER, Code.BAD_SIGNATURE, Code.WRONG_SERVER, Code.MALFORMED, Code.ALREADY_CONNECTED, Code.NOT_LOGGED_IN}
-"""Reasons after which coming back would be wrong or useless."""
 DOUBT_SECONDS = 200.0
 """So long after a login that nobody has answered, ``already-connected`` may mean that very login, whose welcome was lost: it is
 no reason to give up. A server has found out by then that such a connection is dead. It is not taken over: it may be another's.
@@ -94,8 +93,7 @@ class Reaching:
         self.connections = 0
         self.resumed = 0
         self.server = ""
-        self._servers = servers
-        self._backups: tuple[str, ...] = ()
+        self._turning = Turning(servers)
         self._server_key = server_key
         self._tls = tls
         self._takeover = takeover
@@ -183,30 +181,31 @@ class Reaching:
                 await asyncio.shield(self._first_login)
         except TimeoutError:
             why = f"; the last one: {self._why}" if self._why else ""
-            raise Failed(f"no Cloud Server answered within {seconds:.3g} s at {', '.join(self._servers)}{why}") from None
+            why += self._turning.refusals(self._why)
+            raise Failed(
+                f"no Cloud Server answered within {seconds:.3g} s at {', '.join(self._turning.servers)}{why}"
+            ) from None
 
     async def run(self) -> None:
         """Be connected until cancelled, or until coming back is of no use."""
         attempt = 0
-        place = 0
         while self._ended is None:
-            servers = list(dict.fromkeys((*self._servers, *self._backups)))
-            address = servers[place % len(servers)]
+            address = self._turning.address
             began = self._loop.time()
             try:
                 why = await self._live(address)
                 if self._loop.time() - began >= LIVED_SECONDS:
                     attempt = 0
-                place += self._elsewhere
+                if self._elsewhere:
+                    self._turning.go_on()
             except Refused as fault:
-                if self._is_final(fault.code):
+                why = fault.why
+                if self._is_the_end(fault):
                     self.close(fault)
                     return
-                why = fault.why
-                place += 1
             except (CloudError, OSError, WSError, TimeoutError) as fault:
                 why = _worded(fault)
-                place += 1
+                self._turning.go_on()
             except Exception as fault:  # a mistake of ours must not leave callers waiting for ever
                 logger.exception("the cloud client broke")
                 self.close(Failed(f"the client broke: {fault}"))
@@ -214,7 +213,7 @@ class Reaching:
             attempt += 1
             self._why = why
             if not self._first_login.done() and 0 < self._tries <= attempt:
-                self.close(Failed(f"no login at {address}: {why}"))
+                self.close(Failed(f"no login at {address}: {why}{self._turning.refusals(why)}"))
                 return
             if not self._is_leaving:
                 logger.info("not connected to %s: %s", address, why)
@@ -227,7 +226,8 @@ class Reaching:
             async with asyncio.timeout(LOGIN_SECONDS):
                 welcome = await self._log_in(link, address)
             self._link = link
-            self._backups = welcome.backups
+            self._turning.welcomed()
+            self._turning.name(welcome.backups)
             self.server = address
             self.connections += 1
             self.resumed += welcome.resumed
@@ -271,10 +271,13 @@ class Reaching:
             self._out.append(Watch(0, tuple(self.watchers)))
         return welcome
 
-    def _is_final(self, code: str) -> bool:
-        if code == Code.ALREADY_CONNECTED:
-            return self._loop.time() - self._unanswered_at >= DOUBT_SECONDS
-        return code in FINAL
+    def _is_the_end(self, fault: Refused) -> bool:
+        """Whether a refused login leaves no way on; else the next server is turned to."""
+        is_doubtful = fault.code == Code.ALREADY_CONNECTED and self._loop.time() - self._unanswered_at < DOUBT_SECONDS
+        if fault.code in FINAL and not is_doubtful:
+            return self._turning.refused(fault)
+        self._turning.go_on()
+        return False
 
     def _lost(self) -> None:
         self._connected.clear()
@@ -332,9 +335,9 @@ class Reaching:
                     queue.put_nowait(packet)
             case Moving():
                 self._elsewhere = True
-                self._backups = packet.servers or self._backups
+                self._turning.name(packet.servers or self._turning.backups)
             case Servers(servers=servers):
-                self._backups = servers
+                self._turning.name(servers)
             case Bye(code=Code.TAKEN_OVER, why=why):
                 self.close(Refused(why, Code.TAKEN_OVER))
             case Done() | Found() | Pong() | ServerStatus() | Refusal():

@@ -12,7 +12,7 @@ from cloudnet.client import connect
 from cloudnet.codes import Code
 from cloudnet.courier import Courier
 from cloudnet.errors import ConfigError, Failed, Refused
-from cloudnet.keys import Identity
+from cloudnet.keys import Identity, load
 from cloudnet.packets import Deliver
 from cloudnet.sealed import Letter
 from rigs.cloud import Cable, CloudProgram, cloud, take
@@ -276,6 +276,43 @@ async def test_another_server_than_the_one_meant_is_refused(tmp_path: Path) -> N
                 raise AssertionError
 
 
+async def test_with_a_pinned_key_a_backup_of_another_is_passed_over(tmp_path: Path) -> None:
+    """Its server is restarted, the backup is up and has another key: the client waits for the server that it trusts."""
+    (tmp_path / "b").mkdir()
+    async with cloud(tmp_path / "b") as other:
+        server = CloudProgram(tmp_path, "--backups", other.url)
+        server.start()
+        try:
+            pinned = load(server.data / "server.key").key
+            async with connect(server.url, Identity.new(), server_key=pinned) as client:
+                server.kill()
+                async with asyncio.timeout(30):
+                    while not (await other.figures())["cloud_accepts_total"]:
+                        await asyncio.sleep(0.05)
+                await asyncio.to_thread(server.start)
+                assert await asyncio.wait_for(client.ping(), 60) < 5
+                assert client.server == server.url
+            assert server.stop() == 0
+        finally:
+            server.close()
+
+
+async def test_one_wrong_server_of_several_ends_only_that_address(tmp_path: Path) -> None:
+    """The next one is turned to; all of them wrong is told at once, and one wrong beside one that is down by both reasons."""
+    (tmp_path / "b").mkdir()
+    bob = Identity.new()
+    async with cloud(tmp_path) as here, cloud(tmp_path / "b") as other:
+        pinned = load(tmp_path / "b" / "cloud" / "server.key").key
+        async with connect([here.url, other.url], bob, server_key=pinned) as client:
+            assert client.server == other.url
+        with pytest.raises(Refused, match="not the server"):
+            async with connect([here.url, other.url], bob, server_key=bob.key, timeout=3600):
+                raise AssertionError
+        with pytest.raises(Failed, match=rf"Connection refused; {here.url}: this is not the server"):
+            async with connect([here.url, "ws://127.0.0.1:1"], bob, server_key=bob.key, tries=2, timeout=3600):
+                raise AssertionError
+
+
 async def test_no_server_is_told_in_time() -> None:
     """The address and how long it was tried; a wrong address at once."""
     with pytest.raises(Failed, match="no Cloud Server answered"):
@@ -283,6 +320,9 @@ async def test_no_server_is_told_in_time() -> None:
             raise AssertionError
     with pytest.raises(ConfigError, match="not a ws"):
         async with connect("http://127.0.0.1:1", Identity.new()):
+            raise AssertionError
+    with pytest.raises(ConfigError, match="no address"):
+        async with connect([], Identity.new()):
             raise AssertionError
 
 
