@@ -70,7 +70,8 @@ async def connect(
     `servers`: addresses (``ws://…`` or ``wss://…``) in the order in which they are tried; one that refuses for good is passed
     over, and the last one that does ends it. `identities`: others that it answers for.
     `takeover`: end another connection of this identity. `server_key`: accept no other server. `outbox` bounds messages that
-    are not accepted yet. `seen`: sender and id of messages that an earlier run has taken (`Client.seen`).
+    are not accepted yet, also those that nobody waits for. `seen`: sender and id of messages that an earlier run has taken
+    (`Client.seen`).
     On leaving, what is still to be accepted is given `linger` seconds, and the message in hand counts as taken; left with an
     exception, it does not, and comes again. Raises Refused, or Failed when no login worked in `timeout` seconds, or in so many
     `tries` (0: as many as there is time for).
@@ -141,25 +142,32 @@ class Client:
         """Send `body` to the key `to`; returns the message's id once the server is bound to deliver it, whatever happens to it.
 
         With `wait` only once the recipient's application has taken it. Without `keep` it is refused when the recipient is not
-        there; `ttl` in seconds bounds the keeping. Survives lost connections; cancelled, it may be delivered or not.
+        there; `ttl` in seconds bounds the keeping. Survives lost connections; cancelled, it may be delivered or not, and keeps
+        its place in the outbox until it is settled if it was on its way.
         `identity`: the id of an earlier attempt, so that it cannot arrive twice. Raises Refused with the server's reason.
         """
         self._reaching.check()
-        loop = asyncio.get_running_loop()
-        async with self._room:
-            accepted: asyncio.Future[None] = loop.create_future()
-            receipt: asyncio.Future[int] | None = loop.create_future() if wait else None
+        await self._room.acquire()
+        try:
+            self._reaching.check()  # it may have ended meanwhile
             letter = Letter("data", _wall(), body, (author or self.identity).key, wait)
             identity, sealed = self._courier.seal(to, letter, author, identity)
-            outgoing = Outgoing(to, identity, sealed, keep=keep, ttl=ttl, accepted=accepted, receipt=receipt)
-            self._reaching.post(outgoing)
-            try:
-                await accepted
-            except BaseException:
-                self._courier.forget_receipt(outgoing)
-                if receipt is not None and receipt.done() and not receipt.cancelled():
-                    receipt.exception()  # told already
-                raise
+        except BaseException:
+            self._room.release()
+            raise
+        loop = asyncio.get_running_loop()
+        accepted: asyncio.Future[None] = loop.create_future()
+        receipt: asyncio.Future[int] | None = loop.create_future() if wait else None
+        leave = self._room.release
+        outgoing = Outgoing(to, identity, sealed, keep=keep, ttl=ttl, accepted=accepted, receipt=receipt, left=leave)
+        self._reaching.post(outgoing)
+        try:
+            await accepted
+        except BaseException:
+            self._courier.withdraw(outgoing)
+            if receipt is not None and receipt.done() and not receipt.cancelled():
+                receipt.exception()  # told already
+            raise
         if receipt is not None:
             try:
                 await receipt

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from cloudnet.codes import Code
@@ -55,11 +55,25 @@ class Message(NamedTuple):
 
 
 class Outgoing:
-    """A message on its way. `accepted` and `receipt` are whoever waits (anything with `set_result` and `set_exception`)."""
+    """A message on its way. `accepted` and `receipt` are whoever waits (anything with `set_result` and `set_exception`).
 
-    __slots__ = ("accepted", "body", "id", "keep", "receipt", "to", "ttl")
+    `left` is called once it is under way no more, whatever became of it.
+    """
 
-    def __init__(self, to: bytes, identity: bytes, body: bytes, *, keep: bool, ttl: int, accepted: Any, receipt: Any) -> None:
+    __slots__ = ("accepted", "body", "id", "keep", "left", "receipt", "to", "ttl")
+
+    def __init__(
+        self,
+        to: bytes,
+        identity: bytes,
+        body: bytes,
+        *,
+        keep: bool,
+        ttl: int,
+        accepted: Any,
+        receipt: Any,
+        left: Callable[[], None] | None = None,
+    ) -> None:
         """`body` is sealed already."""
         self.to = to
         self.id = identity
@@ -68,6 +82,7 @@ class Outgoing:
         self.ttl = ttl
         self.accepted = accepted
         self.receipt = receipt
+        self.left = left
 
 
 class Courier:
@@ -83,7 +98,7 @@ class Courier:
         self._identities = {one.key: one for one in (identity, *others)}
         self._outbox: dict[Outgoing, None] = {}
         """In order. By object, not by id: an application may try again under an id that is still on its way."""
-        self._due: deque[Outgoing] = deque()
+        self._due: OrderedDict[Outgoing, None] = OrderedDict()
         """Of these, what was not sent on this connection yet."""
         self._receipts: dict[bytes, list[Outgoing]] = {}
         self._by_seq: dict[int, Outgoing] = {}
@@ -134,7 +149,7 @@ class Courier:
         self.epoch = packet.epoch
         self._by_seq = {}
         self._seq = 0
-        self._due = deque(self._outbox)
+        self._due = OrderedDict.fromkeys(self._outbox)
 
     # -- sending --------------------------------------------------------------------------------------
 
@@ -154,7 +169,7 @@ class Courier:
     def send(self, outgoing: Outgoing) -> None:
         """Take a message over; it is `due` from now on."""
         self._outbox[outgoing] = None
-        self._due.append(outgoing)
+        self._due[outgoing] = None
         if outgoing.receipt is not None:
             self._receipts.setdefault(outgoing.id, []).append(outgoing)
 
@@ -166,7 +181,7 @@ class Courier:
         """
         sends = []
         while self._due and len(self._by_seq) < self.limits.under_way:
-            outgoing = self._due.popleft()
+            outgoing, _ = self._due.popitem(last=False)
             self._seq += 1
             self._by_seq[self._seq] = outgoing
             sends.append(Send(self._seq, outgoing.to, outgoing.id, outgoing.body, outgoing.keep, outgoing.ttl))
@@ -185,6 +200,13 @@ class Courier:
             if not waiting:
                 del self._receipts[outgoing.id]
 
+    def withdraw(self, outgoing: Outgoing) -> None:
+        """Its sender waits no more: it is not sent; or, if it was, it stays under way until it is settled."""
+        self.forget_receipt(outgoing)
+        if outgoing in self._due:
+            del self._due[outgoing]
+            self._leave(outgoing)
+
     def settle(self, packet: Accepted | Rejected) -> None:
         """What became of some."""
         if isinstance(packet, Accepted):
@@ -196,14 +218,14 @@ class Courier:
         for seq in packet.seqs:
             outgoing = self._by_seq.pop(seq, None)
             if outgoing is not None:
-                del self._outbox[outgoing]
+                self._leave(outgoing)
                 _tell(outgoing.accepted, None)
 
     def _rejected(self, packet: Rejected) -> None:
         outgoing = self._by_seq.pop(packet.seq, None)
         if outgoing is None:
             return
-        del self._outbox[outgoing]
+        self._leave(outgoing)
         fault = Refused(packet.why, packet.code)
         self.forget_receipt(outgoing)
         _tell(outgoing.accepted, fault)
@@ -214,10 +236,16 @@ class Courier:
         for outgoing in (*self._outbox, *(one for waiting in self._receipts.values() for one in waiting)):
             _tell(outgoing.accepted, fault)
             _tell(outgoing.receipt, fault)
-        self._outbox.clear()
+        for outgoing in tuple(self._outbox):
+            self._leave(outgoing)
         self._due.clear()
         self._by_seq.clear()
         self._receipts.clear()
+
+    def _leave(self, outgoing: Outgoing) -> None:
+        del self._outbox[outgoing]
+        if outgoing.left is not None:
+            outgoing.left()
 
     # -- receiving ------------------------------------------------------------------------------------
 

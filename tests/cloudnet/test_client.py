@@ -207,6 +207,69 @@ async def test_who_is_no_longer_waited_for_may_be_sent_again(tmp_path: Path) -> 
         assert [type(one) for one in both] == [Refused, Refused]
 
 
+async def test_what_was_given_up_before_it_was_sent_is_not_sent(tmp_path: Path) -> None:
+    """While the server cannot be reached, sends that time out leave nothing behind, however many there are."""
+    ann, bob = Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path) as here,
+        connect(here.url, bob) as b,
+        Cable(here.port).plugged() as cable,
+        connect(cable.url, ann, outbox=10) as a,
+    ):
+        cable.is_down = True
+        cable.cut()
+        async with asyncio.timeout(10):
+            while a.server:
+                await asyncio.sleep(0.01)
+        for number in range(30):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(a.send(bob.key, b"%d" % number), 0.01)
+        assert a._courier.under_way == 0
+        cable.is_down = False
+        sending = asyncio.create_task(a.send(bob.key, b"after"))
+        assert await take(b, 1) == [b"after"]
+        await asyncio.wait_for(sending, 10)
+
+
+async def test_what_was_given_up_on_its_way_keeps_its_place(tmp_path: Path) -> None:
+    """Two sends were cancelled after they were written: the third waits until the server has settled them, and all arrive."""
+    ann, bob = Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path) as here,
+        connect(here.url, bob) as b,
+        Cable(here.port).plugged() as cable,
+        connect(cable.url, ann, outbox=2) as a,
+    ):
+        cable.hold()
+        for body in (b"one", b"two"):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(a.send(bob.key, body), 0.3)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(a.send(bob.key, b"without a place"), 0.3)
+        assert a._courier.under_way == 2
+        sending = asyncio.create_task(a.send(bob.key, b"three"))
+        cable.release()
+        assert await take(b, 3) == [b"one", b"two", b"three"]
+        await asyncio.wait_for(sending, 10)
+
+
+async def test_who_waits_for_a_place_is_told_of_the_end(tmp_path: Path) -> None:
+    """The client ends while one message is on its way and another waits behind it: both are told why."""
+    ann, bob = Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path) as here,
+        Cable(here.port).plugged() as cable,
+        connect(cable.url, ann, outbox=1) as a,
+    ):
+        cable.is_down = True
+        cable.cut()
+        sending = asyncio.gather(*(a.send(bob.key, b"x") for _ in range(3)), return_exceptions=True)
+        async with connect(here.url, ann, takeover=True):
+            cable.is_down = False
+            told = await asyncio.wait_for(sending, 60)
+        assert [one.code for one in told if isinstance(one, Refused)] == [Code.ALREADY_CONNECTED] * 3
+
+
 async def test_reasons_come_back(tmp_path: Path) -> None:
     """Nobody there, not to be kept, too long, no key: each with its code, and the connection goes on."""
     ann, bob = Identity.new(), Identity.new()

@@ -403,3 +403,26 @@ def test_nothing_is_acknowledged_before_it_is_taken(steps: list[tuple[str, int]]
             taken.add(int(message.body))
         elif what == "a" and (ack := client.ack()):
             assert {at[one] for one in range(1, ack.position + 1)} <= taken
+
+
+def test_what_is_withdrawn_before_it_was_sent_leaves_at_once() -> None:
+    """It is not sent; one that was stays under way, also on the next connection, until it is settled. Each leaves once."""
+    client = Courier(ANN)
+    left: list[int] = []
+    messages = [outgoing(number) for number in range(3)]
+    for number, message in enumerate(messages):
+        message.left = lambda number=number: left.append(number)
+    client.send(messages[0])
+    assert [send.seq for send in connected(client)] == [1]
+    client.send(messages[1])
+    client.send(messages[2])
+    for message in messages[:2]:
+        client.withdraw(message)
+    assert left == [1]
+    assert [send.id for send in client.due()] == [messages[2].id]
+    assert [send.id for send in connected(client)] == [messages[0].id, messages[2].id]
+    client.settle(Accepted((1,)))
+    client.withdraw(messages[0])
+    assert (left, client.under_way) == ([1, 0], 1)
+    client.give_up(Failed("the end"))
+    assert (left, client.under_way) == ([1, 0, 2], 0)
