@@ -13,18 +13,18 @@ same server or to a backup, resumes its session, registers again where that was 
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
 from cloudnet.courier import Courier, Message, Outgoing
 from cloudnet.errors import CloudError, ConfigError, Failed, Refused
 from cloudnet.keys import Identity, profile_text
+from cloudnet.mistakes import check_message, checked
 from cloudnet.packets import (
     AskStatus,
     Done,
@@ -45,9 +45,6 @@ from cloudnet.sealed import Letter
 from cloudnet.turning import is_address
 
 __all__ = ["Client", "Message", "connect"]
-
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -144,9 +141,11 @@ class Client:
         With `wait` only once the recipient's application has taken it. Without `keep` it is refused when the recipient is not
         there; `ttl` in seconds bounds the keeping. Survives lost connections; cancelled, it may be delivered or not, and keeps
         its place in the outbox until it is settled if it was on its way.
-        `identity`: the id of an earlier attempt, so that it cannot arrive twice. Raises Refused with the server's reason.
+        `identity`: the id of an earlier attempt, so that it cannot arrive twice. Raises Refused with the server's reason, or
+        at once (``malformed``) for what would not be a message.
         """
         self._reaching.check()
+        check_message(to, body, identity, ttl, wait=wait, keep=keep)
         await self._room.acquire()
         try:
             self._reaching.check()  # it may have ended meanwhile
@@ -278,6 +277,8 @@ class Client:
     @asynccontextmanager
     async def watch(self, *keys: bytes) -> AsyncIterator[AsyncIterator[Presence]]:
         """Who of these comes, is away, resumes and leaves, from how they are now, for the length of an ``async with``."""
+        keys = tuple(dict.fromkeys(keys))
+        checked(Watch(0, keys))  # before they are remembered, to be watched again on the next connection
         queue: asyncio.Queue[Presence] = asyncio.Queue()
         for key in keys:
             self._reaching.watchers.setdefault(key, set()).add(queue)

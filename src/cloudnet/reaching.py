@@ -23,6 +23,7 @@ from cloudnet.codes import Code
 from cloudnet.courier import Courier, Outgoing
 from cloudnet.errors import CloudError, Failed, Refused
 from cloudnet.link import Link, dial
+from cloudnet.mistakes import checked
 from cloudnet.packets import (
     Accepted,
     Bye,
@@ -116,16 +117,17 @@ class Reaching:
     # -- asking and sending -------------------------------------------------------------------------------
 
     async def request(self, make: Any, wanted: type[T]) -> T:
-        """Ask, and ask again after a lost connection; raises Refused."""
+        """Ask, and ask again after a lost connection; raises Refused, at once for what no server would take for a question."""
         while True:
             self.check()
             await self._connected.wait()
             self.check()
             self._ask += 1
             ask = self._ask
+            packet = checked(make(ask))
             answer: asyncio.Future[T] = self._loop.create_future()
             self._asks[ask] = answer
-            self.say(make(ask))
+            self.say(packet)
             try:
                 found = await answer
             except Failed:  # the connection was lost before the answer

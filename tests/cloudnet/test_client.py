@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -288,6 +289,57 @@ async def test_reasons_come_back(tmp_path: Path) -> None:
             await a.send(bob.key, b"x", keep=False)
         assert await a.ping() < 5
         assert (await here.figures())['cloud_drops_total{reason="unknown-recipient"}'] == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ttl": 1.5},
+        {"ttl": -1},
+        {"ttl": True},
+        {"ttl": 1 << 64},
+        {"body": "text"},
+        {"to": bytearray(32)},
+        {"keep": 1},
+        {"wait": 1},
+        {"identity": b"short"},
+        {"identity": bytearray(16)},
+    ],
+    ids=str,
+)
+async def test_what_is_no_message_is_refused_before_it_is_sent(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """The caller's mistake is the caller's: nothing of it is sent, it takes no place, and what comes behind goes its way."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path) as here, connect(here.url, ann, outbox=1) as a, connect(here.url, bob) as b:
+        with pytest.raises(Refused) as fault:
+            await asyncio.wait_for(a.send(**({"to": bob.key, "body": b"x"} | wrong)), 10)
+        assert fault.value.code == Code.MALFORMED
+        sending = asyncio.create_task(a.send(bob.key, b"innocent"))
+        assert await take(b, 1) == [b"innocent"]
+        await asyncio.wait_for(sending, 10)
+        assert a.connections == 1
+
+
+async def test_what_is_no_question_is_refused_before_it_is_asked(tmp_path: Path) -> None:
+    """Told with the field that is wrong; a server would end the connection over it, again and again."""
+    many = [number.to_bytes(32) for number in range(40_000)]
+    async with cloud(tmp_path) as here, connect(here.url, Identity.new()) as a:
+        with pytest.raises(Refused, match=r"Find.text: Expected `str`, got `int`"):
+            await anext(a.find(text=5))  # type: ignore[arg-type]  # the mistake
+        with pytest.raises(Refused, match=r"Find.near: Expected `array` of length 2"):
+            await anext(a.find(near=(1.0,)))  # type: ignore[arg-type]  # the mistake
+        with pytest.raises(Refused, match=r"Find: .*surrogates"):
+            await anext(a.find(text="\udc80"))
+        with pytest.raises(Refused, match=r"Watch.keys: Expected `bytes`"):
+            async with a.watch("bob"):  # type: ignore[arg-type]  # the mistake
+                raise AssertionError
+        with pytest.raises(Refused, match=r"Watch: \d+ bytes are more"):
+            async with a.watch(*many):
+                raise AssertionError
+        async with a.watch(many[0], many[0]) as changes:
+            assert (await anext(changes)).state == "left"
+        assert await a.ping() < 5
+        assert a.connections == 1
 
 
 async def test_a_full_mailbox_refuses_with_its_reason(tmp_path: Path) -> None:
