@@ -17,10 +17,11 @@ FINAL = {Code.TAKEN_OVER, Code.BAD_SIGNATURE, Code.WRONG_SERVER, Code.MALFORMED,
 
 
 def is_address(text: str) -> bool:
-    """Whether it is a ``ws://`` or ``wss://`` address with a host, and a port that can be one if it names any."""
+    """Whether it is a ``ws://`` or ``wss://`` address, with a host that a name can be, and a port, if any, that one can be."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0
+        host = (parts.hostname or "").encode("idna")
+        return parts.scheme in {"ws", "wss"} and bool(host) and parts.port != 0
     except ValueError:
         return False
 

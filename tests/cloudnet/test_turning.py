@@ -84,8 +84,8 @@ def test_what_is_an_address(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h:1", "http://h", "ws://", "ws://:1", "ws://h:0", "ws://h:99999", "ws://h:x", "ws://[::1"]
+    "text", ["", "h:1", "http://h", "ws://", "ws://:1", "ws://h:0", "ws://h:99999", "ws://h:x", "ws://[::1", "ws://a..b"]
 )
 def test_what_is_none(text: str) -> None:
-    """Another scheme, no host, a port that is none."""
+    """Another scheme, no host or one that no name can be, a port that is none."""
     assert not is_address(text)
