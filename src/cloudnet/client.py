@@ -139,8 +139,8 @@ class Client:
         """Send `body` to the key `to`; returns the message's id once the server is bound to deliver it, whatever happens to it.
 
         With `wait` only once the recipient's application has taken it. Without `keep` it is refused when the recipient is not
-        there; `ttl` in seconds bounds the keeping. Survives lost connections; cancelled, it may be delivered or not, and keeps
-        its place in the outbox until it is settled if it was on its way.
+        there; `ttl` in seconds bounds the keeping. Survives lost connections; cancelled, it may be delivered or not, and
+        keeps its place in the outbox, and in the order, until it is settled.
         `identity`: the id of an earlier attempt, so that it cannot arrive twice. Raises Refused with the server's reason, or
         at once (``malformed``) for what would not be a message.
         """
@@ -163,7 +163,7 @@ class Client:
         try:
             await accepted
         except BaseException:
-            self._courier.withdraw(outgoing)
+            self._courier.forget_receipt(outgoing)
             if receipt is not None and receipt.done() and not receipt.cancelled():
                 receipt.exception()  # told already
             raise

@@ -98,7 +98,7 @@ class Courier:
         self._identities = {one.key: one for one in (identity, *others)}
         self._outbox: dict[Outgoing, None] = {}
         """In order. By object, not by id: an application may try again under an id that is still on its way."""
-        self._due: OrderedDict[Outgoing, None] = OrderedDict()
+        self._due: deque[Outgoing] = deque()
         """Of these, what was not sent on this connection yet."""
         self._receipts: dict[bytes, list[Outgoing]] = {}
         self._by_seq: dict[int, Outgoing] = {}
@@ -149,7 +149,7 @@ class Courier:
         self.epoch = packet.epoch
         self._by_seq = {}
         self._seq = 0
-        self._due = OrderedDict.fromkeys(self._outbox)
+        self._due = deque(self._outbox)
 
     # -- sending --------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class Courier:
     def send(self, outgoing: Outgoing) -> None:
         """Take a message over; it is `due` from now on."""
         self._outbox[outgoing] = None
-        self._due[outgoing] = None
+        self._due.append(outgoing)
         if outgoing.receipt is not None:
             self._receipts.setdefault(outgoing.id, []).append(outgoing)
 
@@ -181,7 +181,7 @@ class Courier:
         """
         sends = []
         while self._due and len(self._by_seq) < self.limits.under_way:
-            outgoing, _ = self._due.popitem(last=False)
+            outgoing = self._due.popleft()
             self._seq += 1
             self._by_seq[self._seq] = outgoing
             sends.append(Send(self._seq, outgoing.to, outgoing.id, outgoing.body, outgoing.keep, outgoing.ttl))
@@ -199,13 +199,6 @@ class Courier:
             waiting.remove(outgoing)
             if not waiting:
                 del self._receipts[outgoing.id]
-
-    def withdraw(self, outgoing: Outgoing) -> None:
-        """Its sender waits no more: it is not sent; or, if it was, it stays under way until it is settled."""
-        self.forget_receipt(outgoing)
-        if outgoing in self._due:
-            del self._due[outgoing]
-            self._leave(outgoing)
 
     def settle(self, packet: Accepted | Rejected) -> None:
         """What became of some."""

@@ -208,8 +208,8 @@ async def test_who_is_no_longer_waited_for_may_be_sent_again(tmp_path: Path) -> 
         assert [type(one) for one in both] == [Refused, Refused]
 
 
-async def test_what_was_given_up_before_it_was_sent_is_not_sent(tmp_path: Path) -> None:
-    """While the server cannot be reached, sends that time out leave nothing behind, however many there are."""
+async def test_the_outbox_bounds_what_was_given_up_too(tmp_path: Path) -> None:
+    """While the server cannot be reached, sends that time out leave behind what the outbox holds, however many there are."""
     ann, bob = Identity.new(), Identity.new()
     async with (
         cloud(tmp_path) as here,
@@ -225,10 +225,36 @@ async def test_what_was_given_up_before_it_was_sent_is_not_sent(tmp_path: Path) 
         for number in range(30):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(a.send(bob.key, b"%d" % number), 0.01)
-        assert a._courier.under_way == 0
+        assert a._courier.under_way == 10
         cable.is_down = False
         sending = asyncio.create_task(a.send(bob.key, b"after"))
-        assert await take(b, 1) == [b"after"]
+        assert await take(b, 11) == [*(b"%d" % number for number in range(10)), b"after"]
+        await asyncio.wait_for(sending, 10)
+
+
+async def test_what_is_sent_again_after_it_was_given_up_keeps_its_place_in_the_order(tmp_path: Path) -> None:
+    """Under its old id it arrives once, before what was sent after its first attempt."""
+    ann, bob = Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path) as here,
+        connect(here.url, bob) as b,
+        Cable(here.port).plugged() as cable,
+        connect(cable.url, ann) as a,
+    ):
+        cable.is_down = True
+        cable.cut()
+        async with asyncio.timeout(10):
+            while a.server:
+                await asyncio.sleep(0.01)
+        name = bytes(range(16))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(a.send(bob.key, b"first", identity=name), 0.01)
+        sending = asyncio.gather(
+            a.send(bob.key, b"second"), a.send(bob.key, b"first", identity=name), a.send(bob.key, b"third")
+        )
+        await asyncio.sleep(0)
+        cable.is_down = False
+        assert await take(b, 3) == [b"first", b"second", b"third"]
         await asyncio.wait_for(sending, 10)
 
 

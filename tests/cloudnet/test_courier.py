@@ -405,24 +405,20 @@ def test_nothing_is_acknowledged_before_it_is_taken(steps: list[tuple[str, int]]
             assert {at[one] for one in range(1, ack.position + 1)} <= taken
 
 
-def test_what_is_withdrawn_before_it_was_sent_leaves_at_once() -> None:
-    """It is not sent; one that was stays under way, also on the next connection, until it is settled. Each leaves once."""
+def test_each_message_leaves_once() -> None:
+    """Accepted, rejected or given up at the end: its place is free then, and not before."""
     client = Courier(ANN)
     left: list[int] = []
     messages = [outgoing(number) for number in range(3)]
     for number, message in enumerate(messages):
         message.left = lambda number=number: left.append(number)
-    client.send(messages[0])
-    assert [send.seq for send in connected(client)] == [1]
-    client.send(messages[1])
-    client.send(messages[2])
-    for message in messages[:2]:
-        client.withdraw(message)
-    assert left == [1]
-    assert [send.id for send in client.due()] == [messages[2].id]
-    assert [send.id for send in connected(client)] == [messages[0].id, messages[2].id]
-    client.settle(Accepted((1,)))
-    client.withdraw(messages[0])
+        client.send(message)
+    connected(client)
+    assert len(connected(client)) == 3
+    assert left == []
+    client.settle(Accepted((2,)))
+    client.settle(Accepted((2,)))
+    client.settle(Rejected(1, Code.MAILBOX_FULL, "full"))
     assert (left, client.under_way) == ([1, 0], 1)
     client.give_up(Failed("the end"))
     assert (left, client.under_way) == ([1, 0, 2], 0)
