@@ -47,14 +47,14 @@ class Hole(Cable):
 
 async def visit(url: str, identity: Identity) -> int:
     """Log in, be answered and leave; how many logins worked."""
-    async with connect(url, identity, timeout=60) as client:
-        assert await client.ping() < 5
+    async with connect(url, identity, timeout=300) as client:
+        assert await client.ping() < 30
         return client.connections
 
 
 async def turned_away(here: Cloud, count: int) -> None:
     """Wait until so many logins were refused since the key was connected already."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while (await here.figures()).get('cloud_logins_total{outcome="already-connected"}', 0) < count:
             await asyncio.sleep(0.05)
 
