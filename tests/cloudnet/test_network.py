@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cloudnet.client import connect
@@ -268,6 +269,36 @@ async def test_nats_goes_away_and_comes_back(tmp_path: Path, nats: NatsProgram) 
         dan = Identity.new()
         async with connect(there.url, dan):
             await seen_by(here, 4)
+
+
+async def test_a_server_that_starts_while_nats_is_away_serves_its_own_clients(tmp_path: Path) -> None:
+    """It answers on both ports, says that it is cut off, and joins once NATS is there: what it has kept goes on then."""
+    ann, bob, cat = Identity.new(), Identity.new(), Identity.new()
+    nats = NatsProgram(tmp_path)
+    try:
+        async with (
+            cloud(tmp_path / "a", nats=nats.url) as here,
+            connect(here.url, ann) as a,
+            connect(here.url, cat) as c,
+        ):
+            async with connect(here.url, bob) as b:
+                await b.ping()
+            await asyncio.gather(a.send(cat.key, b"local", wait=True), take(c, 1))
+            await a.send(bob.key, b"kept")
+            async with httpx.AsyncClient() as asking:
+                for port in (here.port, here.metrics_port):
+                    assert (await asking.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+                    assert (await asking.get(f"http://127.0.0.1:{port}/readyz")).status_code == 503
+            assert (await here.figures())["cloud_backbone_up"] == 0
+            await asyncio.to_thread(nats.start)
+            await figure(here, "cloud_ready", 1)
+            async with cloud(tmp_path / "b", nats=nats.url) as there, connect(there.url, bob) as b:
+                await figure(there, "cloud_peers", 1)
+                assert await take(b, 1) == [b"kept"]
+                await seen_by(there, 3)
+                await asyncio.gather(b.send(ann.key, b"back", wait=True), take(a, 1))
+    finally:
+        nats.kill()
 
 
 async def test_newer_messages_wait_for_a_process_that_is_down(tmp_path: Path) -> None:
