@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 PAGE = 128
 """How many messages are read from the mailbox at once."""
 
+NOT_TO_BE_KEPT = (Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept")
+TOO_OLD = (Code.EXPIRED, "the recipient is not connected, and the message was to be kept for a shorter time")
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
@@ -43,8 +45,11 @@ class Keeping:
         self._most = most
         self._spawn = spawn
 
-    def keep(self, device: bytes, flight: Flight, ttl: int = 0, *, expires: int = 0) -> bool:
-        """Put a message into the mailbox if there is room; else it is dropped with the reason."""
+    def keep(self, device: bytes, flight: Flight, *, expires: int = 0) -> bool:
+        """Put a message into the mailbox if there is room; else it is dropped with the reason.
+
+        `expires`: in ms since the epoch, when another node has said so.
+        """
         code, why = self.full(device, flight.size)
         if code:
             if flight.origin is not None:
@@ -53,8 +58,7 @@ class Keeping:
             else:
                 self._figures.drops[code] += 1
             return False
-        seconds = min(ttl, self._limits.mailbox_seconds) if ttl > 0 else self._limits.mailbox_seconds
-        self._mailbox.put(device, flight, expires or _wall() + seconds * 1000)
+        self._mailbox.put(device, flight, expires or self._expires(flight))
         self._figures.kept += 1
         return True
 
@@ -76,15 +80,27 @@ class Keeping:
                 break
 
     def keep_aside(self, session: Session, flight: Flight) -> bool:
-        """A copy on the disk of what stays in flight; when there is no room its sender waits on."""
+        """A copy on the disk of what stays in flight; when there is no room its sender waits on, and False is returned.
+
+        So does the sender of what is not to be kept, or no longer.
+        """
+        if not flight.keep or _is_over(flight):
+            return True
         if self.full(session.key, flight.size)[0]:
             return False
-        self._mailbox.put(session.key, flight, _wall() + self._limits.mailbox_seconds * 1000)
+        self._mailbox.put(session.key, flight, self._expires(flight))
         self._figures.kept += 1
         return True
 
     def park(self, session: Session) -> None:
-        """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it."""
+        """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it.
+
+        What is not to be kept, or no longer, goes back.
+        """
+        for flight in session.unkept():
+            if flight.origin is not None and (not flight.keep or _is_over(flight)):
+                self.drop(flight.origin, flight.seq, *(TOO_OLD if flight.keep else NOT_TO_BE_KEPT))
+                flight.origin = None
         flights = list(session.flights)
         while flights and not flights[-1].row:
             flights.pop()
@@ -95,6 +111,13 @@ class Keeping:
         for flight in session.unkept():
             if flight.origin is not None:
                 self.keep(session.key, flight)
+
+    def _expires(self, flight: Flight) -> int:
+        """Until when a message is kept, in ms since the epoch; its time has run since it came to us."""
+        most = self._limits.mailbox_seconds
+        if flight.ttl <= 0:
+            return _wall() + most * 1000
+        return _wall() + round(min(flight.at + flight.ttl - time.monotonic(), most) * 1000)
 
     def took(self, session: Session, position: int) -> None:
         """The client has all up to `position`, as it says when it comes back."""
@@ -159,6 +182,11 @@ class Keeping:
             session.backlog = False
         else:
             self.read_on(session)
+
+
+def _is_over(flight: Flight) -> bool:
+    """Whether the time for which its sender would have it kept has passed."""
+    return flight.ttl > 0 and time.monotonic() - flight.at >= flight.ttl
 
 
 def _wall() -> int:
