@@ -102,6 +102,10 @@ class JetStream:
         """See `backbone.Backbone`."""
         return False
 
+    def is_behind(self, node: str) -> bool:  # noqa: ARG002  # NATS takes it for them all
+        """See `backbone.Backbone`."""
+        return False
+
     def trouble(self) -> str:
         """See `backbone.Backbone`."""
         return self._away

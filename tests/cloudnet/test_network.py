@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from cloudnet.backbone import Beat, Carry, Published, ToNode, encode
 from cloudnet.client import connect
 from cloudnet.codes import Close, Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity
+from cloudnet.mesh import Mesh
 from rigs.cloud import Cable, Cloud, CloudProgram, cloud, take
 from rigs.nats import NatsProgram
 from rigs.stranger import LEAVE, PING, PONG, WELCOME, stranger
@@ -299,6 +301,51 @@ async def test_a_server_that_starts_while_nats_is_away_serves_its_own_clients(tm
                 await asyncio.gather(b.send(ann.key, b"back", wait=True), take(a, 1))
     finally:
         nats.kill()
+
+
+class Silent:
+    """An ear for whom only who is there counts."""
+
+    def __init__(self) -> None:
+        self.there: set[str] = set()
+
+    def heard(self, node: str, items: Sequence[ToNode]) -> None:
+        """See `backbone.Ear`."""
+
+    def learnt(self, entries: Sequence[Published]) -> None:
+        """See `backbone.Ear`."""
+
+    def joined(self, beat: Beat) -> None:
+        """See `backbone.Ear`."""
+        self.there.add(beat.node)
+
+    def lost(self, node: str) -> None:
+        """See `backbone.Ear`."""
+        self.there.discard(node)
+
+
+async def test_a_process_that_reads_nothing_is_known_to_be_behind(tmp_path: Path) -> None:
+    """What does not fit into its socket stands before it: nothing needs to be said to it again. It reads on, and is not."""
+    mesh, ear, other = Mesh(tmp_path, "server", 0, 2), Silent(), "server.1"
+    running = asyncio.create_task(mesh.run(ear, asyncio.Event()))
+    try:
+        await seen((tmp_path / "0.sock").exists)
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "0.sock"))
+        beat = encode([Beat(other, 1)])
+        writer.write(len(beat).to_bytes(4) + beat)
+        await seen(lambda: other in ear.there)
+        assert not mesh.is_behind(other)
+        assert not mesh.is_behind("nobody")
+        for ref in range(64):
+            mesh.say(other, Carry(ref, bytes(32), bytes(32), bytes(16), 1, bytes(60_000), 1))
+        await seen(lambda: mesh.is_behind(other))
+        while mesh.is_behind(other):
+            await asyncio.wait_for(reader.read(1 << 20), 15)
+        writer.close()
+        await seen(lambda: not ear.there)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_newer_messages_wait_for_a_process_that_is_down(tmp_path: Path) -> None:
