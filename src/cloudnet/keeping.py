@@ -17,7 +17,7 @@ from cloudnet.codes import Code
 from cloudnet.errors import Failed
 from cloudnet.figures import Figures
 from cloudnet.line import Line, Origin
-from cloudnet.mailbox import Mailbox
+from cloudnet.mailbox import ROW_BYTES, Mailbox
 from cloudnet.packets import Limits
 from cloudnet.session import Flight, Session
 
@@ -69,7 +69,7 @@ class Keeping:
             return Code.MAILBOX_FULL, f"{waiting.messages} messages wait for the recipient already"
         if waiting and waiting.bytes + size > self._limits.mailbox_bytes:
             return Code.MAILBOX_FULL, f"{waiting.bytes} bytes wait for the recipient already"
-        if self._mailbox.total_bytes + size > self._most:
+        if self._mailbox.used() + ROW_BYTES + size > self._most:
             return Code.NO_ROOM, "the server's mailbox is full"
         return "", ""
 

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 TURNS = 64
 """How many turns of the event loop one commit may gather."""
+ROW_BYTES = 350
+"""What a message takes in the file beside its body: keys, id, times, and its places in the indices."""
 AGAIN_SECONDS = 1.0
 """How long after a failure it is looked whether the disk takes something again."""
 
@@ -89,6 +91,10 @@ class Mailbox:
     def waiting(self, recipient: bytes) -> Waiting | None:
         """How much waits for one; None for nothing."""
         return self._waiting.get(recipient)
+
+    def used(self) -> int:
+        """Bytes that all that waits takes: bodies, and `ROW_BYTES` for each."""
+        return self.total_bytes + self.total_messages * ROW_BYTES
 
     def recipients(self) -> list[bytes]:
         """All for whom something waits."""

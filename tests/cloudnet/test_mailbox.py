@@ -20,9 +20,10 @@ from cloudnet.client import connect
 from cloudnet.codes import Code
 from cloudnet.errors import ConfigError, Failed, Refused
 from cloudnet.keys import Identity
-from cloudnet.mailbox import Mailbox
+from cloudnet.mailbox import ROW_BYTES, Mailbox
 from cloudnet.mailfile import READ_BYTES, next_row
 from cloudnet.packets import Deliver
+from cloudnet.sealed import OVERHEAD_BYTES
 from cloudnet.session import Flight
 from rigs.cloud import CloudProgram, cloud
 from rigs.programs import until
@@ -274,7 +275,7 @@ async def test_a_disk_without_room_is_told_and_passes(tmp_path: Path) -> None:
 async def test_the_mailbox_is_bounded_in_bytes_for_one_and_for_all(tmp_path: Path) -> None:
     """Each bound answers with its own code, and what was kept stays."""
     ann, bob, eve = Identity.new(), Identity.new(), Identity.new()
-    async with cloud(tmp_path, mailbox_bytes=5_000, mailbox_total=6_500) as here, connect(here.url, ann) as a:
+    async with cloud(tmp_path, mailbox_bytes=5_000, mailbox_total=8_300) as here, connect(here.url, ann) as a:
         for one in (bob, eve):
             async with connect(here.url, one):
                 pass
@@ -292,6 +293,20 @@ async def test_the_mailbox_is_bounded_in_bytes_for_one_and_for_all(tmp_path: Pat
         async with connect(here.url, bob) as b:
             for _ in range(3):
                 await asyncio.wait_for(anext(b), 10)
+
+
+async def test_messages_without_a_body_are_bounded_too(tmp_path: Path) -> None:
+    """Each takes room in the file beside its body, and is charged for it."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path, mailbox_total=10 * (ROW_BYTES + OVERHEAD_BYTES)) as here, connect(here.url, ann) as a:
+        async with connect(here.url, bob):
+            pass
+        sent = await asyncio.gather(*(a.send(bob.key, b"") for _ in range(100)), return_exceptions=True)
+        refused = [fault for fault in sent if fault is not None and not isinstance(fault, bytes)]
+        assert {fault.code for fault in refused if isinstance(fault, Refused)} == {Code.NO_ROOM}
+        figures = await here.figures()
+        assert 10 <= figures["cloud_mailbox_messages"] == 100 - len(refused) < 20
+        assert figures["cloud_mailbox_bytes"] <= figures["cloud_mailbox_limit_bytes"]
 
 
 async def test_what_is_too_old_is_dropped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
