@@ -59,7 +59,6 @@ class Keeping:
                 self._figures.drops[code] += 1
             return False
         self._mailbox.put(device, flight, expires or self._expires(flight))
-        self._figures.kept += 1
         return True
 
     def full(self, device: bytes, size: int) -> tuple[str, str]:
@@ -89,7 +88,6 @@ class Keeping:
         if self.full(session.key, flight.size)[0]:
             return False
         self._mailbox.put(session.key, flight, self._expires(flight))
-        self._figures.kept += 1
         return True
 
     def park(self, session: Session) -> None:
@@ -120,8 +118,10 @@ class Keeping:
         return _wall() + round(min(flight.at + flight.ttl - time.monotonic(), most) * 1000)
 
     def took(self, session: Session, position: int) -> None:
-        """The client has all up to `position`, as it says when it comes back."""
+        """The client has all up to `position`, as it says when it comes back; since when, nobody knows."""
+        before = len(session.flights)
         self.delete(session, session.take(position))
+        self._figures.taken += before - len(session.flights)
 
     def delete(self, session: Session, flights: list[Flight]) -> None:
         """These have been taken."""

@@ -45,7 +45,7 @@ def page(server: Server) -> str:
         "cloud_messages_rejected", "counter", "Of these, given back with a reason; the rest is under way.", figures.rejected
     )
     out.one("cloud_messages_forwarded", "counter", "Messages sent on to a recipient who was there.", figures.forwarded)
-    out.one("cloud_messages_kept", "counter", "Messages put into the mailbox.", figures.kept)
+    out.one("cloud_messages_kept", "counter", "Messages put into the mailbox.", mailbox.tally.put)
     out.one("cloud_messages_replayed", "counter", "Messages sent on from the mailbox.", figures.replayed)
     out.one("cloud_messages_taken", "counter", "Messages taken by their recipient's application.", figures.taken)
     out.counts("cloud_drops", "reason", "Messages that were not delivered.", figures.drops)

@@ -258,6 +258,7 @@ async def test_a_disk_without_room_is_told_and_passes(tmp_path: Path) -> None:
             assert answer.status_code == 503
             assert "mailbox cannot be written" in answer.text
             figures = await server.figures()
+            assert figures["cloud_messages_kept_total"] == len(accepted), "what the disk did not take is not counted"
             assert figures["cloud_mailbox_up"] == 0
             assert figures['cloud_drops_total{reason="no-room"}'] >= 1
             assert await a.ping() < 5

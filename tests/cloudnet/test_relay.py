@@ -217,6 +217,20 @@ def test_a_recipient_that_goes_at_once_keeps_the_time_that_was_given(office: Off
     assert mails[0].expires <= time.time_ns() // 1_000_000 + 2000
 
 
+def test_what_was_taken_before_a_connection_was_lost_is_counted(office: Office) -> None:
+    """Its acknowledgement was lost with the connection: the client says so when it comes back, and is believed."""
+    bob, ann = enter(office, BOB), enter(office, ANN)
+    say(office, ann, *(Send(number, BOB.key, bytes([number]) * 16, b"body") for number in (1, 2, 3)))
+    session = office.attendance.sessions[BOB.key]
+    office.relay.lose(bob.line)
+    office.settle()
+    enter(office, BOB, Resume(session.epoch, 2))
+    office.settle()
+    assert office.attendance.sessions[BOB.key] is session
+    assert office.figures.taken == 2
+    assert office.stored() == 1
+
+
 def test_a_message_sent_again_waits_as_long_as_the_last_attempt(office: Office) -> None:
     """The first one is over its time but still in the file: the second is not accepted only to be lost with it."""
     enter(office, BOB)
