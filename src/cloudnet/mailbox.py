@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cloudnet.mailfile import File, Mail, Outcome, Turn, next_row, readable
+from cloudnet.mailfile import Delete, File, Mail, Outcome, Turn, next_row, readable
 from cloudnet.session import Flight
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Mailbox:
         """Why nothing can be written at the moment; empty when all is well."""
         self.tally = Tally()
         self._turn: Turn | None = None
-        self._undeleted: list[tuple[int, bytes, int]] = []
+        self._undeleted: list[Delete] = []
         self._is_probing = False
         self._queue: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="mailbox", daemon=True)
@@ -123,7 +123,7 @@ class Mailbox:
 
     def delete(self, recipient: bytes, flight: Flight) -> None:
         """It has been taken."""
-        self._now().deletes.append((flight.row, recipient, flight.size))
+        self._now().deletes.append(Delete(flight.row, flight.deliver.id, recipient, flight.size))
         self.tally.deleted += 1
 
     async def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
@@ -187,6 +187,8 @@ class Mailbox:
         """A batch is on the disk, but for what its outcome says."""
         for change in outcome.changes:
             self._count(*change)
+        for flight, row in outcome.moved:
+            flight.row = row
         if outcome.why:
             self._not_put(turns, outcome.why)
         else:
@@ -199,6 +201,13 @@ class Mailbox:
                 for flight in turn.flights:
                     self._settled(flight)
         self._undeleted += outcome.undeleted
+        self._answer(turns, outcome)
+        if (self.trouble or self._undeleted) and not self._is_probing:
+            self._is_probing = True
+            self._loop.call_later(AGAIN_SECONDS, self._try_again)
+
+    def _answer(self, turns: list[Turn], outcome: Outcome) -> None:
+        """Tell those who have asked something within the batch."""
         futures = [future for turn in turns for _, future in turn.jobs]
         for future, answer in zip(futures, outcome.answers, strict=True):
             if not future.done():
@@ -206,9 +215,6 @@ class Mailbox:
                     future.set_exception(answer)
                 else:
                     future.set_result(answer)
-        if (self.trouble or self._undeleted) and not self._is_probing:
-            self._is_probing = True
-            self._loop.call_later(AGAIN_SECONDS, self._try_again)
 
     def _not_put(self, turns: list[Turn], why: str) -> None:
         if not self.trouble:

@@ -42,9 +42,10 @@ SPARE_BYTES = 64 << 10
 _PUT = "INSERT INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipient, id, sender) DO NOTHING"
 _LONGER = "UPDATE mail SET expires = max(expires, ?) WHERE recipient = ? AND id = ? AND sender = ?"
 """What was there already waits as long as what was to be put would."""
-_EARLIER = "UPDATE mail SET row = ? WHERE recipient = ? AND id = ? AND sender = ? AND row > ?"
+_EARLIER = "UPDATE OR IGNORE mail SET row = ? WHERE recipient = ? AND id = ? AND sender = ? AND row > ?"
 """What was sent again, and came here before its first copy did from another node, has that one's place in the order."""
-_DELETE = "DELETE FROM mail WHERE row = ?"
+_TAKEN = "SELECT 1 FROM mail WHERE row = ?"
+_DELETE = "DELETE FROM mail WHERE row = ? AND id = ?"
 _READ = (
     "SELECT row, id, sender, addressee, at, expires, body FROM mail"
     " WHERE recipient = ? AND row > ? AND expires > ? ORDER BY row LIMIT ?"
@@ -63,14 +64,22 @@ class Mail(NamedTuple):
     body: bytes
 
 
+class Delete(NamedTuple):
+    """One message that waits no longer."""
+
+    row: int
+    id: bytes
+    recipient: bytes
+    size: int
+
+
 class Turn:
     """What one turn of the event loop wants: written in this order, in one transaction."""
 
     def __init__(self) -> None:
         self.puts: list[tuple[Any, ...]] = []
         self.flights: list[Flight] = []
-        self.deletes: list[tuple[int, bytes, int]] = []
-        """Row, recipient and size."""
+        self.deletes: list[Delete] = []
         self.jobs: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
 
 
@@ -83,7 +92,9 @@ class Outcome:
     def __init__(self) -> None:
         self.answers: list[Any] = []
         self.changes: list[tuple[bytes, int, int]] = []
-        self.undeleted: list[tuple[int, bytes, int]] = []
+        self.undeleted: list[Delete] = []
+        self.moved: list[tuple[Flight, int]] = []
+        """What did not get the row that it was to have, and which one it has."""
         self.has_written = False
         self.seconds = 0.0
         self.why = ""
@@ -103,8 +114,11 @@ class File:
         with self._transaction():
             before = connection.total_changes
             for turn in turns:
-                for put in turn.puts:
-                    if not connection.execute(_PUT, put).rowcount:  # it was there already, under another row
+                for flight, wanted in zip(turn.flights, turn.puts, strict=True):
+                    put, is_new = self._put(wanted)
+                    if put is not wanted:
+                        outcome.moved.append((flight, put[0]))
+                    if not is_new:  # it was there already, under another row
                         outcome.changes.append((put[1], -1, -put[7]))
                         connection.execute(_LONGER, (put[6], *put[1:4]))
                         connection.execute(_EARLIER, (put[0], *put[1:4], put[0]))
@@ -133,10 +147,24 @@ class File:
                 outcome.answers.append(answer)
         return outcome
 
-    def _delete(self, deletes: list[tuple[int, bytes, int]]) -> list[tuple[bytes, int, int]]:
+    def _put(self, put: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
+        """Insert a message, in the next free row when its own is another's: nodes that have met since may both have given it.
+
+        Returns what was to be inserted, and whether it was.
+        """
+        try:
+            return put, bool(self.connection.execute(_PUT, put).rowcount)
+        except sqlite3.IntegrityError:
+            row = put[0] + 1
+            while self.connection.execute(_TAKEN, (row,)).fetchone():
+                row += 1
+            put = (row, *put[1:])
+            return put, bool(self.connection.execute(_PUT, put).rowcount)
+
+    def _delete(self, deletes: list[Delete]) -> list[tuple[bytes, int, int]]:
         """Delete rows; returns the change in what waits: some may be gone already, expired or never there."""
         execute = self.connection.execute
-        return [(recipient, -1, -size) for row, recipient, size in deletes if execute(_DELETE, (row,)).rowcount]
+        return [(one.recipient, -1, -one.size) for one in deletes if execute(_DELETE, (one.row, one.id)).rowcount]
 
     def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
         """The next messages of a recipient behind row `after`, oldest first, and whether there may be more."""

@@ -119,6 +119,28 @@ async def test_what_waits_is_counted_exactly(desk: Desk) -> None:
     assert desk.settled == [b"one", b"one", b"old", b"two", b"three"]
 
 
+async def test_a_place_that_is_anothers_harms_nobody(desk: Desk) -> None:
+    """Two nodes may have given one place to two messages: the second has the next free one, and is deleted there."""
+    first = desk.put(b"first")
+    second = desk.put(b"second")
+    await desk.mailbox.flush()
+    brought = Flight(Deliver(0, ANN, b"brought", 0, BOB, b"body"), None, 0, 0.0, 0, first.row)
+    desk.mailbox.put(BOB, brought, LATER)
+    desk.put(b"innocent")
+    found = await desk.read()
+    assert found[0] == b"first"
+    assert sorted(found) == [b"brought", b"first", b"innocent", b"second"]
+    assert desk.refused == []
+    again = Flight(Deliver(0, ANN, b"innocent", 0, BOB, b"body"), None, 0, 0.0, 0, second.row)
+    desk.mailbox.put(BOB, again, LATER)
+    await desk.mailbox.flush()
+    assert desk.refused == []
+    desk.mailbox.delete(BOB, brought)
+    assert await desk.read() == [b"first", b"second", b"innocent"]
+    assert await desk.written() == desk.counted()
+    assert not desk.mailbox.trouble
+
+
 async def test_reading_is_bounded_by_bytes(desk: Desk) -> None:
     """A page of long messages is a short one, and says that there is more."""
     for number in range(8):
