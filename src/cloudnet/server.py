@@ -35,6 +35,7 @@ from cloudnet.figures import Figures, resident
 from cloudnet.jetstream import JetStream
 from cloudnet.keys import load_or_create, written
 from cloudnet.limits import Admission, overload
+from cloudnet.logbook import of_the_loop
 from cloudnet.mailbox import Mailbox
 from cloudnet.mailfile import database, readable
 from cloudnet.mesh import Mesh
@@ -318,6 +319,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError, ValueError):  # Windows, or not the main thread
             loop.add_signal_handler(number, stop.set)
+    loop.set_exception_handler(of_the_loop)
     data = _folder(settings)
     with ExitStack() as stack:
         door = listen(*split_address(settings.listen), share=settings.workers > 1)
