@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 PAGE = 128
 """How many messages are read from the mailbox at once."""
 
+SHARES = 64
+"""The last quarter of the mailbox is for senders of whom less than one part in so many waits: it is common to all."""
+
 NOT_TO_BE_KEPT = (Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept")
 TOO_OLD = (Code.EXPIRED, "the recipient is not connected, and the message was to be kept for a shorter time")
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -51,6 +54,8 @@ class Keeping:
         `expires`: in ms since the epoch, when another node has said so.
         """
         code, why = self.full(device, flight.size)
+        if not code and not expires and self._is_greedy(flight.deliver.sender):
+            code, why = Code.NO_ROOM, "the server's mailbox is nearly full, and much of it is yours"
         if code:
             if flight.origin is not None:
                 self.drop(flight.origin, flight.seq, code, why)
@@ -71,6 +76,10 @@ class Keeping:
         if self._mailbox.used() + ROW_BYTES + size > self._most:
             return Code.NO_ROOM, "the server's mailbox is full"
         return "", ""
+
+    def _is_greedy(self, sender: bytes) -> bool:
+        """Whether one has more than a share in a mailbox that is nearly full: the rest is for those who have less."""
+        return self._mailbox.used() > self._most - self._most // 4 and self._mailbox.used_by(sender) > self._most // SHARES
 
     def keep_overdue(self, session: Session, now: float) -> None:
         """What a client has not taken for a while goes to the disk too, so that its sender need not wait on."""

@@ -70,6 +70,16 @@ class Delete(NamedTuple):
     row: int
     id: bytes
     recipient: bytes
+    sender: bytes
+    size: int
+
+
+class Change(NamedTuple):
+    """More or fewer messages and bytes that wait, from one to another."""
+
+    recipient: bytes
+    sender: bytes
+    messages: int
     size: int
 
 
@@ -84,14 +94,14 @@ class Turn:
 
 
 class Outcome:
-    """What became of a batch. `changes`: messages and bytes of a recipient that wait or do not, beside what was put.
+    """What became of a batch. `changes`: what waits or does not, beside what was put.
 
     What is put counts at once and what is deleted once it is written, so that never less is known to wait than does.
     """
 
     def __init__(self) -> None:
         self.answers: list[Any] = []
-        self.changes: list[tuple[bytes, int, int]] = []
+        self.changes: list[Change] = []
         self.undeleted: list[Delete] = []
         self.moved: list[tuple[Flight, int]] = []
         """What did not get the row that it was to have, and which one it has."""
@@ -119,7 +129,7 @@ class File:
                     if put is not wanted:
                         outcome.moved.append((flight, put[0]))
                     if not is_new:  # it was there already, under another row
-                        outcome.changes.append((put[1], -1, -put[7]))
+                        outcome.changes.append(Change(put[1], put[3], -1, -put[7]))
                         connection.execute(_LONGER, (put[6], *put[1:4]))
                         connection.execute(_EARLIER, (put[0], *put[1:4], put[0]))
                 outcome.changes += self._delete(turn.deletes)
@@ -161,10 +171,11 @@ class File:
             put = (row, *put[1:])
             return put, bool(self.connection.execute(_PUT, put).rowcount)
 
-    def _delete(self, deletes: list[Delete]) -> list[tuple[bytes, int, int]]:
+    def _delete(self, deletes: list[Delete]) -> list[Change]:
         """Delete rows; returns the change in what waits: some may be gone already, expired or never there."""
         execute = self.connection.execute
-        return [(one.recipient, -1, -one.size) for one in deletes if execute(_DELETE, (one.row, one.id)).rowcount]
+        gone = [one for one in deletes if execute(_DELETE, (one.row, one.id)).rowcount]
+        return [Change(one.recipient, one.sender, -1, -one.size) for one in gone]
 
     def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
         """The next messages of a recipient behind row `after`, oldest first, and whether there may be more."""
@@ -179,18 +190,20 @@ class File:
         rows.close()
         return found, len(found) == most or size >= READ_BYTES
 
-    def expire(self, now: int) -> list[tuple[bytes, int, int]]:
-        """Drop what is too old; returns messages and bytes by recipient."""
+    def expire(self, now: int) -> list[Change]:
+        """Drop what is too old; returns what waits no longer."""
         execute = self.connection.execute
-        gone = execute("SELECT recipient, count(*), sum(size) FROM mail WHERE expires <= ? GROUP BY 1", (now,)).fetchall()
+        sums = "SELECT recipient, sender, -count(*), -sum(size) FROM mail WHERE expires <= ? GROUP BY 1, 2"
+        gone = [Change(*row) for row in execute(sums, (now,))]
         if gone:
             execute("DELETE FROM mail WHERE expires <= ?", (now,))
             execute("PRAGMA incremental_vacuum(1000)").fetchall()
         return gone
 
-    def counted(self) -> list[tuple[bytes, int, int]]:
-        """Messages and bytes by recipient, of everything that waits."""
-        return self.connection.execute("SELECT recipient, count(*), sum(size) FROM mail GROUP BY 1").fetchall()
+    def counted(self) -> list[Change]:
+        """Everything that waits."""
+        rows = self.connection.execute("SELECT recipient, sender, count(*), sum(size) FROM mail GROUP BY 1, 2")
+        return [Change(*row) for row in rows]
 
     def last_row(self) -> int:
         """The highest number given so far; 0 when nothing waits."""
