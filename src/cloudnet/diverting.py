@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudnet.codes import Code
-from cloudnet.keeping import NOT_TO_BE_KEPT
+from cloudnet.codes import NOT_TO_BE_KEPT, Code
 from cloudnet.keys import written
 from cloudnet.line import Line, Origin
 from cloudnet.packets import Deliver, Send

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from cloudnet.codes import Code
+from cloudnet.codes import NOT_TO_BE_KEPT, Code
 from cloudnet.errors import Failed
 from cloudnet.figures import Figures
 from cloudnet.line import Line, Origin
@@ -29,7 +29,6 @@ PAGE = 128
 SHARES = 64
 """The last quarter of the mailbox is for senders of whom less than one part in so many waits: it is common to all."""
 
-NOT_TO_BE_KEPT = (Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept")
 TOO_OLD = (Code.EXPIRED, "the recipient is not connected, and the message was to be kept for a shorter time")
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
