@@ -219,6 +219,10 @@ class Backbone(Protocol):
         """Whether a peer that is lost will most likely be back within moments, with what it has kept."""
         ...
 
+    def is_behind(self, node: str) -> bool:
+        """Whether a peer has not taken what was said to it before: it will, or be lost."""
+        ...
+
     def trouble(self) -> str:
         """Why we are cut off from everybody; empty when we are not."""
         ...

@@ -85,9 +85,14 @@ class Carriage:
         return found
 
     def late(self, now: float) -> list[Carried]:
-        """What has been under way for too long, in order, and is so no longer."""
+        """What has been under way for too long, in order, and is so no longer.
+
+        Not what stands before the socket of a peer that reads nothing: all of it would stand there once more.
+        """
         found: list[Carried] = []
-        for pending in self._pending.values():
+        for node, pending in self._pending.items():
+            if self._backbone.is_behind(node):
+                continue
             late = list(itertools.takewhile(lambda carried: now - carried.since > SETTLE_SECONDS, pending.values()))
             found += self._without(pending, late)
         return found

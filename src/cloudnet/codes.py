@@ -50,3 +50,7 @@ class Code(StrEnum):
     EXPIRED = "expired"
     FAULT = "fault"
     LEFT = "left"
+
+
+NOT_TO_BE_KEPT = (Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept")
+"""Why a message without `keep` goes back."""

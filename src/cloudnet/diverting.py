@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudnet.codes import Code
+from cloudnet.codes import NOT_TO_BE_KEPT, Code
 from cloudnet.keys import written
 from cloudnet.line import Line, Origin
 from cloudnet.packets import Deliver, Send
@@ -49,13 +49,13 @@ class Diverting:
         if target is None:
             # A profile of an earlier session: its device may be here and has not registered it again yet, or never will.
             target = relay.attendance.sessions.get(device)
-            if target is not None and target.forward(sender, send.id, at, send.to, send.body, origin, send.seq, now):
+            if target is not None and target.forward(
+                sender, send.id, at, send.to, send.body, origin, send.seq, now, 0, send.keep, send.ttl
+            ):
                 relay.figures.forwarded += 1
                 return
         if not send.keep and (target is None or target.line is None):
-            relay.keeping.drop(
-                origin, send.seq, Code.UNKNOWN_RECIPIENT, "the recipient is not connected, and the message was not to be kept"
-            )
+            relay.keeping.drop(origin, send.seq, *NOT_TO_BE_KEPT)
             return
         if target is not None and target.line is not None and not target.backlog:
             for before in target.unkept():
@@ -64,7 +64,8 @@ class Diverting:
                     return
             target.backlog = True
         flight = Flight(Deliver(0, sender, send.id, at, send.to, send.body), origin, send.seq, now, 0, place)
-        if relay.keeping.keep(device, flight, send.ttl):
+        flight.keep, flight.ttl = send.keep, send.ttl
+        if relay.keeping.keep(device, flight):
             self._put(device, target, flight)
 
     def keep_brought(self, device: bytes, flight: Flight, expires: int) -> None:

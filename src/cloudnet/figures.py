@@ -50,7 +50,6 @@ class Figures:
         self.taken = 0
         self.accepted = 0
         self.rejected = 0
-        self.kept = 0
         self.replayed = 0
         self.packets: Counter[str] = Counter()
         """Other packets received, by kind."""

@@ -68,7 +68,6 @@ class JetStream:
         """See `backbone.Backbone`."""
         client = await self._connect()
         try:
-            self.number = await self._claim(await self._bucket(client))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch(client, ear, ready), name="nats watch")
                 await ready.wait()
@@ -103,6 +102,10 @@ class JetStream:
         """See `backbone.Backbone`."""
         return False
 
+    def is_behind(self, node: str) -> bool:  # noqa: ARG002  # NATS takes it for them all
+        """See `backbone.Backbone`."""
+        return False
+
     def trouble(self) -> str:
         """See `backbone.Backbone`."""
         return self._away
@@ -110,7 +113,10 @@ class JetStream:
     # -- NATS -----------------------------------------------------------------------------------------
 
     async def _connect(self) -> Client:
-        """Connected, and the network's bucket is there; tries until it works. Raises ConfigError when nats-py is missing."""
+        """Connected, with a number out of the network's bucket; tries until it works.
+
+        Raises ConfigError when nats-py is missing.
+        """
         try:
             from nats.aio.client import Client  # noqa: PLC0415  # an extra: who needs no network needs no NATS
             from nats.errors import Error  # noqa: PLC0415  # only needed here
@@ -133,7 +139,7 @@ class JetStream:
                     allow_reconnect=True,
                     **more,
                 )
-                await self._bucket(client)
+                self.number = await self._claim(await self._bucket(client))
             except (OSError, Error, TimeoutError) as fault:
                 self._away = f"NATS at {self._shown} does not do: {str(fault) or type(fault).__name__}"
                 logger.warning("%s", self._away)

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from cloudnet.codes import Code
+from cloudnet.codes import NOT_TO_BE_KEPT, Code
 from cloudnet.errors import Failed
 from cloudnet.figures import Figures
 from cloudnet.line import Line, Origin
-from cloudnet.mailbox import Mailbox
+from cloudnet.mailbox import ROW_BYTES, Mailbox
 from cloudnet.packets import Limits
 from cloudnet.session import Flight, Session
 
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 PAGE = 128
 """How many messages are read from the mailbox at once."""
 
+SHARES = 64
+"""The last quarter of the mailbox is for senders of whom less than one part in so many waits: it is common to all."""
+
+TOO_OLD = (Code.EXPIRED, "the recipient is not connected, and the message was to be kept for a shorter time")
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
@@ -43,9 +47,14 @@ class Keeping:
         self._most = most
         self._spawn = spawn
 
-    def keep(self, device: bytes, flight: Flight, ttl: int = 0, *, expires: int = 0) -> bool:
-        """Put a message into the mailbox if there is room; else it is dropped with the reason."""
+    def keep(self, device: bytes, flight: Flight, *, expires: int = 0) -> bool:
+        """Put a message into the mailbox if there is room; else it is dropped with the reason.
+
+        `expires`: in ms since the epoch, when another node has said so.
+        """
         code, why = self.full(device, flight.size)
+        if not code and not expires and self._is_greedy(flight.deliver.sender):
+            code, why = Code.NO_ROOM, "the server's mailbox is nearly full, and much of it is yours"
         if code:
             if flight.origin is not None:
                 self.drop(flight.origin, flight.seq, code, why)
@@ -53,9 +62,7 @@ class Keeping:
             else:
                 self._figures.drops[code] += 1
             return False
-        seconds = min(ttl, self._limits.mailbox_seconds) if ttl > 0 else self._limits.mailbox_seconds
-        self._mailbox.put(device, flight, expires or _wall() + seconds * 1000)
-        self._figures.kept += 1
+        self._mailbox.put(device, flight, expires or self._expires(flight))
         return True
 
     def full(self, device: bytes, size: int) -> tuple[str, str]:
@@ -65,9 +72,13 @@ class Keeping:
             return Code.MAILBOX_FULL, f"{waiting.messages} messages wait for the recipient already"
         if waiting and waiting.bytes + size > self._limits.mailbox_bytes:
             return Code.MAILBOX_FULL, f"{waiting.bytes} bytes wait for the recipient already"
-        if self._mailbox.total_bytes + size > self._most:
+        if self._mailbox.used() + ROW_BYTES + size > self._most:
             return Code.NO_ROOM, "the server's mailbox is full"
         return "", ""
+
+    def _is_greedy(self, sender: bytes) -> bool:
+        """Whether one has more than a share in a mailbox that is nearly full: the rest is for those who have less."""
+        return self._mailbox.used() > self._most - self._most // 4 and self._mailbox.used_by(sender) > self._most // SHARES
 
     def keep_overdue(self, session: Session, now: float) -> None:
         """What a client has not taken for a while goes to the disk too, so that its sender need not wait on."""
@@ -76,15 +87,26 @@ class Keeping:
                 break
 
     def keep_aside(self, session: Session, flight: Flight) -> bool:
-        """A copy on the disk of what stays in flight; when there is no room its sender waits on."""
+        """A copy on the disk of what stays in flight; when there is no room its sender waits on, and False is returned.
+
+        So does the sender of what is not to be kept, or no longer.
+        """
+        if not flight.keep or _is_over(flight):
+            return True
         if self.full(session.key, flight.size)[0]:
             return False
-        self._mailbox.put(session.key, flight, _wall() + self._limits.mailbox_seconds * 1000)
-        self._figures.kept += 1
+        self._mailbox.put(session.key, flight, self._expires(flight))
         return True
 
     def park(self, session: Session) -> None:
-        """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it."""
+        """Put what is in flight and on no disk into the mailbox, oldest first, so that what comes later stays behind it.
+
+        What is not to be kept, or no longer, goes back.
+        """
+        for flight in session.unkept():
+            if flight.origin is not None and (not flight.keep or _is_over(flight)):
+                self.drop(flight.origin, flight.seq, *(TOO_OLD if flight.keep else NOT_TO_BE_KEPT))
+                flight.origin = None
         flights = list(session.flights)
         while flights and not flights[-1].row:
             flights.pop()
@@ -96,9 +118,18 @@ class Keeping:
             if flight.origin is not None:
                 self.keep(session.key, flight)
 
+    def _expires(self, flight: Flight) -> int:
+        """Until when a message is kept, in ms since the epoch; its time has run since it came to us."""
+        most = self._limits.mailbox_seconds
+        if flight.ttl <= 0:
+            return _wall() + most * 1000
+        return _wall() + round(min(flight.at + flight.ttl - time.monotonic(), most) * 1000)
+
     def took(self, session: Session, position: int) -> None:
-        """The client has all up to `position`, as it says when it comes back."""
+        """The client has all up to `position`, as it says when it comes back; since when, nobody knows."""
+        before = len(session.flights)
         self.delete(session, session.take(position))
+        self._figures.taken += before - len(session.flights)
 
     def delete(self, session: Session, flights: list[Flight]) -> None:
         """These have been taken."""
@@ -159,6 +190,11 @@ class Keeping:
             session.backlog = False
         else:
             self.read_on(session)
+
+
+def _is_over(flight: Flight) -> bool:
+    """Whether the time for which its sender would have it kept has passed."""
+    return flight.ttl > 0 and time.monotonic() - flight.at >= flight.ttl
 
 
 def _wall() -> int:

@@ -6,14 +6,18 @@ key. Every event has its counter on the page of figures, also those whose lines 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from cloudnet.limits import Bucket
+
+logger = logging.getLogger(__name__)
 
 PER_SECOND = 2.0
 """Lines of one kind a second on the average,"""
@@ -68,6 +72,22 @@ class Json(logging.Formatter):
         if record.exc_info:
             shown["traceback"] = self.formatException(record.exc_info)
         return json.dumps(shown, ensure_ascii=False)
+
+
+def of_the_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody has caught; an exception handler of event loops.
+
+    Their own logs each as a kind of its own, with the names of sockets and memory in it. What breaks a stranger's connection
+    is that one's doing, and counted where it is ended.
+    """
+    fault = context.get("exception")
+    kind = fault if isinstance(fault, type) else type(fault)  # aiofastnet gives a class where OpenSSL has no more to say
+    if "transport" in context and issubclass(kind, OSError):
+        logger.debug("a connection broke: %s: %s", context.get("message"), fault)
+        return
+    logger.error(
+        "the event loop: %s: %s", context.get("message"), fault, exc_info=fault if isinstance(fault, BaseException) else None
+    )
 
 
 def begin(level: str, form: str = "text") -> None:

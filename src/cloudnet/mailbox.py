@@ -14,11 +14,12 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cloudnet.mailfile import File, Mail, Outcome, Turn, next_row, readable
+from cloudnet.mailfile import Change, Delete, File, Mail, Outcome, Turn, next_row, readable
 from cloudnet.session import Flight
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 TURNS = 64
 """How many turns of the event loop one commit may gather."""
+ROW_BYTES = 350
+"""What a message takes in the file beside its body: keys, id, times, and its places in the indices."""
 AGAIN_SECONDS = 1.0
 """How long after a failure it is looked whether the disk takes something again."""
 
@@ -68,17 +71,19 @@ class Mailbox:
         self.connection = self._file.connection
         """For what is read at the start; later the writer's thread has it alone."""
         self._waiting: dict[bytes, Waiting] = {}
+        self._sent: Counter[bytes] = Counter()
+        """As `used`, by sender."""
         self.total_bytes = 0
         self.total_messages = 0
         with readable(path):
             self._row = self._file.last_row()
             for counted in self._file.counted():
-                self._count(*counted)
+                self._count(counted)
         self.trouble = ""
         """Why nothing can be written at the moment; empty when all is well."""
         self.tally = Tally()
         self._turn: Turn | None = None
-        self._undeleted: list[tuple[int, bytes, int]] = []
+        self._undeleted: list[Delete] = []
         self._is_probing = False
         self._queue: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="mailbox", daemon=True)
@@ -89,6 +94,14 @@ class Mailbox:
     def waiting(self, recipient: bytes) -> Waiting | None:
         """How much waits for one; None for nothing."""
         return self._waiting.get(recipient)
+
+    def used(self) -> int:
+        """Bytes that all that waits takes: bodies, and `ROW_BYTES` for each."""
+        return self.total_bytes + self.total_messages * ROW_BYTES
+
+    def used_by(self, sender: bytes) -> int:
+        """The same, of what one has sent."""
+        return self._sent[sender]
 
     def recipients(self) -> list[bytes]:
         """All for whom something waits."""
@@ -108,7 +121,7 @@ class Mailbox:
             (flight.row, recipient, message.id, message.sender, message.to, message.at, expires, flight.size, message.body)
         )
         turn.flights.append(flight)
-        self._count(recipient, 1, flight.size)
+        self._count(Change(recipient, message.sender, 1, flight.size))
 
     def next_row(self) -> int:
         """The next place in the order of all nodes, for a message that may be put later, or elsewhere, than those behind it."""
@@ -117,7 +130,7 @@ class Mailbox:
 
     def delete(self, recipient: bytes, flight: Flight) -> None:
         """It has been taken."""
-        self._now().deletes.append((flight.row, recipient, flight.size))
+        self._now().deletes.append(Delete(flight.row, flight.deliver.id, recipient, flight.deliver.sender, flight.size))
         self.tally.deleted += 1
 
     async def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
@@ -132,9 +145,9 @@ class Mailbox:
     async def expire(self, now: int) -> int:
         """Drop what is too old; returns how many. Raises Failed."""
         gone = await self.do(lambda _: self._file.expire(now))
-        for recipient, messages, size in gone:
-            self._count(recipient, -messages, -size)
-        dropped = sum(messages for _, messages, _ in gone)
+        for change in gone:
+            self._count(change)
+        dropped = -sum(change.messages for change in gone)
         self.tally.expired += dropped
         return dropped
 
@@ -166,21 +179,26 @@ class Mailbox:
             self._queue.put(self._turn)
             self._turn = None
 
-    def _count(self, recipient: bytes, messages: int, size: int) -> None:
-        found = self._waiting.get(recipient)
+    def _count(self, change: Change) -> None:
+        found = self._waiting.get(change.recipient)
         if found is None:
-            found = self._waiting[recipient] = Waiting()
-        found.messages += messages
-        found.bytes += size
-        self.total_messages += messages
-        self.total_bytes += size
+            found = self._waiting[change.recipient] = Waiting()
+        found.messages += change.messages
+        found.bytes += change.size
+        self.total_messages += change.messages
+        self.total_bytes += change.size
         if not found.messages:
-            del self._waiting[recipient]
+            del self._waiting[change.recipient]
+        self._sent[change.sender] += change.size + change.messages * ROW_BYTES
+        if not self._sent[change.sender]:
+            del self._sent[change.sender]
 
     def _done(self, turns: list[Turn], outcome: Outcome) -> None:
         """A batch is on the disk, but for what its outcome says."""
         for change in outcome.changes:
-            self._count(*change)
+            self._count(change)
+        for flight, row in outcome.moved:
+            flight.row = row
         if outcome.why:
             self._not_put(turns, outcome.why)
         else:
@@ -193,6 +211,13 @@ class Mailbox:
                 for flight in turn.flights:
                     self._settled(flight)
         self._undeleted += outcome.undeleted
+        self._answer(turns, outcome)
+        if (self.trouble or self._undeleted) and not self._is_probing:
+            self._is_probing = True
+            self._loop.call_later(AGAIN_SECONDS, self._try_again)
+
+    def _answer(self, turns: list[Turn], outcome: Outcome) -> None:
+        """Tell those who have asked something within the batch."""
         futures = [future for turn in turns for _, future in turn.jobs]
         for future, answer in zip(futures, outcome.answers, strict=True):
             if not future.done():
@@ -200,9 +225,6 @@ class Mailbox:
                     future.set_exception(answer)
                 else:
                     future.set_result(answer)
-        if (self.trouble or self._undeleted) and not self._is_probing:
-            self._is_probing = True
-            self._loop.call_later(AGAIN_SECONDS, self._try_again)
 
     def _not_put(self, turns: list[Turn], why: str) -> None:
         if not self.trouble:
@@ -211,7 +233,7 @@ class Mailbox:
         for turn in turns:
             self.tally.failed += len(turn.flights)
             for flight, put in zip(turn.flights, turn.puts, strict=True):
-                self._count(put[1], -1, -flight.size)
+                self._count(Change(put[1], put[3], -1, -flight.size))
                 flight.row = 0
                 self._refused(flight, why)
 

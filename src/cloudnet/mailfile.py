@@ -42,9 +42,10 @@ SPARE_BYTES = 64 << 10
 _PUT = "INSERT INTO mail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipient, id, sender) DO NOTHING"
 _LONGER = "UPDATE mail SET expires = max(expires, ?) WHERE recipient = ? AND id = ? AND sender = ?"
 """What was there already waits as long as what was to be put would."""
-_EARLIER = "UPDATE mail SET row = ? WHERE recipient = ? AND id = ? AND sender = ? AND row > ?"
+_EARLIER = "UPDATE OR IGNORE mail SET row = ? WHERE recipient = ? AND id = ? AND sender = ? AND row > ?"
 """What was sent again, and came here before its first copy did from another node, has that one's place in the order."""
-_DELETE = "DELETE FROM mail WHERE row = ?"
+_TAKEN = "SELECT 1 FROM mail WHERE row = ?"
+_DELETE = "DELETE FROM mail WHERE row = ? AND id = ?"
 _READ = (
     "SELECT row, id, sender, addressee, at, expires, body FROM mail"
     " WHERE recipient = ? AND row > ? AND expires > ? ORDER BY row LIMIT ?"
@@ -63,27 +64,47 @@ class Mail(NamedTuple):
     body: bytes
 
 
+class Delete(NamedTuple):
+    """One message that waits no longer."""
+
+    row: int
+    id: bytes
+    recipient: bytes
+    sender: bytes
+    size: int
+
+
+class Change(NamedTuple):
+    """More or fewer messages and bytes that wait, from one to another."""
+
+    recipient: bytes
+    sender: bytes
+    messages: int
+    size: int
+
+
 class Turn:
     """What one turn of the event loop wants: written in this order, in one transaction."""
 
     def __init__(self) -> None:
         self.puts: list[tuple[Any, ...]] = []
         self.flights: list[Flight] = []
-        self.deletes: list[tuple[int, bytes, int]] = []
-        """Row, recipient and size."""
+        self.deletes: list[Delete] = []
         self.jobs: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
 
 
 class Outcome:
-    """What became of a batch. `changes`: messages and bytes of a recipient that wait or do not, beside what was put.
+    """What became of a batch. `changes`: what waits or does not, beside what was put.
 
     What is put counts at once and what is deleted once it is written, so that never less is known to wait than does.
     """
 
     def __init__(self) -> None:
         self.answers: list[Any] = []
-        self.changes: list[tuple[bytes, int, int]] = []
-        self.undeleted: list[tuple[int, bytes, int]] = []
+        self.changes: list[Change] = []
+        self.undeleted: list[Delete] = []
+        self.moved: list[tuple[Flight, int]] = []
+        """What did not get the row that it was to have, and which one it has."""
         self.has_written = False
         self.seconds = 0.0
         self.why = ""
@@ -103,9 +124,12 @@ class File:
         with self._transaction():
             before = connection.total_changes
             for turn in turns:
-                for put in turn.puts:
-                    if not connection.execute(_PUT, put).rowcount:  # it was there already, under another row
-                        outcome.changes.append((put[1], -1, -put[7]))
+                for flight, wanted in zip(turn.flights, turn.puts, strict=True):
+                    put, is_new = self._put(wanted)
+                    if put is not wanted:
+                        outcome.moved.append((flight, put[0]))
+                    if not is_new:  # it was there already, under another row
+                        outcome.changes.append(Change(put[1], put[3], -1, -put[7]))
                         connection.execute(_LONGER, (put[6], *put[1:4]))
                         connection.execute(_EARLIER, (put[0], *put[1:4], put[0]))
                 outcome.changes += self._delete(turn.deletes)
@@ -133,10 +157,25 @@ class File:
                 outcome.answers.append(answer)
         return outcome
 
-    def _delete(self, deletes: list[tuple[int, bytes, int]]) -> list[tuple[bytes, int, int]]:
+    def _put(self, put: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
+        """Insert a message, in the next free row when its own is another's: nodes that have met since may both have given it.
+
+        Returns what was to be inserted, and whether it was.
+        """
+        try:
+            return put, bool(self.connection.execute(_PUT, put).rowcount)
+        except sqlite3.IntegrityError:
+            row = put[0] + 1
+            while self.connection.execute(_TAKEN, (row,)).fetchone():
+                row += 1
+            put = (row, *put[1:])
+            return put, bool(self.connection.execute(_PUT, put).rowcount)
+
+    def _delete(self, deletes: list[Delete]) -> list[Change]:
         """Delete rows; returns the change in what waits: some may be gone already, expired or never there."""
         execute = self.connection.execute
-        return [(recipient, -1, -size) for row, recipient, size in deletes if execute(_DELETE, (row,)).rowcount]
+        gone = [one for one in deletes if execute(_DELETE, (one.row, one.id)).rowcount]
+        return [Change(one.recipient, one.sender, -1, -one.size) for one in gone]
 
     def read(self, recipient: bytes, after: int, most: int, now: int) -> tuple[list[Mail], bool]:
         """The next messages of a recipient behind row `after`, oldest first, and whether there may be more."""
@@ -151,18 +190,20 @@ class File:
         rows.close()
         return found, len(found) == most or size >= READ_BYTES
 
-    def expire(self, now: int) -> list[tuple[bytes, int, int]]:
-        """Drop what is too old; returns messages and bytes by recipient."""
+    def expire(self, now: int) -> list[Change]:
+        """Drop what is too old; returns what waits no longer."""
         execute = self.connection.execute
-        gone = execute("SELECT recipient, count(*), sum(size) FROM mail WHERE expires <= ? GROUP BY 1", (now,)).fetchall()
+        sums = "SELECT recipient, sender, -count(*), -sum(size) FROM mail WHERE expires <= ? GROUP BY 1, 2"
+        gone = [Change(*row) for row in execute(sums, (now,))]
         if gone:
             execute("DELETE FROM mail WHERE expires <= ?", (now,))
             execute("PRAGMA incremental_vacuum(1000)").fetchall()
         return gone
 
-    def counted(self) -> list[tuple[bytes, int, int]]:
-        """Messages and bytes by recipient, of everything that waits."""
-        return self.connection.execute("SELECT recipient, count(*), sum(size) FROM mail GROUP BY 1").fetchall()
+    def counted(self) -> list[Change]:
+        """Everything that waits."""
+        rows = self.connection.execute("SELECT recipient, sender, count(*), sum(size) FROM mail GROUP BY 1, 2")
+        return [Change(*row) for row in rows]
 
     def last_row(self) -> int:
         """The highest number given so far; 0 when nothing waits."""

@@ -89,6 +89,11 @@ class Mesh:
         name, _, number = node.rpartition(".")
         return name == self._name and number.isdecimal() and int(number) < self._count
 
+    def is_behind(self, node: str) -> bool:
+        """See `backbone.Backbone`."""
+        peer = self._peers.get(node)
+        return peer is not None and peer.is_behind
+
     def trouble(self) -> str:
         """See `backbone.Backbone`."""
         missing = self._count - 1 - len(self._peers)
@@ -188,6 +193,11 @@ class Peer(asyncio.Protocol):
         """Everything of this turn."""
         out, self.out = self.out, []
         self._send(([encode(fresh)] if fresh else []) + batches(out))
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether some of what was written stands before the socket still."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
 
     def close(self) -> None:
         """Give it up."""

@@ -264,7 +264,9 @@ class Network:
         send = Send(seq, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
         now = time.monotonic()
         target = self.relay.attendance.routes.get(carry.to)
-        if target is not None and target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, origin, seq, now):
+        if target is not None and target.forward(
+            carry.sender, carry.id, carry.at, carry.to, carry.body, origin, seq, now, 0, carry.keep, carry.ttl
+        ):
             target.flights[-1].place = carry.row
             self.relay.figures.forwarded += 1
         elif target is not None or not self.carry(origin, carry.sender, send, carry.at, carry.row):
@@ -300,7 +302,9 @@ class Network:
         send = Send(carry.ref, carry.to, carry.id, carry.body, carry.keep, carry.ttl)
         target = relay.attendance.routes.get(carry.to)
         now = time.monotonic()
-        if target is not None and target.forward(carry.sender, carry.id, carry.at, carry.to, carry.body, far, carry.ref, now):
+        if target is not None and target.forward(
+            carry.sender, carry.id, carry.at, carry.to, carry.body, far, carry.ref, now, 0, carry.keep, carry.ttl
+        ):
             target.flights[-1].place = carry.row
             relay.figures.forwarded += 1
         elif target is not None or not self.carry(far, carry.sender, send, carry.at, carry.row, carry.hops + 1):

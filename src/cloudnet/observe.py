@@ -45,7 +45,7 @@ def page(server: Server) -> str:
         "cloud_messages_rejected", "counter", "Of these, given back with a reason; the rest is under way.", figures.rejected
     )
     out.one("cloud_messages_forwarded", "counter", "Messages sent on to a recipient who was there.", figures.forwarded)
-    out.one("cloud_messages_kept", "counter", "Messages put into the mailbox.", figures.kept)
+    out.one("cloud_messages_kept", "counter", "Messages put into the mailbox.", mailbox.tally.put)
     out.one("cloud_messages_replayed", "counter", "Messages sent on from the mailbox.", figures.replayed)
     out.one("cloud_messages_taken", "counter", "Messages taken by their recipient's application.", figures.taken)
     out.counts("cloud_drops", "reason", "Messages that were not delivered.", figures.drops)
@@ -57,7 +57,7 @@ def page(server: Server) -> str:
     out.one("cloud_clients_clogged", "gauge", "Clients that do not take what is written to them.", len(server.relay.clogs))
     out.histogram("cloud_delay_seconds", "From a message's arrival to its recipient's taking it.", figures.delay)
     out.one("cloud_mailbox_messages", "gauge", "Messages in the mailbox.", mailbox.total_messages)
-    out.one("cloud_mailbox_bytes", "gauge", "Bytes of their bodies.", mailbox.total_bytes)
+    out.one("cloud_mailbox_bytes", "gauge", "Bytes that they take: their bodies, and 350 for each.", mailbox.used())
     out.one("cloud_mailbox_limit_bytes", "gauge", "Bytes that the mailbox may hold.", server.settings.mailbox_total)
     out.one("cloud_mailbox_commits", "counter", "Commits of the mailbox.", mailbox.tally.commits)
     out.one("cloud_mailbox_commit_seconds", "counter", "Time spent in them.", mailbox.tally.commit_seconds)

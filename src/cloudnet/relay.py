@@ -187,7 +187,7 @@ class Relay:
                     if (
                         target is not None
                         and len(body) <= most
-                        and target.forward(sender, packet.id, at, packet.to, body, line, seq, now)
+                        and target.forward(sender, packet.id, at, packet.to, body, line, seq, now, 0, packet.keep, packet.ttl)
                     ):
                         forwarded += 1
                     else:

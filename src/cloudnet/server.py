@@ -35,6 +35,7 @@ from cloudnet.figures import Figures, resident
 from cloudnet.jetstream import JetStream
 from cloudnet.keys import load_or_create, written
 from cloudnet.limits import Admission, overload
+from cloudnet.logbook import of_the_loop
 from cloudnet.mailbox import Mailbox
 from cloudnet.mailfile import database, readable
 from cloudnet.mesh import Mesh
@@ -54,6 +55,10 @@ TICK_SECONDS = 0.25
 """How often the lateness of the event loop is measured: each time wakes an idle core, which costs 0.1 to 0.2 ms."""
 EXPIRE_SECONDS = 60.0
 DAY_MILLISECONDS = 86_400_000
+JOIN_SECONDS = 3.0
+"""How long clients wait for us to reach NATS, before they are served without it;"""
+LEARN_SECONDS = 30.0
+"""and for what the other servers have published, once it is reached."""
 
 
 class Server:
@@ -83,6 +88,8 @@ class Server:
         self.admission = Admission(most, 0, 0) if settings.behind_proxy else Admission(most, *per_address)
         self.callers = Admission(0, *per_address) if settings.behind_proxy else None
         self.network = self._join(data, worker)
+        self.takes_part = self.network is None
+        """Whether all that other nodes have published is known."""
         self.greetings: set[Connection] = set()
         self.rounds: list[asyncio.Task[None]] = []
         """What goes on for as long as the server runs."""
@@ -145,22 +152,33 @@ class Server:
                 session.line.say(Servers(backups))
 
     async def meet_others(self, stop: asyncio.Event) -> None:
-        """Be joined to the other nodes; returns once everything they have published is known, or when it is to `stop`."""
+        """Be joined to the other nodes; returns once everything they have published is known, or when it is to `stop`.
+
+        Servers over NATS may be cut off: then it returns after `JOIN_SECONDS`, and they are met once NATS is there.
+        """
         if self.network is None:
             return
         if not self.network.backbone.remembers:
             self.network.start(self._devices, self._listings)
         ready = asyncio.Event()
         running = self.tasks.create_task(self.network.backbone.run(self.network, ready), name="backbone")
-        self.rounds.append(running)
-        waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(event.wait()) for event in (ready, stop)}
-        await asyncio.wait({running, *waiting}, return_when=asyncio.FIRST_COMPLETED)
-        for one in waiting:
-            one.cancel()
+        joining = self.tasks.create_task(self._take_part(self.network, ready), name="joining")
+        self.rounds += [running, joining]
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+        for seconds in (JOIN_SECONDS, LEARN_SECONDS) if self.settings.nats else (None,):
+            done, _ = await asyncio.wait({running, joining, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if done or self.network.backbone.trouble():
+                break
+        stopping.cancel()
         if running.done():
             running.result()
-        self.mailbox.node = max(0, self.network.backbone.number)
-        self.network.start(self._devices, self._listings)
+
+    async def _take_part(self, network: Network, ready: asyncio.Event) -> None:
+        """Once what the others have published is known, say what our own disk knows beyond it."""
+        await ready.wait()
+        self.mailbox.node = max(0, network.backbone.number)
+        network.start(self._devices, self._listings)
+        self.takes_part = True
 
     # -- questions about us ---------------------------------------------------------------------------
 
@@ -180,7 +198,9 @@ class Server:
         """Why no more clients should be sent here; empty when they may."""
         if self.is_draining:
             return "draining"
-        cut_off = self.network.backbone.trouble() if self.network is not None and self.settings.nats else ""
+        cut_off = ""
+        if self.network is not None and self.settings.nats:
+            cut_off = self.network.backbone.trouble() or ("" if self.takes_part else "the other servers are not known yet")
         return self.mailbox.trouble or (self.admission.closed and "overloaded") or cut_off
 
     # -- rounds ---------------------------------------------------------------------------------------
@@ -299,6 +319,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError, ValueError):  # Windows, or not the main thread
             loop.add_signal_handler(number, stop.set)
+    loop.set_exception_handler(of_the_loop)
     data = _folder(settings)
     with ExitStack() as stack:
         door = listen(*split_address(settings.listen), share=settings.workers > 1)

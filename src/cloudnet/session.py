@@ -55,6 +55,7 @@ class Flight(msgspec.Struct, eq=False):
 
     `origin` and `seq`: whom to tell, None once it was told; `at`: since when; `row`: its place in the mailbox, 0 for none.
     `place`: the row that it has to have there, since another node has given it one when it came into the network; 0: any.
+    `keep` and `ttl`: as its sender has said, see `packets.Send`.
     """
 
     deliver: Deliver
@@ -63,6 +64,8 @@ class Flight(msgspec.Struct, eq=False):
     at: float
     row: int
     place: int = 0
+    keep: bool = True
+    ttl: int = 0
 
     @property
     def size(self) -> int:
@@ -230,6 +233,8 @@ class Session:
         seq: int,
         now: float,
         row: int = 0,
+        keep: bool = True,  # noqa: FBT001, FBT002  # positional: it is called for every message
+        ttl: int = 0,
     ) -> bool:
         """Send a message on; it is in flight until `take`. False when that may not be right away: nothing is done then.
 
@@ -247,7 +252,7 @@ class Session:
             return False
         position = self.position = self.position + 1
         deliver = Deliver(position, sender, identity, at, to, body)
-        flights.append(Flight(deliver, origin, seq, now, row))
+        flights.append(Flight(deliver, origin, seq, now, row, 0, keep, ttl))
         self.flight_bytes += len(body)
         line.out.append(deliver)  # as `line.say`
         if not line.rung:

@@ -89,7 +89,7 @@ ABOUT = {
     "mailbox_messages": "messages that may wait for one client (10000)",
     "mailbox_bytes": "and their bytes (16m)",
     "mailbox_seconds": "how long they wait (604800, a week)",
-    "mailbox_total": "bytes that wait for all clients (1g)",
+    "mailbox_total": "bytes that wait for all clients, and 350 for each message (1g)",
     "memory": "resident memory at which newcomers are turned away at nine tenths (no limit)",
     "lag_seconds": "lateness of the event loop at which newcomers are turned away (2)",
     "devices": "devices that the server knows at the most; no new one is let in beyond (1000000)",

@@ -18,7 +18,7 @@ from cloudnet.codes import Close, Code
 from cloudnet.errors import ConfigError, Refused
 from cloudnet.keys import Identity
 from rigs import certificates
-from rigs.cloud import Cloud, cloud, unharmed
+from rigs.cloud import Cloud, CloudProgram, cloud, unharmed
 from rigs.programs import free_port
 from rigs.stranger import Stranger, stranger
 
@@ -173,6 +173,25 @@ async def test_no_tls_at_a_tls_port(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 await asyncio.sleep(0.05)
         async with connect(here.url, Identity.new(), tls=shown.trusted()) as client:
             assert await client.ping() < 5
+
+
+async def test_broken_tls_fills_no_log(tmp_path: Path) -> None:
+    """Strangers connect and go without a word of TLS, many at a time: each is counted, and none costs a line."""
+    shown = certificates.made(tmp_path, "server")
+    server = CloudProgram(tmp_path, "--tls-certificate", shown.certificate, "--tls-key", shown.key)
+    await asyncio.to_thread(server.start)
+    try:
+        before = len(server.said())
+        for _ in range(3):
+            streams = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(50)]
+            for _, writer in streams:
+                writer.close()
+        async with asyncio.timeout(15):
+            while (await server.figures()).get('cloud_turned_away_total{reason="tls"}', 0) < 150:
+                await asyncio.sleep(0.05)
+        assert server.said()[before:] == ""
+    finally:
+        server.close()
 
 
 FORWARDED = {

@@ -15,10 +15,15 @@ class Said:
 
     def __init__(self) -> None:
         self.items: list[tuple[str, ToNode]] = []
+        self.behind = ""
 
     def say(self, node: str, item: ToNode) -> None:
         """Note it."""
         self.items.append((node, item))
+
+    def is_behind(self, node: str) -> bool:
+        """Whether it is the one that takes nothing."""
+        return node == self.behind
 
 
 class Told:
@@ -96,6 +101,17 @@ def test_a_silent_node_is_not_waited_for() -> None:
         one.post("b", carried(one, Told(), seq, since=since))
     assert [each.seq for each in one.late(1.5 + SETTLE_SECONDS)] == [0, 1]
     assert len(one) == 1
+
+
+def test_a_node_that_takes_nothing_is_not_told_twice() -> None:
+    """What stands before its socket is not written once more behind itself; when it reads again, or is lost, all goes on."""
+    one, said = carriage()
+    for seq, node in enumerate("bc"):
+        one.post(node, carried(one, Told(), seq))
+    said.behind = "b"
+    assert [each.seq for each in one.late(1.5 + SETTLE_SECONDS)] == [1]
+    said.behind = ""
+    assert [each.seq for each in one.late(1.5 + SETTLE_SECONDS)] == [0]
 
 
 def test_only_messages_and_no_mail_are_taken_back() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
-from cloudnet.logbook import Json, Thrift
+import pytest
+
+from cloudnet.logbook import Json, Thrift, of_the_loop
 
 
 class Clock:
@@ -46,6 +49,22 @@ def test_now_and_then_is_always_written() -> None:
         told = line("closing %s", number)
         assert thrift.filter(told)
         assert told.getMessage() == f"closing {number}"
+
+
+def test_what_the_event_loop_tells_is_of_one_kind(caplog: pytest.LogCaptureFixture) -> None:
+    """Its texts hold numbers of sockets; a mistake of ours is told with its traceback, a stranger's broken connection not."""
+    loop = asyncio.new_event_loop()
+    try:
+        for number, fault in enumerate((ValueError("ours"), KeyError, None)):
+            of_the_loop(loop, {"message": f"[fd={number}] broke", "exception": fault, "transport": None})
+        of_the_loop(loop, {"message": "handshake failed\nfd=7", "exception": ConnectionResetError, "transport": None})
+        of_the_loop(loop, {"message": "a callback broke", "exception": OSError("our disk")})
+    finally:
+        loop.close()
+    told = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [bool(record.exc_info) for record in told] == [True, False, False, True]
+    assert len({record.msg for record in told}) == 1
+    assert "[fd=0] broke: ours" in told[0].getMessage()
 
 
 def test_a_line_for_programs_is_one_object() -> None:

@@ -20,11 +20,12 @@ from cloudnet.client import connect
 from cloudnet.codes import Code
 from cloudnet.errors import ConfigError, Failed, Refused
 from cloudnet.keys import Identity
-from cloudnet.mailbox import Mailbox
+from cloudnet.mailbox import ROW_BYTES, Mailbox
 from cloudnet.mailfile import READ_BYTES, next_row
 from cloudnet.packets import Deliver
+from cloudnet.sealed import OVERHEAD_BYTES
 from cloudnet.session import Flight
-from rigs.cloud import CloudProgram, cloud
+from rigs.cloud import CloudProgram, cloud, take
 from rigs.programs import until
 
 ANN, BOB = bytes(32), bytes([1] * 32)
@@ -116,6 +117,28 @@ async def test_what_waits_is_counted_exactly(desk: Desk) -> None:
     await desk.mailbox.flush()
     assert await desk.written() == desk.counted() == (2, 6)
     assert desk.settled == [b"one", b"one", b"old", b"two", b"three"]
+
+
+async def test_a_place_that_is_anothers_harms_nobody(desk: Desk) -> None:
+    """Two nodes may have given one place to two messages: the second has the next free one, and is deleted there."""
+    first = desk.put(b"first")
+    second = desk.put(b"second")
+    await desk.mailbox.flush()
+    brought = Flight(Deliver(0, ANN, b"brought", 0, BOB, b"body"), None, 0, 0.0, 0, first.row)
+    desk.mailbox.put(BOB, brought, LATER)
+    desk.put(b"innocent")
+    found = await desk.read()
+    assert found[0] == b"first"
+    assert sorted(found) == [b"brought", b"first", b"innocent", b"second"]
+    assert desk.refused == []
+    again = Flight(Deliver(0, ANN, b"innocent", 0, BOB, b"body"), None, 0, 0.0, 0, second.row)
+    desk.mailbox.put(BOB, again, LATER)
+    await desk.mailbox.flush()
+    assert desk.refused == []
+    desk.mailbox.delete(BOB, brought)
+    assert await desk.read() == [b"first", b"second", b"innocent"]
+    assert await desk.written() == desk.counted()
+    assert not desk.mailbox.trouble
 
 
 async def test_reading_is_bounded_by_bytes(desk: Desk) -> None:
@@ -257,6 +280,7 @@ async def test_a_disk_without_room_is_told_and_passes(tmp_path: Path) -> None:
             assert answer.status_code == 503
             assert "mailbox cannot be written" in answer.text
             figures = await server.figures()
+            assert figures["cloud_messages_kept_total"] == len(accepted), "what the disk did not take is not counted"
             assert figures["cloud_mailbox_up"] == 0
             assert figures['cloud_drops_total{reason="no-room"}'] >= 1
             assert await a.ping() < 5
@@ -274,7 +298,7 @@ async def test_a_disk_without_room_is_told_and_passes(tmp_path: Path) -> None:
 async def test_the_mailbox_is_bounded_in_bytes_for_one_and_for_all(tmp_path: Path) -> None:
     """Each bound answers with its own code, and what was kept stays."""
     ann, bob, eve = Identity.new(), Identity.new(), Identity.new()
-    async with cloud(tmp_path, mailbox_bytes=5_000, mailbox_total=6_500) as here, connect(here.url, ann) as a:
+    async with cloud(tmp_path, mailbox_bytes=5_000, mailbox_total=8_300) as here, connect(here.url, ann) as a:
         for one in (bob, eve):
             async with connect(here.url, one):
                 pass
@@ -292,6 +316,48 @@ async def test_the_mailbox_is_bounded_in_bytes_for_one_and_for_all(tmp_path: Pat
         async with connect(here.url, bob) as b:
             for _ in range(3):
                 await asyncio.wait_for(anext(b), 10)
+
+
+async def test_one_sender_does_not_take_the_room_of_all(tmp_path: Path) -> None:
+    """The last quarter is for those of whom little waits; once there is room again, all may send."""
+    ann, bob, eve = Identity.new(), Identity.new(), Identity.new()
+    async with (
+        cloud(tmp_path, mailbox_total=1_000_000) as here,
+        connect(here.url, ann) as a,
+        connect(here.url, eve) as e,
+    ):
+        async with connect(here.url, bob):
+            pass
+        codes = []
+        for _ in range(30):
+            try:
+                await e.send(bob.key, bytes(50_000))
+            except Refused as fault:
+                codes.append(fault.code)
+        assert codes
+        assert set(codes) == {Code.NO_ROOM}
+        assert 750_000 < (await here.figures())["cloud_mailbox_bytes"] < 850_000
+        await a.send(bob.key, b"hello")
+        async with connect(here.url, bob) as b:
+            assert len(await take(b, 31 - len(codes))) == 31 - len(codes)
+            async with asyncio.timeout(10):
+                while (await here.figures())["cloud_mailbox_bytes"]:
+                    await asyncio.sleep(0.05)
+        await e.send(bob.key, bytes(50_000))
+
+
+async def test_messages_without_a_body_are_bounded_too(tmp_path: Path) -> None:
+    """Each takes room in the file beside its body, and is charged for it."""
+    ann, bob = Identity.new(), Identity.new()
+    async with cloud(tmp_path, mailbox_total=16 * (ROW_BYTES + OVERHEAD_BYTES)) as here, connect(here.url, ann) as a:
+        async with connect(here.url, bob):
+            pass
+        sent = await asyncio.gather(*(a.send(bob.key, b"") for _ in range(100)), return_exceptions=True)
+        refused = [fault for fault in sent if fault is not None and not isinstance(fault, bytes)]
+        assert {fault.code for fault in refused if isinstance(fault, Refused)} == {Code.NO_ROOM}
+        figures = await here.figures()
+        assert 8 <= figures["cloud_mailbox_messages"] == 100 - len(refused) < 20
+        assert figures["cloud_mailbox_bytes"] <= figures["cloud_mailbox_limit_bytes"]
 
 
 async def test_what_is_too_old_is_dropped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

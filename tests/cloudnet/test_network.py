@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
+from cloudnet.backbone import Beat, Carry, Published, ToNode, encode
 from cloudnet.client import connect
 from cloudnet.codes import Close, Code
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity
+from cloudnet.mesh import Mesh
 from rigs.cloud import Cable, Cloud, CloudProgram, cloud, take
 from rigs.nats import NatsProgram
 from rigs.stranger import LEAVE, PING, PONG, WELCOME, stranger
@@ -268,6 +271,81 @@ async def test_nats_goes_away_and_comes_back(tmp_path: Path, nats: NatsProgram) 
         dan = Identity.new()
         async with connect(there.url, dan):
             await seen_by(here, 4)
+
+
+async def test_a_server_that_starts_while_nats_is_away_serves_its_own_clients(tmp_path: Path) -> None:
+    """It answers on both ports, says that it is cut off, and joins once NATS is there: what it has kept goes on then."""
+    ann, bob, cat = Identity.new(), Identity.new(), Identity.new()
+    nats = NatsProgram(tmp_path)
+    try:
+        async with (
+            cloud(tmp_path / "a", nats=nats.url) as here,
+            connect(here.url, ann) as a,
+            connect(here.url, cat) as c,
+        ):
+            async with connect(here.url, bob) as b:
+                await b.ping()
+            await asyncio.gather(a.send(cat.key, b"local", wait=True), take(c, 1))
+            await a.send(bob.key, b"kept")
+            async with httpx.AsyncClient() as asking:
+                for port in (here.port, here.metrics_port):
+                    assert (await asking.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+                    assert (await asking.get(f"http://127.0.0.1:{port}/readyz")).status_code == 503
+            assert (await here.figures())["cloud_backbone_up"] == 0
+            await asyncio.to_thread(nats.start)
+            await figure(here, "cloud_ready", 1)
+            async with cloud(tmp_path / "b", nats=nats.url) as there, connect(there.url, bob) as b:
+                await figure(there, "cloud_peers", 1)
+                assert await take(b, 1) == [b"kept"]
+                await seen_by(there, 3)
+                await asyncio.gather(b.send(ann.key, b"back", wait=True), take(a, 1))
+    finally:
+        nats.kill()
+
+
+class Silent:
+    """An ear for whom only who is there counts."""
+
+    def __init__(self) -> None:
+        self.there: set[str] = set()
+
+    def heard(self, node: str, items: Sequence[ToNode]) -> None:
+        """See `backbone.Ear`."""
+
+    def learnt(self, entries: Sequence[Published]) -> None:
+        """See `backbone.Ear`."""
+
+    def joined(self, beat: Beat) -> None:
+        """See `backbone.Ear`."""
+        self.there.add(beat.node)
+
+    def lost(self, node: str) -> None:
+        """See `backbone.Ear`."""
+        self.there.discard(node)
+
+
+async def test_a_process_that_reads_nothing_is_known_to_be_behind(tmp_path: Path) -> None:
+    """What does not fit into its socket stands before it: nothing needs to be said to it again. It reads on, and is not."""
+    mesh, ear, other = Mesh(tmp_path, "server", 0, 2), Silent(), "server.1"
+    running = asyncio.create_task(mesh.run(ear, asyncio.Event()))
+    try:
+        await seen((tmp_path / "0.sock").exists)
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "0.sock"))
+        beat = encode([Beat(other, 1)])
+        writer.write(len(beat).to_bytes(4) + beat)
+        await seen(lambda: other in ear.there)
+        assert not mesh.is_behind(other)
+        assert not mesh.is_behind("nobody")
+        for ref in range(64):
+            mesh.say(other, Carry(ref, bytes(32), bytes(32), bytes(16), 1, bytes(60_000), 1))
+        await seen(lambda: mesh.is_behind(other))
+        while mesh.is_behind(other):
+            await asyncio.wait_for(reader.read(1 << 20), 15)
+        writer.close()
+        await seen(lambda: not ear.there)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_newer_messages_wait_for_a_process_that_is_down(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from cloudnet.packets import (
     Profile,
     Refusal,
     Register,
+    Rejected,
     Resume,
     Send,
     Unregister,
@@ -180,6 +181,54 @@ def test_what_waits_is_counted_right_when_a_message_comes_twice(office: Office) 
         office.mailbox.delete(ANN.key, flight)
     office.settle()
     assert (office.mailbox.waiting(ANN.key), office.mailbox.total_messages, office.stored()) == (None, 0, 0)
+
+
+def test_what_was_sent_on_and_not_taken_is_kept_no_longer_than_was_said(office: Office) -> None:
+    """A recipient goes without having taken its messages: each waits as long as its sender has said, or goes back."""
+    bob, ann = enter(office, BOB), enter(office, ANN)
+    now, never = Send(1, BOB.key, b"1" * 16, b"now or never", keep=False), Send(2, BOB.key, b"2" * 16, b"soon", ttl=2)
+    say(office, ann, now, never, Send(3, BOB.key, b"3" * 16, b"whenever"), Send(4, BOB.key, b"4" * 16, b"too late", ttl=60))
+    flights = office.attendance.sessions[BOB.key].flights
+    flights[3].at -= 61.0
+    office.relay.sweeping.messages(time.monotonic() + 1.5)
+    office.settle()
+    assert [bool(flight.row) for flight in flights] == [False, True, True, False], "what may not wait stays off the disk"
+    assert [packet.seqs for packet in ann.said() if isinstance(packet, Accepted)] == [(2, 3)]
+    office.relay.lose(bob.line)
+    office.settle()
+    refused = {packet.seq: packet.code for packet in ann.said() if isinstance(packet, Rejected)}
+    assert refused == {1: Code.UNKNOWN_RECIPIENT, 4: Code.EXPIRED}
+    mails, _ = office.loop.run_until_complete(office.mailbox.read(BOB.key, 0, 10, 0))
+    wall = time.time_ns() // 1_000_000
+    assert [mail.body for mail in mails] == [b"soon", b"whenever"]
+    assert mails[0].expires <= wall + 2000
+    assert mails[1].expires > wall + 1000 * (office.limits.mailbox_seconds - 60)
+
+
+def test_a_recipient_that_goes_at_once_keeps_the_time_that_was_given(office: Office) -> None:
+    """Also what had no time to come to the disk before its recipient was lost."""
+    bob, ann = enter(office, BOB), enter(office, ANN)
+    say(office, ann, Send(1, BOB.key, b"1" * 16, b"soon", ttl=2), Send(2, BOB.key, b"2" * 16, b"now or never", keep=False))
+    office.relay.lose(bob.line)
+    office.settle()
+    assert [packet.seq for packet in ann.said() if isinstance(packet, Rejected)] == [2]
+    mails, _ = office.loop.run_until_complete(office.mailbox.read(BOB.key, 0, 10, 0))
+    assert [mail.body for mail in mails] == [b"soon"]
+    assert mails[0].expires <= time.time_ns() // 1_000_000 + 2000
+
+
+def test_what_was_taken_before_a_connection_was_lost_is_counted(office: Office) -> None:
+    """Its acknowledgement was lost with the connection: the client says so when it comes back, and is believed."""
+    bob, ann = enter(office, BOB), enter(office, ANN)
+    say(office, ann, *(Send(number, BOB.key, bytes([number]) * 16, b"body") for number in (1, 2, 3)))
+    session = office.attendance.sessions[BOB.key]
+    office.relay.lose(bob.line)
+    office.settle()
+    enter(office, BOB, Resume(session.epoch, 2))
+    office.settle()
+    assert office.attendance.sessions[BOB.key] is session
+    assert office.figures.taken == 2
+    assert office.stored() == 1
 
 
 def test_a_message_sent_again_waits_as_long_as_the_last_attempt(office: Office) -> None:

@@ -87,6 +87,35 @@ async def test_a_process_dies_and_nobody_loses_anything(server: CloudProgram) ->
 
 
 @pytest.mark.slow
+async def test_a_process_that_hangs_is_ended_and_nobody_loses_anything(tmp_path: Path) -> None:
+    """One stands still, and its sockets are open: it is killed, its clients come back, and what was accepted arrives once."""
+    patience = "from cloudnet.programs import workers; workers.STALE_SECONDS = 1.0; workers.HUNG_SECONDS = 5.0"
+    server = CloudProgram(tmp_path, "--workers", str(WORKERS), first=patience)
+    await asyncio.to_thread(server.start)
+    try:
+        ann, people = Identity.new(), [Identity.new() for _ in range(8)]
+        async with AsyncExitStack() as stack:
+            a = await stack.enter_async_context(connect(server.url, ann))
+            clients = [await stack.enter_async_context(connect(server.url, one)) for one in people]
+            await all_there(server, 9)
+            receiving = [asyncio.create_task(take(client, 20)) for client in clients]
+            os.kill(server.processes()[-1], signal.SIGSTOP)
+            for number in range(20):
+                await asyncio.gather(*(a.send(to.key, b"%d" % number) for to in people))
+            for bodies in await asyncio.gather(*receiving):
+                assert bodies == [b"%d" % number for number in range(20)]
+            async with asyncio.timeout(30):
+                while (
+                    await figure(server, "cloud_worker_restarts_total") != 1
+                    or await figure(server, "cloud_worker_up") != WORKERS
+                ):
+                    await asyncio.sleep(0.1)
+        assert "answered nothing for" in server.said()
+    finally:
+        server.close()
+
+
+@pytest.mark.slow
 def test_no_process_outlives_the_server(server: CloudProgram) -> None:
     """Kill -9 of the one that keeps them: they end by themselves, so that the next start finds its files free."""
     children = server.processes()

@@ -17,6 +17,7 @@ from watchkeeper.fetch import fetch
 from watchkeeper.model import Notes
 from watchkeeper.probe import Command, Http, Leaf, Tcp
 from watchkeeper.probe.probing import FAMILIES
+from watchkeeper.quantities import Duration
 
 
 @asynccontextmanager
@@ -113,6 +114,24 @@ async def test_tcp_connects_and_may_expect_a_greeting() -> None:
         assert await attempt(Tcp(port=port, send="PING\r\n", expect="+PONG")) == {}
         with pytest.raises(Failed, match=r"expected '\+OK'"):
             await attempt(Tcp(port=port, send="PING\r\n", expect="+OK"))
+
+
+async def test_a_greeting_may_come_in_pieces() -> None:
+    """It is read on until it is there, the connection ends, or time is nearly over: then what came instead is the reason."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in (b"220 mail.exam", b"ple ES", b"MTP\r\n"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await attempt(Tcp(port=port, expect="example ESMTP", timeout=Duration(20.0))) == {}
+        with pytest.raises(Failed, match=r"expected 'POP3', got b'220 mail\.example ESMTP"):
+            await attempt(Tcp(port=port, expect="POP3", timeout=Duration(0.5)))
 
 
 async def test_a_command_is_up_when_it_exits_zero() -> None:

@@ -129,11 +129,11 @@ async def test_figures_keep_their_columns() -> None:
     leaf = Scripted(script=[first_word, Failed("x"), Failed("x")])
     asking = Asking("web", "p", leaf, 1)
     frame.replace([asking])
-    await frame._attempt(asking)
+    await frame._attempt(asking, asyncio.Event())
     first = frame.read()
     layout = frame.series
     assert dict(zip((s.name for s in layout), first, strict=True))["probe_http_status_code"] == 200
-    await frame._attempt(asking)
+    await frame._attempt(asking, asyncio.Event())
     second = dict(zip((s.name for s in layout), frame.read(), strict=True))
     assert frame.series is layout
     assert second["probe_success"] == 0
@@ -287,4 +287,41 @@ async def test_another_process_is_asked_anew(tmp_path: Path) -> None:
         while probing.health("web")[0] != "up":
             await asyncio.sleep(0.005)
     assert len(asked) == before + 1
+    task.cancel()
+
+
+async def test_an_answer_of_the_process_before_is_nobodys(tmp_path: Path) -> None:
+    """It was asked before the new one began: its answer comes late, tells nothing, and the new one is asked soon."""
+    asked, told, finish = [], Told(), asyncio.Event()
+
+    class Slow(Tcp, frozen=True, tag="slow"):
+        async def attempt(self, notes: Notes) -> None:
+            asked.append(1)
+            await finish.wait()
+
+    probing = Probing(
+        SystemClock(),
+        tmp_path,
+        wanted=lambda _: True,
+        changed=told.changed,
+        emit=lambda _: None,
+        answered=lambda *answer: told.answers.append(answer),
+    )
+    probing.replace([Asking("web", "slow", Slow(port=1, timeout=Duration(30.0)), 60.0)])
+    task = asyncio.create_task(probing.run(), name="probing")
+    async with asyncio.timeout(20):
+        while not asked:
+            await asyncio.sleep(0.005)
+        probing.renew("web")
+        finish.set()
+        finish = asyncio.Event()
+        while len(asked) < 2:
+            await asyncio.sleep(0.005)
+        assert probing.health("web")[0] == "unknown"
+        assert probing.results("web") == ()
+        assert told.verdicts == told.answers == []
+        finish.set()
+        while probing.health("web")[0] != "up":
+            await asyncio.sleep(0.005)
+    assert told.answers == [("web", "slow", True, "")]
     task.cancel()

@@ -15,7 +15,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,12 @@ STALE_SECONDS = 5.0
 """Figures older than this are not shown: their process does not answer."""
 
 
+HUNG_SECONDS = 20.0
+"""A process that has answered nothing for so long hangs, and is killed: its clients wait for it, and so do the other ones;"""
+HUNG_QUESTIONS = 4
+"""but not before so many questions had no answer, since it may be us who stood still."""
+
+
 class Worker:
     """One process, again and again."""
 
@@ -51,6 +56,7 @@ class Worker:
         self.asked_at = -STALE_SECONDS
         self.restarts = 0
         self.figures = ""
+        """Where it answers, HOST:PORT; empty before it has said so, and after its end."""
         self.is_ready = asyncio.Event()
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
@@ -74,19 +80,35 @@ class Worker:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
 
     async def ask(self) -> None:
-        """Ask it for its figures, once a second, until cancelled."""
+        """Ask it for its figures, once a second, until cancelled; one that hangs is killed."""
+        whom, since, missed = "", 0.0, 0
         while True:
             await asyncio.sleep(ASK_SECONDS)
-            if self.figures:
-                with suppress(OSError, TimeoutError, ValueError):
-                    async with asyncio.timeout(STALE_SECONDS):
-                        self.page = await fetched(*split_address(self.figures), "/metrics")
-                    self.asked_at = time.monotonic()
+            if whom != self.figures:
+                whom, since, missed = self.figures, time.monotonic(), 0
+            if not whom:
+                continue
+            try:
+                async with asyncio.timeout(STALE_SECONDS):
+                    self.page = await fetched(*split_address(whom), "/metrics")
+            except (OSError, TimeoutError, ValueError):
+                missed += 1
+                if whom == self.figures and missed >= HUNG_QUESTIONS and time.monotonic() - since > HUNG_SECONDS:
+                    self._kill(time.monotonic() - since)
+            else:
+                since, missed = time.monotonic(), 0
+                self.asked_at = since
 
     def end(self) -> None:
         """Ask it to stop."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
+
+    def _kill(self, seconds: float) -> None:
+        """End it as it ends itself at the worst: what it has kept is on its disk."""
+        if self._process is not None and self._process.returncode is None:
+            logger.error("process %d has answered nothing for %.0f s and is killed", self.number, seconds)
+            self._process.kill()
 
     async def _live(self) -> int:
         """One life; its exit status. Cancelled, it is asked to end, and killed when it does not."""

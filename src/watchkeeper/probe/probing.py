@@ -170,28 +170,29 @@ class Probing:
         due = self._clock.monotonic()
         renewed = self._renewed[key] = asyncio.Event()
         while True:
+            renewed.clear()
             if asking.server and not self._wanted(asking.server):
                 self._verdicts.pop(key, None)
                 self._results.pop(key, None)
                 self._clear_figures(asking)
             else:
-                await self._attempt(asking)
+                await self._attempt(asking, renewed)
             eager = self._verdicts.get(key, Verdict()).health == "unknown"
             period = min(asking.period, EAGER_SECONDS) if eager else asking.period
             now = self._clock.monotonic()
             due = max(due + period, now)
-            renewed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(due - now):
                     await renewed.wait()
                     await asyncio.sleep(min(EAGER_SECONDS, max(0.0, due - self._clock.monotonic())))
                     due = self._clock.monotonic()
 
-    async def _attempt(self, asking: Asking) -> None:
+    async def _attempt(self, asking: Asking, renewed: asyncio.Event) -> None:
+        """Ask once. Once the server is `renewed`, whatever comes of it is of the process before, and nobody's."""
         began = self._clock.monotonic()
         notes = Notes({}, self._folder / folder_name(asking))
         why = ""
-        patience = Patience(asking.period, asking.leaf.timeout, lambda waited: self._miss(asking, waited))
+        patience = Patience(asking.period, asking.leaf.timeout, lambda waited: self._miss(asking, waited, renewed))
         held_up = False
         try:
             async with asyncio.timeout(asking.leaf.timeout):
@@ -209,7 +210,7 @@ class Probing:
         took = self._clock.monotonic() - began
         at = milliseconds(self._clock.wall())
         key = (asking.server, asking.name)
-        if self._askings.get(key) != asking:  # an equal one after a reload is the same probe
+        if renewed.is_set() or self._askings.get(key) != asking:  # an equal one after a reload is the same probe
             return
         self._results[key] = ProbeResult(asking.name, type(asking.leaf).__name__.lower(), not why, at, took, why)
         self._keep({"probe_success": float(not why), "probe_duration_seconds": took} | notes.figures, asking)
@@ -221,9 +222,9 @@ class Probing:
         if after.health != before.health:
             self._tell(asking, before, after, at)
 
-    def _miss(self, asking: Asking, waited: float) -> None:
+    def _miss(self, asking: Asking, waited: float, renewed: asyncio.Event) -> None:
         """An answer is late: a hang must not hide behind a long time-out."""
-        if asking.server:
+        if asking.server and not renewed.is_set():
             self._answered(asking.server, asking.name, False, f"no answer for {waited:.2f} s")
 
     def _tell(self, asking: Asking, before: Verdict, after: Verdict, at: int) -> None:

@@ -10,6 +10,11 @@ from watchkeeper.config import Asked
 from watchkeeper.errors import Failed
 from watchkeeper.model import Notes
 
+GREETING_BYTES = 4096
+"""A greeting is looked for in so many bytes,"""
+GREETING_SHARE = 0.9
+"""and in the rest of this part of the time-out, once it has begun: then what came instead can be told."""
+
 
 class Tcp(Asked, frozen=True, tag_field="kind", tag="tcp"):
     """``kind = "tcp"``: connect to `port` of `host`; with `send`, say it; with `expect`, the first bytes back must hold it."""
@@ -28,6 +33,7 @@ class Tcp(Asked, frozen=True, tag_field="kind", tag="tcp"):
 
     async def attempt(self, notes: Notes) -> None:  # noqa: ARG002  # a connection has no figure but its time
         """Connect once."""
+        began = asyncio.get_running_loop().time()
         try:
             reader, writer = await asyncio.open_connection(self.host, self.port)
         except OSError as fault:
@@ -36,11 +42,21 @@ class Tcp(Asked, frozen=True, tag_field="kind", tag="tcp"):
             if self.send:
                 writer.write(self.send.encode())
                 await writer.drain()
-            if self.expect and self.expect.encode() not in (greeting := await reader.read(4096)):
-                raise Failed(f"expected {self.expect!r}, got {greeting[:80]!r}")
+            if self.expect:
+                await self._greeted(reader, began + GREETING_SHARE * self.timeout)
         except OSError as fault:
             raise Failed(f"the connection broke: {fault.strerror or fault}") from None
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _greeted(self, reader: asyncio.StreamReader, until: float) -> None:
+        """Read until the greeting is there: a server may write it in pieces. Raises Failed when it does not come."""
+        wanted, greeting = self.expect.encode(), await reader.read(GREETING_BYTES)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while wanted not in greeting and (more := await reader.read(GREETING_BYTES - len(greeting))):
+                    greeting += more
+        if wanted not in greeting:
+            raise Failed(f"expected {self.expect!r}, got {greeting[:80]!r}")
