@@ -96,6 +96,38 @@ async def test_every_failure_is_told_and_missed_objectives_fail_the_run(tmp_path
     assert [(one.facts["code"], one.facts["operation"]) for one in errors] == [("status-500", "get")]
 
 
+@pytest.mark.slow
+async def test_an_objective_that_names_a_phase_is_judged_there_whatever_its_kind(tmp_path: Path) -> None:
+    """An overload, and the level that a search ended with, count where an objective names them; the levels above it do not."""
+    text = """
+objectives = ["p50 in over < 1ms", "p50 in search < 1s", "errors < 1%"]
+connections = 30
+[[phase]]
+kind = "steps"
+name = "search"
+begin = 20
+end = 40
+lasts = "1s"
+levels = 1
+[[phase]]
+kind = "overload"
+name = "over"
+rate = 50
+lasts = "1s"
+[[phase]]
+kind = "constant"
+rate = 20
+lasts = "1s"
+"""
+    with known_server("fixed", service=0.03) as url:
+        record = await whole_run(text, url, tmp_path)
+    over, search, errors = record.run.objectives
+    assert (over.held, over.why) == (False, "in over")
+    assert (search.held, search.why) == (True, "in search 40/s")
+    assert errors.held
+    assert record.run.verdict == "fail"
+
+
 async def test_a_target_that_is_not_there_is_data(tmp_path: Path) -> None:
     """Every start is refused; the smoke phase ends the run, with a verdict and a whole record."""
     text = '[[phase]]\nkind = "smoke"\nlasts = "1s"\n' + constant(50, "1s")

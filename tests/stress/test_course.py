@@ -7,9 +7,9 @@ import math
 import pytest
 
 from rigs.stress import plan_of
-from watchkeeper.stress.course import Course, End, Go, at_once, decide, knees, say, skipped
+from watchkeeper.stress.course import Course, End, Go, at_once, counted_of_search, decide, knees, say, skipped
 from watchkeeper.stress.objective import Totals
-from watchkeeper.stress.run import Ended, Segment, Stage, Validity
+from watchkeeper.stress.run import Ended, Held, Segment, Stage, Validity
 from watchkeeper.stress.search import Result, word_of
 
 GOOD, BAD = Validity(ok=True), Validity(ok=False, reasons=("starts were late",))
@@ -237,3 +237,21 @@ def test_an_overload_is_not_judged() -> None:
         (),
         "overloaded: 50/s done of 100/s due",
     )
+
+
+def test_what_names_a_search_is_judged_at_the_level_that_it_ended_with() -> None:
+    """The levels above are meant to break; where none held, the lowest speaks."""
+    one = course('[[phase]]\nkind = "steps"\nbegin = 100\nlevels = 1\nprecision = 0.5\n')
+
+    def searched(cap: float) -> list[tuple[float, bool | None]]:
+        results: list[Result] = []
+        while isinstance(move := decide(one, results), Go):
+            is_held = move.stage.level <= cap
+            goals = (Held("p99 in steps < 1s", 0.1, is_held), Held("errors < 1%", 0.0, is_held))
+            decision = "held" if is_held else "broken: p99 in steps < 1s"
+            results.append(Result(move.stage, Ended(move.stage.index, 0.0, 1.0, objectives=goals, decision=decision)))
+        (knee,) = knees(one, results)
+        return [(level.level, goal.held) for level, goal in counted_of_search(0, knee, results)]
+
+    assert searched(120) == [(100, True)]
+    assert searched(0) == [(1, False)]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from watchkeeper.stress import phases
-from watchkeeper.stress.objective import Objective, Totals, judge
+from watchkeeper.stress.objective import Objective, Totals, judge, parse
 from watchkeeper.stress.plan import Plan, is_for
 from watchkeeper.stress.run import Held, Knee, Model, Segment, Stage, Validity
 from watchkeeper.stress.schedule import constant, spike
@@ -101,6 +101,21 @@ def applies(goal: Objective, phase: phases.Leaf) -> bool:
     if goal.is_of_run:
         return False
     return goal.phase == phase.called if goal.phase else str(phase.__struct_config__.tag) in phases.JUDGED
+
+
+def counted(stage: Stage, held: Sequence[Held]) -> list[Held]:
+    """What of this the verdict goes by: all of a judged kind's, elsewhere what names the phase; levels are meant to break."""
+    if stage.kind == "steps":
+        return []
+    return [one for one in held if stage.kind in phases.JUDGED or parse(one.objective).phase]
+
+
+def counted_of_search(number: int, knee: Knee, results: Sequence[Result]) -> list[tuple[Stage, Held]]:
+    """The same of a search that is over: of its sustained level, or of its lowest where none held, what names the phase."""
+    own = [one for one in results if one.stage.phase == number]
+    told = [one for one in own if one.stage.level == knee.sustained and word_of(one.ended) == "held"]
+    last = told[-1] if told else min(own, key=lambda one: one.stage.level)
+    return [(last.stage, one) for one in last.ended.objectives if parse(one.objective).phase]
 
 
 def knees(course: Course, results: Sequence[Result]) -> list[Knee]:

@@ -153,7 +153,7 @@ class Spike(Phase, frozen=True, tag_field="kind", tag="spike"):
 
 
 class Overload(Levelled, frozen=True, tag_field="kind", tag="overload"):
-    """More than it can take, 1.5 times the knee unless said otherwise: to see what it does, not judged by objectives."""
+    """More than it can take, 1.5 times the knee unless said otherwise. Only objectives that name it are judged over it."""
 
     OF_KNEE: ClassVar[float] = 1.5
     lasts: Duration = Duration(20)

@@ -201,13 +201,13 @@ class Staging:
         desk.recording.end(ended)
         inside = [one.p95 for one in totals.moments if began <= one.second and one.second + 1 <= began + seconds]
         self.results.append(Result(stage, ended, tuple(inside)))
-        if stage.kind in phases.JUDGED:
-            self.held += [(stage, one) for one in held]
+        self.held += [(stage, one) for one in course.counted(stage, held)]
         self._say(f"{stage.name}: {decision}")
         found = tuple(course.knees(self._course, self.results))
         if len(found) > len(desk.recording.run.knees):
             desk.recording.update(msgspec.structs.replace(desk.recording.run, knees=found))
             knee = found[-1]
+            self.held += course.counted_of_search(stage.phase, knee, self.results)
             self._say(f"knee: {knee.sustained:.6g} held" + (f", {knee.broken:.6g} broke" if knee.broken else f" ({knee.why})"))
 
     def _recovered(self, stage: Stage, moments: list[Moment]) -> str:

@@ -22,7 +22,7 @@ def judged(run: Run, plan: Plan, results: Sequence[Result], held: Sequence[tuple
     objectives = tuple(_over_run(goal, run, held) for goal in plan.goals)
     verdict: Verdict = ""
     reasons: list[str] = []
-    unsound = [(one.stage, one.ended.validity) for one in results if one.stage.kind in JUDGED and not one.ended.validity.ok]
+    unsound = [(one.stage, one.ended.validity) for one in results if _counts(plan, one.stage) and not one.ended.validity.ok]
     missed = [one for one in objectives if one.held is False]
     if state == "done":
         if unsound:
@@ -37,6 +37,13 @@ def judged(run: Run, plan: Plan, results: Sequence[Result], held: Sequence[tuple
             verdict = "pass"
             reasons = [f"{one.objective}: not judged, {one.why}" for one in objectives if one.held is None]
     return msgspec.structs.replace(run, state=state, why=why, verdict=verdict, reasons=tuple(reasons), objectives=objectives)
+
+
+def _counts(plan: Plan, stage: Stage) -> bool:
+    """Whether the verdict goes by a stage; of a search it goes by a level that held, in spite of a late generator or not."""
+    if stage.kind == "steps":
+        return False
+    return stage.kind in JUDGED or plan.phase[stage.phase].called in {goal.phase for goal in plan.goals}
 
 
 def _over_run(goal: Objective, run: Run, held: Sequence[tuple[Stage, Held]]) -> Held:
