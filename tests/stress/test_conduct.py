@@ -20,6 +20,8 @@ from watchkeeper.stress.conduct import conduct
 from watchkeeper.stress.desk import Request
 from watchkeeper.stress.histogram import Histogram, unpacked
 from watchkeeper.stress.record import Record, runs
+from watchkeeper.stress.report.building import build
+from watchkeeper.stress.report.reading import read as digest_of
 from watchkeeper.stress.run import Run
 
 
@@ -159,6 +161,37 @@ levels = 1
     assert knee.sustained == pytest.approx(200, rel=0.1)
     assert knee.broken > knee.sustained
     assert "decision" in {one.kind for one in record.events()}
+
+
+@pytest.mark.slow
+async def test_a_server_that_takes_its_time_keeps_up(tmp_path: Path) -> None:
+    """Each answer takes a second, at any rate: what is under way when a stage ends is no queue."""
+    text = """
+objectives = ["p99 < 5s"]
+connections = 200
+timeout = "8s"
+[[phase]]
+kind = "smoke"
+rate = 10
+lasts = "3s"
+[[phase]]
+kind = "steps"
+begin = 30
+end = 60
+factor = 2
+lasts = "5s"
+levels = 1
+tries = 1
+"""
+    with known_server("fixed", service=1.0) as url:
+        record = await whole_run(text, url, tmp_path)
+    assert record.run.verdict == "pass"
+    assert [ended.decision for _, ended in record.stages() if ended] == ["held"] * 3
+    (knee,) = record.run.knees
+    assert (knee.sustained, knee.broken) == (60, 0)
+    report = build(digest_of(record))
+    assert report.capacity is not None
+    assert (report.capacity.ceiling, report.capacity.breaking) == (None, None)
 
 
 @pytest.mark.slow

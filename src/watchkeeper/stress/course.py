@@ -14,14 +14,12 @@ from typing import NamedTuple
 import msgspec
 
 from watchkeeper.stress import phases
+from watchkeeper.stress.backlog import keeps_up
 from watchkeeper.stress.objective import Objective, Totals, judge, parse
 from watchkeeper.stress.plan import Plan, is_for
 from watchkeeper.stress.run import Held, Knee, Model, Segment, Stage, Validity
 from watchkeeper.stress.schedule import constant, spike
 from watchkeeper.stress.search import Result, search, word_of
-
-KEPT_UP = 0.97
-"""Of what was due must have been done within a level's time, else a queue grows."""
 
 MEANT_TO_BREAK = {"overload", "spike"}
 WAITED_FOR = {"slow-readers"}
@@ -89,8 +87,7 @@ def say(
         if clean.held and len(missed) == 1:
             return held, f"unsure: {one.objective} was missed only while the generator waited for a processor"
         return held, f"{word}: {one.objective}"
-    due = totals.scheduled if stage.model == "open" else 0
-    if due and stage.kind not in WAITED_FOR and totals.done_within < KEPT_UP * due - 2:
+    if stage.kind not in WAITED_FOR and not keeps_up(stage, totals):
         told = f"{totals.achieved:.6g}/s done of {totals.offered:.6g}/s due"
         return held, f"{word}: {told}" if validity.ok else f"unsure: {told}, but {validity.reasons[0]}"
     return held, "held"  # also by a generator that was late: what it measured was no better than it is

@@ -61,6 +61,8 @@ class StageTotals:
         """Workers that schedule no more."""
         self.settled: set[int] = set()
         self.moments: list[Moment] = []
+        self.middle = 0
+        """The second before which about half of its time is over."""
 
     @property
     def whole(self) -> Totals:
@@ -153,7 +155,11 @@ class Gathering:
         poured(totals.service, row.service)
         poured(totals.starved, row.starved)
         if worker not in stage.over:
+            failed = row.dropped + sum(row.errors.values())
             totals.done_within += row.done
+            totals.failed_within += failed
+            if row.second < stage.middle:
+                totals.midway += row.scheduled - row.done - failed
         for code, text in row.samples:
             facts = {"code": code, "operation": row.operation, "stage": str(row.stage)}
             self._recording.happen(Happening(round(at, 3), "error", text or code, facts))

@@ -107,6 +107,8 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     drained: bool = True
     cut_short: str = ""
     """Why it did not run for all its seconds; empty when it did."""
+    behind: float | None = None
+    """Share of what was due that had failed or was a growing queue when its time was over; None where it is not known."""
 
 
 class Window(msgspec.Struct, omit_defaults=True):

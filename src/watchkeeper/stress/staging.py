@@ -14,6 +14,7 @@ import msgspec
 
 from watchkeeper.stress import course, phases, recovery, talk
 from watchkeeper.stress import health as generator
+from watchkeeper.stress.backlog import left_behind
 from watchkeeper.stress.course import Course, End
 from watchkeeper.stress.desk import Abort, Desk, Watcher
 from watchkeeper.stress.faults import Code, blame
@@ -114,9 +115,9 @@ class Staging:
         self._lately.clear()
         if stage.kind == "recovery":
             self._before = self._baseline()
-        desk.gathering.stage(stage.index)
         at = time.monotonic_ns() + lead
         began = (at - desk.zero) / 1e9
+        desk.gathering.stage(stage.index).middle = int(began + stage.seconds / 2)
         desk.recording.begin(stage, round(began, 6))
         self._watcher.staged(stage)
         desk.crew.order(talk.Begin(stage, at))
@@ -167,7 +168,7 @@ class Staging:
         """Judge a stage that has ended, and write it down."""
         plan, desk = self._course.plan, self._desk
         for one in totals.by_operation.values():
-            one.seconds = seconds
+            one.seconds, one.midway_at = seconds, max(0.0, totals.middle - began)
         whole = totals.whole
         totals.gate.ours = sum(
             many for code, many in whole.errors.items() if blame(code) == "ours" and code not in {Code.CUT, Code.ABORTED}
@@ -197,6 +198,7 @@ class Staging:
             decision,
             drained,
             cut_short,
+            round(left_behind(stage, whole) / whole.scheduled, 6) if stage.model == "open" and whole.scheduled else None,
         )
         desk.recording.end(ended)
         inside = [one.p95 for one in totals.moments if began <= one.second and one.second + 1 <= began + seconds]

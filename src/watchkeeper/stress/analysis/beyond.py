@@ -24,7 +24,8 @@ class Strain(NamedTuple):
     """An overload as it was seen. Rates a second; counts of operations; times in seconds.
 
     `best` is the most that it did at any level, `usual` the p95 before; `last_done` what was done in the last three seconds
-    in which something was due (`last_due`).
+    in which something was due (`last_due`). `behind` is the share of what was due that had failed or was a growing queue at
+    its end; None: what was not done by then counts.
     """
 
     offered: float
@@ -41,6 +42,14 @@ class Strain(NamedTuple):
     last_done: int
     restarts: int = 0
     hangs: int = 0
+    behind: float | None = None
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether it did what was due, however long that took."""
+        if self.behind is not None:
+            return self.behind <= 1 - KEPT_UP
+        return self.achieved >= KEPT_UP * self.offered
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -63,7 +72,7 @@ def behaviour(strain: Strain) -> Behaviour:  # noqa: PLR0911  # one for each wor
         if strain.refused > strain.nobody / 2 and strain.refused:
             return Behaviour("crashes", f"{strain.refused} connections were refused, and {whose}")
         return Behaviour("hangs", f"{whose}: {did}")
-    if strain.achieved >= KEPT_UP * strain.offered and undone <= HARDLY * strain.due:
+    if strain.keeps_up and undone <= HARDLY * strain.due:
         if strain.usual > 0 and strain.p95 > 3 * strain.usual and strain.p95 > strain.usual + 0.01:
             return Behaviour("queues", f"everything was done, later: {_slower(strain)}")
         return Behaviour("absorbs", f"{did}: it was no overload to it")

@@ -222,6 +222,7 @@ def _behaviour(digest: Digest, spell: Spell, stage: StageReport, best: float, us
             last_done=round(sum(done[place] or 0 for place in last)),
             restarts=sum(mark.kind == "restart" for mark in within),
             hangs=sum(mark.kind == "hang" for mark in within),
+            behind=spell.ended.behind if spell.ended else None,
         )
     )
 
