@@ -7,7 +7,9 @@ Held are the totals of stages that are not over and two seconds of rows, however
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
+from operator import attrgetter
 
 from watchkeeper.stress import talk
 from watchkeeper.stress.health import Gate
@@ -202,9 +204,10 @@ class Gathering:
         moment = Moment(second, due, done, failed, p95, p50, p99)
         if stage in self.stages and (due or done or failed):
             moments = self.stages[stage].moments
-            if moments and moments[-1].second == second:  # a straggler's part: the first word stands
+            place = bisect_left(moments, second, key=attrgetter("second"))
+            if place < len(moments) and moments[place].second == second:  # a straggler's part: the first word stands
                 return
-            moments.append(moment)
+            moments.insert(place, moment)
             del moments[:-MOMENTS]
         self._seen(moment, stage)
 

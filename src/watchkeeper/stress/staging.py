@@ -19,7 +19,7 @@ from watchkeeper.stress.course import Course, End
 from watchkeeper.stress.desk import Abort, Desk, Watcher
 from watchkeeper.stress.faults import Code, blame
 from watchkeeper.stress.floor import GRACE
-from watchkeeper.stress.gathering import StageTotals
+from watchkeeper.stress.gathering import MOMENTS, StageTotals
 from watchkeeper.stress.histogram import Histogram
 from watchkeeper.stress.objective import NEEDED, QUANTILES
 from watchkeeper.stress.recovery import Baseline, Moment
@@ -50,6 +50,7 @@ class Staging:
         self._stage: Stage | None = None
         self._connections = -1
         self._before: Baseline | None = None
+        self._began = 0.0
         self._is_cut_short = ""
         self._lately: deque[Moment] = deque(maxlen=GUARDED)
 
@@ -75,7 +76,7 @@ class Staging:
         phase = self._course.plan.phase[stage.phase]
         if isinstance(phase, phases.Recovery) and self._before is not None and not self._is_cut_short:
             moments = self._desk.gathering.stage(index).moments
-            if recovery.recovered(moments, self._before, phase.held) is not None:
+            if recovery.recovered(moments, self._before, phase.held, self._began) is not None:
                 self._is_cut_short = "recovered"
                 self._desk.crew.order(talk.Stop(now=False))
 
@@ -117,6 +118,7 @@ class Staging:
             self._before = self._baseline()
         at = time.monotonic_ns() + lead
         began = (at - desk.zero) / 1e9
+        self._began = began
         desk.gathering.stage(stage.index).middle = int(began + stage.seconds / 2)
         desk.recording.begin(stage, round(began, 6))
         self._watcher.staged(stage)
@@ -176,7 +178,7 @@ class Staging:
         validity = generator.judge(totals.gate, whole.service.quantile(0.5) / 1e9, plan.generator.limits)
         held, decision = course.say(plan, stage, whole, totals.by_operation, validity)
         if stage.kind == "recovery" and self._before is not None:
-            decision = self._recovered(stage, totals.moments)
+            decision = self._recovered(stage, totals.moments, began)
         ended = Ended(
             stage.index,
             round(began, 6),
@@ -212,12 +214,12 @@ class Staging:
             self.held += course.counted_of_search(stage.phase, knee, self.results)
             self._say(f"knee: {knee.sustained:.6g} held" + (f", {knee.broken:.6g} broke" if knee.broken else f" ({knee.why})"))
 
-    def _recovered(self, stage: Stage, moments: list[Moment]) -> str:
+    def _recovered(self, stage: Stage, moments: list[Moment], began: float) -> str:
         phase = self._course.plan.phase[stage.phase]
         assert isinstance(phase, phases.Recovery)
         assert self._before is not None
         after = self.results[-1].stage.name if self.results else "the start"
-        found = recovery.judge(moments, self._before, phase.held, after, float(phase.within))
+        found = recovery.judge(moments, self._before, phase.held, after, float(phase.within), began)
         run = self._desk.recording.run
         self._desk.recording.update(msgspec.structs.replace(run, recoveries=(*run.recoveries, found)))
         return found.text
@@ -230,7 +232,8 @@ class Staging:
             if result.stage.kind in phases.BASELINES and p95 is not None:
                 failed = sum(ended.errors.values()) + ended.dropped
                 usual = failed / ended.scheduled if ended.scheduled else 0.0
-                return recovery.baseline(p95, result.p95s, max(0.001, 2 * usual))
+                whole_seconds = min(int(ended.ended) - math.ceil(ended.began), MOMENTS)
+                return recovery.baseline(p95, result.p95s, max(0.001, 2 * usual), whole_seconds)
         return None
 
     def _say(self, text: str) -> None:
