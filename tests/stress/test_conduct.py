@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
+import hashlib
 import os
 import signal
 import sys
@@ -128,6 +131,40 @@ lasts = "1s"
     assert (search.held, search.why) == (True, "in search 40/s")
     assert errors.held
     assert record.run.verdict == "fail"
+
+
+async def grudging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, taken: list[int]) -> None:
+    """A WebSocket server that takes two connections, and is full."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        if len(taken) == 2:
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        else:
+            taken.append(1)
+            key = next(line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+            accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+            writer.write(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+            )
+            await reader.read()
+    writer.close()
+
+
+async def test_connections_that_cannot_be_made_break_a_phase_that_is_about_them(tmp_path: Path) -> None:
+    """Two of ten were let in: the run fails, and the report counts the others among the failures."""
+    taken: list[int] = []
+    server = await asyncio.start_server(lambda reader, writer: grudging(reader, writer, taken), "127.0.0.1", 0)
+    async with server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        record = await whole_run('connections = 10\n[[phase]]\nkind = "hold"\nlasts = "1s"\n', url, tmp_path)
+    ((_, ended),) = record.stages()
+    assert ended is not None
+    assert sum(ended.missing.values()) == 8
+    assert ended.decision.startswith("broken: 8 of 10 connections could not be made")
+    assert record.run.verdict == "fail"
+    assert record.run.reasons[0].startswith("hold: 8 of 10 connections could not be made")
+    assert sum(fault.count for fault in build(digest_of(record)).faults) == 8
 
 
 async def test_a_target_that_is_not_there_is_data(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +25,12 @@ from watchkeeper.stress.search import Result, search, word_of
 MEANT_TO_BREAK = {"overload", "spike"}
 WAITED_FOR = {"slow-readers"}
 """Kinds in which some of what is due is bound to be late: who does not read is waited for."""
+
+
+CONNECTED = {"hold", "storm"}
+"""Kinds that are about connections: they break without them."""
+FEW_MISSING = 0.001
+EMPTY: Mapping[str, int] = MappingProxyType({})
 
 
 class Go(NamedTuple):
@@ -73,9 +80,17 @@ def at_once(course: Course, results: Sequence[Result], stage: Stage) -> Stage | 
 
 
 def say(
-    plan: Plan, stage: Stage, totals: Totals, by_operation: Mapping[str, Totals], validity: Validity
+    plan: Plan,
+    stage: Stage,
+    totals: Totals,
+    by_operation: Mapping[str, Totals],
+    validity: Validity,
+    missing: Mapping[str, int] = EMPTY,
 ) -> tuple[tuple[Held, ...], str]:
-    """How the plan's objectives stood in a stage, and the decision: ``held``, ``broken: why`` or ``unsure: why``."""
+    """How the plan's objectives stood in a stage, and the decision: ``held``, ``broken: why`` or ``unsure: why``.
+
+    `missing`: connections that were not there at its end, by why.
+    """
     goals = _goals(plan, stage)
     held = tuple(judge(goal, by_operation[goal.operation] if goal.operation else totals) for goal in goals)
     word = "broken" if stage.kind not in MEANT_TO_BREAK else "overloaded"
@@ -90,7 +105,18 @@ def say(
     if stage.kind not in WAITED_FOR and not keeps_up(stage, totals):
         told = f"{totals.achieved:.6g}/s done of {totals.offered:.6g}/s due"
         return held, f"{word}: {told}" if validity.ok else f"unsure: {told}, but {validity.reasons[0]}"
+    if told := without(stage, missing):
+        return held, f"{word}: {told}" if validity.ok else f"unsure: {told}, but {validity.reasons[0]}"
     return held, "held"  # also by a generator that was late: what it measured was no better than it is
+
+
+def without(stage: Stage, missing: Mapping[str, int]) -> str:
+    """The connections that a stage should have had all the time and had not, in words; empty for none that matter."""
+    many = sum(missing.values())
+    if stage.kind not in CONNECTED or many <= FEW_MISSING * stage.connections:
+        return ""
+    codes = ", ".join(f"{number} {code}" for code, number in missing.items())
+    return f"{many} of {stage.connections} connections could not be made: {codes}"
 
 
 def applies(goal: Objective, phase: phases.Leaf) -> bool:

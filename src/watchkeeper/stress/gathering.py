@@ -62,6 +62,8 @@ class StageTotals:
         self.over: set[int] = set()
         """Workers that schedule no more."""
         self.settled: set[int] = set()
+        self.missing: dict[str, int] = {}
+        """Connections that should have been there at its end, by why they were not."""
         self.moments: list[Moment] = []
         self.middle = 0
         """The second before which about half of its time is over."""

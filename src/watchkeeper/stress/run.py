@@ -107,6 +107,8 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     drained: bool = True
     cut_short: str = ""
     """Why it did not run for all its seconds; empty when it did."""
+    missing: dict[str, int] = {}
+    """Connections that should be there all the time and were not at its end, by the code of their last try."""
     behind: float | None = None
     """Share of what was due that had failed or was a growing queue when its time was over; None where it is not known."""
 

@@ -173,10 +173,12 @@ class Staging:
             one.seconds, one.midway_at = seconds, max(0.0, totals.middle - began)
         whole = totals.whole
         totals.gate.ours = sum(
-            many for code, many in whole.errors.items() if blame(code) == "ours" and code not in {Code.CUT, Code.ABORTED}
+            many
+            for code, many in (*whole.errors.items(), *totals.missing.items())
+            if blame(code) == "ours" and code not in {Code.CUT, Code.ABORTED}
         )
         validity = generator.judge(totals.gate, whole.service.quantile(0.5) / 1e9, plan.generator.limits)
-        held, decision = course.say(plan, stage, whole, totals.by_operation, validity)
+        held, decision = course.say(plan, stage, whole, totals.by_operation, validity, totals.missing)
         if stage.kind == "recovery" and self._before is not None:
             decision = self._recovered(stage, totals.moments, began)
         ended = Ended(
@@ -200,6 +202,7 @@ class Staging:
             decision,
             drained,
             cut_short,
+            totals.missing,
             round(left_behind(stage, whole) / whole.scheduled, 6) if stage.model == "open" and whole.scheduled else None,
         )
         desk.recording.end(ended)

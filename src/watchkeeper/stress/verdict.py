@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from watchkeeper.stress import course
 from watchkeeper.stress.objective import Objective
 from watchkeeper.stress.phases import JUDGED
 from watchkeeper.stress.plan import Plan
@@ -24,13 +25,14 @@ def judged(run: Run, plan: Plan, results: Sequence[Result], held: Sequence[tuple
     reasons: list[str] = []
     unsound = [(one.stage, one.ended.validity) for one in results if _counts(plan, one.stage) and not one.ended.validity.ok]
     missed = [one for one in objectives if one.held is False]
+    without = [f"{one.stage.name}: {told}" for one in results if (told := course.without(one.stage, one.ended.missing))]
     if state == "done":
         if unsound:
             verdict = "invalid"
             reasons = [f"{stage.name}: {reason}" for stage, validity in unsound for reason in validity.reasons]
-        elif missed or why:
+        elif missed or without or why:
             verdict = "fail"
-            reasons = [_told(one) for one in missed] or [why]
+            reasons = [*map(_told, missed), *without] or [why]
         elif not any(one.ended.done for one in results):
             verdict, reasons = "invalid", ["nothing was done, so there is nothing to judge"]
         else:
