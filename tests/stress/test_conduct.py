@@ -201,6 +201,46 @@ levels = 1
 
 
 @pytest.mark.slow
+async def test_a_sequence_is_waited_for_as_long_as_it_thinks(tmp_path: Path) -> None:
+    """What it came to counts, however late: of each sequence the last step fails, long after the stage."""
+    text = """
+objectives = ["errors < 1%"]
+connections = 20
+timeout = "100ms"
+[protocol]
+kind = "http"
+[[protocol.operation]]
+name = "buy"
+steps = [{ name = "cart", path = "/", think = "8s" }, { name = "pay", path = "/", expect = [201] }]
+[[phase]]
+kind = "constant"
+rate = 10
+lasts = "1s"
+"""
+    with known_server("fixed", service=0.0) as url:
+        record = await whole_run(text, url, tmp_path)
+    ((_, ended),) = record.stages()
+    assert ended is not None
+    assert (ended.drained, ended.errors) == (True, {"status-200": 10})
+    assert record.run.verdict == "fail"
+
+
+async def test_what_has_not_ended_when_it_is_no_more_waited_for_counts_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows better: the objective on errors is missed, the report has them, and the record says it."""
+    monkeypatch.setattr(staging, "drain_seconds", lambda _: 0.1)
+    with known_server("fixed", service=4.0) as url:
+        record = await whole_run(constant(10, "1s", 'objectives = ["errors < 1%"]\nconnections = 20'), url, tmp_path)
+    ((_, ended),) = record.stages()
+    assert ended is not None
+    assert (ended.drained, ended.errors) == (False, {"unended": 10})
+    assert record.run.verdict == "fail"
+    assert any(note.startswith("constant: 10 operations had not ended") for note in record.run.notes)
+    assert [(fault.code, fault.count) for fault in build(digest_of(record)).faults] == [("unended", 10)]
+
+
+@pytest.mark.slow
 async def test_a_server_that_takes_its_time_keeps_up(tmp_path: Path) -> None:
     """Each answer takes a second, at any rate: what is under way when a stage ends is no queue."""
     text = """

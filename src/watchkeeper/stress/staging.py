@@ -21,9 +21,10 @@ from watchkeeper.stress.faults import Code, blame
 from watchkeeper.stress.floor import GRACE
 from watchkeeper.stress.gathering import MOMENTS, StageTotals
 from watchkeeper.stress.histogram import Histogram
-from watchkeeper.stress.objective import NEEDED, QUANTILES
+from watchkeeper.stress.objective import NEEDED, QUANTILES, tally
+from watchkeeper.stress.plan import Plan
 from watchkeeper.stress.recovery import Baseline, Moment
-from watchkeeper.stress.run import Ended, Held, Stage
+from watchkeeper.stress.run import Ended, Held, Stage, Window
 from watchkeeper.stress.search import Result
 from watchkeeper.stress.surroundings import memory_free
 
@@ -137,10 +138,24 @@ class Staging:
         """Wait until everything that it has started has ended, and judge it. `alone`: no other stage runs meanwhile."""
         desk = self._desk
         totals, workers = desk.gathering.stage(stage.index), len(desk.crew.members)
-        drained = await desk.wait(lambda: len(totals.settled) == workers, drain_seconds(float(self._course.plan.timeout)))
+        limit = drain_seconds(self._course.plan)
+        drained = await desk.wait(lambda: len(totals.settled) == workers, limit)
+        if not drained:
+            self._give_up(stage, totals, limit)
         desk.gathering.write(int(desk.now), everything=alone)  # another one's second is not cut in two
         self._end(stage, totals, began, seconds, drained=drained, cut_short=cut_short)
         desk.gathering.forget(stage.index)
+
+    def _give_up(self, stage: Stage, totals: StageTotals, waited: float) -> None:
+        """What has not ended counts as failed, for nobody knows better: in the totals, and in the record."""
+        desk, many = self._desk, 0
+        for name, one in totals.by_operation.items():
+            if (left := one.started - one.done - one.failed) > 0:
+                many += left
+                tally(one.errors, {Code.UNENDED: left})
+                desk.recording.window(Window(int(desk.now), stage.index, name, errors={Code.UNENDED: left}))
+        if many:
+            self._note(f"{stage.name}: {many} operations had not ended {waited:.0f} s after it, and count as failed")
 
     async def _connect(self, stage: Stage) -> None:
         """Have as many connections as the stage wants."""
@@ -239,6 +254,12 @@ class Staging:
                 return recovery.baseline(p95, result.p95s, max(0.001, 2 * usual), whole_seconds)
         return None
 
+    def _note(self, text: str) -> None:
+        """Say something that whoever reads the record must know too."""
+        run = self._desk.recording.run
+        self._desk.recording.update(msgspec.structs.replace(run, notes=(*run.notes, text)))
+        self._say(text)
+
     def _say(self, text: str) -> None:
         self._desk.note("decision", text)
         self._watcher.said(text)
@@ -248,9 +269,15 @@ READY_TO_SAY = 30.0
 """Seconds that a worker may be late with the word that its stage is over."""
 
 
-def drain_seconds(timeout: float) -> float:
-    """How long a stage's end may take: what waits is started or dropped, what is under way ends or times out."""
-    return GRACE + 2 * timeout + 5.0
+def drain_seconds(plan: Plan) -> float:
+    """How long a stage's end may take: what waits is started or dropped, what is under way ends or times out.
+
+    Each step of a sequence may take the time-out, and thinks after it.
+    """
+    timeout = float(plan.timeout)
+    sequences = [getattr(one, "steps", ()) for one in plan.mix]
+    longest = max((sum(timeout + float(step.think) for step in steps) for steps in sequences), default=0.0)
+    return GRACE + timeout + max(timeout, longest) + 5.0
 
 
 def _quantiles(histogram: Histogram) -> dict[str, float]:
