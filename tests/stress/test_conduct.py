@@ -317,6 +317,9 @@ async def test_an_operator_ends_it_and_the_record_is_whole(tmp_path: Path) -> No
     assert seen.started == seen.done + sum(seen.errors.values()) > 0
     assert seen.errors["aborted"] > 0
     assert record.is_whole
+    (stage,) = build(digest_of(record)).stages
+    assert stage.seconds < 20
+    assert stage.offered == pytest.approx(100, rel=0.4)  # a second is counted whole where only a part of it was seen
 
 
 def worker_pids() -> list[int]:
@@ -383,6 +386,8 @@ asyncio.run(conduct(request(plan, Path({str(tmp_path)!r})), Witness(), asyncio.E
     assert record.has_died
     assert record.run.state == "running"
     assert totals(record).done > 0
+    (stage,) = build(digest_of(record)).stages
+    assert stage.offered == pytest.approx(100, rel=0.5)  # what was seen, over the seconds in which it was
 
 
 async def test_one_run_at_a_time(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ class _Open:
         self._blocks: dict[int, Histogram] = {}
 
     def add(self, window: Window, found: dict[str, Histogram]) -> None:
+        self._spell.seen_until = max(self._spell.seen_until, window.second + 1.0)
         cell = self._spell.cells.setdefault(window.operation, Cell())
         for name in ("scheduled", "started", "done", "late", "dropped", "sent_bytes", "received_bytes"):
             setattr(cell, name, getattr(cell, name) + getattr(window, name))

@@ -28,6 +28,8 @@ SHARES = (*(0.01 * place for place in range(100)), *(1 - 10 ** (-2 - place / 12)
 COARSE = 4
 """Buckets that are put together for intervals: a quarter of the resolution, a fifth of the work."""
 OVERLOADS = {"overload", "spike"}
+ENDS = {"aborted", "worker-lost"}
+"""Events that end a run before its time."""
 LAST = 3.0
 """Seconds at the end of an overload, at most a third of it, that tell one who hangs from one who is slow."""
 
@@ -65,8 +67,9 @@ def reports(digest: Digest, bound: float) -> tuple[StageReport, ...]:
     """All stages. `bound`: seconds within which an operation is good."""
     found: list[StageReport] = []
     best, usual = 0.0, 0.0
+    stopped = min((one.at for one in digest.events if one.kind in ENDS), default=math.inf)
     for spell in digest.spells:
-        stage = _report(spell, bound)
+        stage = _report(spell, bound, stopped)
         if spell.stage.kind in OVERLOADS:
             word = _behaviour(digest, spell, stage, best, usual)
             stage = StageReport(**{name: getattr(stage, name) for name in stage.__struct_fields__} | {"behaviour": word})
@@ -78,7 +81,15 @@ def reports(digest: Digest, bound: float) -> tuple[StageReport, ...]:
     return tuple(found)
 
 
-def _report(spell: Spell, bound: float) -> StageReport:
+def _lasted(spell: Spell, stopped: float) -> float:
+    """Seconds that a stage ran for; of one without an end, as long as anything was seen of it, and nothing had `stopped` it."""
+    if spell.ended:
+        return spell.ended.ended - spell.ended.began
+    until = min(spell.seen_until or math.inf, stopped)
+    return min(spell.stage.seconds, max(0.0, until - spell.began))
+
+
+def _report(spell: Spell, bound: float, stopped: float) -> StageReport:
     stage, ended = spell.stage, spell.ended
     held = {name: unpacked(b"") for name in ("latency", "service", "starved", "failed")}
     whole = Cell()
@@ -89,7 +100,7 @@ def _report(spell: Spell, bound: float) -> StageReport:
         tally(whole.counts, cell.counts)
         for name, into in held.items():
             into.merge(unpacked(getattr(cell, name)))
-    seconds = ended.ended - ended.began if ended else stage.seconds
+    seconds = _lasted(spell, stopped)
     clean = unpacked(b"").merge(held["latency"])
     clean.counts -= held["starved"].counts
     clean.total -= held["starved"].total
