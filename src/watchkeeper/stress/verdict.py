@@ -35,9 +35,11 @@ def judged(run: Run, plan: Plan, results: Sequence[Result], held: Sequence[tuple
             reasons = [*map(_told, missed), *without] or [why]
         elif not any(one.ended.done for one in results):
             verdict, reasons = "invalid", ["nothing was done, so there is nothing to judge"]
+        elif objectives and not run.knees and all(one.held is None for one in objectives):  # a search has gone by them
+            verdict, reasons = "invalid", ["no objective could be judged", *map(_not_judged, objectives)]
         else:
             verdict = "pass"
-            reasons = [f"{one.objective}: not judged, {one.why}" for one in objectives if one.held is None]
+            reasons = [_not_judged(one) for one in objectives if one.held is None]
     return msgspec.structs.replace(run, state=state, why=why, verdict=verdict, reasons=tuple(reasons), objectives=objectives)
 
 
@@ -84,6 +86,10 @@ def _badness(goal: Objective, held: Held) -> float:
     if held.observed is None:
         return math.inf
     return -held.observed if goal.op in {">", ">="} else held.observed
+
+
+def _not_judged(held: Held) -> str:
+    return f"{held.objective}: not judged, {held.why}"
 
 
 def _told(held: Held) -> str:
