@@ -390,6 +390,47 @@ asyncio.run(conduct(request(plan, Path({str(tmp_path)!r})), Witness(), asyncio.E
     assert stage.offered == pytest.approx(100, rel=0.5)  # what was seen, over the seconds in which it was
 
 
+async def test_a_full_disk_breaks_a_run_that_is_told_to_its_end(tmp_path: Path) -> None:
+    """No file may grow any more: state broken with the reason, on disk too, and whoever watches hears that it is over."""
+    with known_server("fixed", service=0.01) as url:
+        code = f"""
+import asyncio, resource, sys
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from rigs.stress import Witness, plan_of, request
+from watchkeeper.stress.conduct import conduct
+class Filling(Witness):
+    def saw(self, moment, stage, connections):
+        written = next(Path({str(tmp_path)!r}).glob("*-test-*/run.json")).stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (written + 2000, resource.RLIM_INFINITY))
+watcher = Filling()
+plan = plan_of({constant(100, "60s")!r}, {url!r})
+asyncio.run(conduct(request(plan, Path({str(tmp_path)!r})), watcher, asyncio.Event()))
+print([run.state for run in watcher.runs])
+"""
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+        said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert said.decode() == "['running', 'broken']\n"
+    (run,) = runs(tmp_path)
+    assert (run.state, run.verdict) == ("broken", "")
+    assert run.why.startswith("the record could not be written")
+    assert "spare" not in {path.name for path in (tmp_path / run.id).iterdir()}
+
+
+async def test_workers_that_are_refused_break_a_run_that_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its record says so, and whoever watches hears that it is over."""
+
+    async def refuse(*_: object) -> None:
+        raise Refused("gen-a does not make load", code="no-load")
+
+    monkeypatch.setattr("watchkeeper.stress.conduct._gather_crew", refuse)
+    witness = Witness()
+    with known_server("fixed", service=0.01) as url:
+        run = await conduct(request(plan_of(constant(100, "1s"), url), tmp_path), witness, asyncio.Event())
+    assert (run.state, run.why) == ("broken", "gen-a does not make load")
+    assert Record(tmp_path / run.id).run == run == witness.runs[-1]
+
+
 async def test_one_run_at_a_time(tmp_path: Path) -> None:
     """Two would disturb each other."""
     with known_server("fixed", service=0.01) as url:
