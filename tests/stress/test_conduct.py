@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from rigs.programs import free_port, is_alive, until
-from rigs.stress import Witness, agreed, known_server, plan_of, request, totals, whole_run
+from rigs.stress import QUICK, Witness, agreed, known_server, plan_of, request, totals, whole_run
 from watchkeeper.errors import Refused
 from watchkeeper.stress import staging
 from watchkeeper.stress.conduct import conduct
@@ -297,6 +297,26 @@ within = "2s"
     assert record.run.verdict == "fail"
     stages = record.stages()
     assert stages[2][0].at == pytest.approx(stages[1][0].at + 1.0, abs=0.5)  # at once, not after a drain
+
+
+async def test_an_overload_that_was_held_down_is_told_and_says_nothing(tmp_path: Path) -> None:
+    """Three times the knee was wanted and the plan's own ceiling is half as much again: how it takes an overload is unknown."""
+    text = """
+knee = 40
+connections = 20
+[[phase]]
+kind = "overload"
+lasts = "1s"
+of_knee = 3
+"""
+    with known_server("fixed", service=0.001) as url:
+        record = await whole_run(text, url, tmp_path, rest=QUICK.replace("[safety]", "[safety]\nmax_rate = 60"))
+    told = "overload: 120/s were wanted, held down to 60/s, the most that safety and generator allow"
+    assert told in record.run.notes
+    (stage,) = build(digest_of(record)).stages
+    assert stage.behaviour is not None
+    assert stage.behaviour.word == "unknown"
+    assert "the 120/s that were wanted were held down" in stage.behaviour.text
 
 
 async def test_an_operator_ends_it_and_the_record_is_whole(tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ def test_no_rate_goes_over_the_ceiling() -> None:
         course(FULL, ceiling=1500), lambda stage: "held" if stage.kind != "steps" or stage.level <= 1000 else "broken: x"
     )
     assert max(part.end for stage in stages for part in stage.profile) <= 1500
+    by_name = {stage.name: stage for stage in stages}
+    assert (by_name["thrice"].level, by_name["thrice"].wanted) == (1500, pytest.approx(3000, rel=0.05))
+    assert by_name["plateau"].wanted == 0
 
 
 def test_users_in_the_closed_model() -> None:

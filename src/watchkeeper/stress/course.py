@@ -171,7 +171,7 @@ def _next(  # noqa: PLR0911  # one for each way to a stage
     match phase:
         case phases.Ramp():
             profile = (Segment(float(phase.lasts), _capped(course, phase.begin), _capped(course, phase.end)),)
-            return _stage(course, number, phase, index, profile=profile, level=phase.end)
+            return _stage(course, number, phase, index, profile=profile, level=_capped(course, phase.end), wanted=phase.end)
         case phases.Spike():
             return _spike(course, number, phase, index, knee)
         case phases.Hold() | phases.Pause():
@@ -193,9 +193,9 @@ def _spike(course: Course, number: int, phase: phases.Spike, index: int, knee: f
     rate, peak = phase.rate, phase.peak
     if rate is None or peak is None:
         rate, peak = knee * phase.of_knee, knee * phase.peak_of_knee
-    rate, peak = _capped(course, rate), _capped(course, peak)
+    rate, high = _capped(course, rate), _capped(course, peak)
     times = map(float, (phase.before, phase.rise, phase.peak_lasts, phase.after))
-    return _stage(course, number, phase, index, profile=spike(rate, peak, *times), level=peak)
+    return _stage(course, number, phase, index, profile=spike(rate, high, *times), level=high, wanted=peak)
 
 
 def _share(phase: phases.Leaf) -> float:
@@ -232,7 +232,7 @@ def _level(course: Course, number: int, phase: phases.Leaf, index: int, level: f
     if model == "closed":
         return _stage(course, number, phase, index, users=max(1, round(level)), level=level)
     rate = _capped(course, level)
-    return _stage(course, number, phase, index, profile=constant(rate, _lasts(phase)), level=rate)
+    return _stage(course, number, phase, index, profile=constant(rate, _lasts(phase)), level=rate, wanted=level)
 
 
 def _stage(
@@ -244,6 +244,7 @@ def _stage(
     level: float,
     profile: tuple[Segment, ...] = (),
     users: int = 0,
+    wanted: float = 0.0,
 ) -> Stage:
     kind = str(phase.__struct_config__.tag)
     several = isinstance(phase, phases.Steps | phases.Storm)
@@ -264,6 +265,7 @@ def _stage(
         excluded=isinstance(phase, phases.WarmUp),
         operations=phase.operations,
         reading=phase.reading if isinstance(phase, phases.SlowReaders) else 0.0,
+        wanted=wanted if wanted > level else 0.0,
     )
 
 

@@ -55,6 +55,8 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Only these of the plan's mix; empty: all that have a weight."""
     reading: float = 0.0
     """Share of clients that read; 0: as the plan's protocol says."""
+    wanted: float = 0.0
+    """The level that the plan asks for, where it was held down to what safety and generator allow; 0: it was not."""
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ class Strain(NamedTuple):
 
     `best` is the most that it did at any level, `usual` the p95 before; `last_done` what was done in the last three seconds
     in which something was due (`last_due`). `behind` is the share of what was due that had failed or was a growing queue at
-    its end; None: what was not done by then counts.
+    its end; None: what was not done by then counts. `wanted` is what the plan asked for, where the load was held down; else 0.
     """
 
     offered: float
@@ -43,6 +43,7 @@ class Strain(NamedTuple):
     restarts: int = 0
     hangs: int = 0
     behind: float | None = None
+    wanted: float = 0.0
 
     @property
     def keeps_up(self) -> bool:
@@ -73,9 +74,7 @@ def behaviour(strain: Strain) -> Behaviour:  # noqa: PLR0911  # one for each wor
             return Behaviour("crashes", f"{strain.refused} connections were refused, and {whose}")
         return Behaviour("hangs", f"{whose}: {did}")
     if strain.keeps_up and undone <= HARDLY * strain.due:
-        if strain.usual > 0 and strain.p95 > 3 * strain.usual and strain.p95 > strain.usual + 0.01:
-            return Behaviour("queues", f"everything was done, later: {_slower(strain)}")
-        return Behaviour("absorbs", f"{did}: it was no overload to it")
+        return _done(strain, did)
     if strain.best and strain.achieved < COLLAPSE * strain.best:
         return Behaviour("collapses", f"{did}, while it did {strain.best:,.0f}/s under less load")
     if undone and strain.said_no >= SHED * undone:
@@ -84,6 +83,16 @@ def behaviour(strain: Strain) -> Behaviour:  # noqa: PLR0911  # one for each wor
         return Behaviour("refuses", f"{did}; {strain.refused} connections were refused")
     left = strain.nobody + strain.dropped
     return Behaviour("queues", f"{did}, {_slower(strain)}; {left / strain.due:.1%} were given up unanswered")
+
+
+def _done(strain: Strain, did: str) -> Behaviour:
+    """What it did where it did everything."""
+    if strain.usual > 0 and strain.p95 > 3 * strain.usual and strain.p95 > strain.usual + 0.01:
+        return Behaviour("queues", f"everything was done, later: {_slower(strain)}")
+    if strain.wanted:
+        why = f"the {strain.wanted:,.0f}/s that were wanted were held down to what safety and generator allow"
+        return Behaviour("unknown", f"{did}: it was no overload to it, as {why}")
+    return Behaviour("absorbs", f"{did}: it was no overload to it")
 
 
 def _slower(strain: Strain) -> str:

@@ -234,6 +234,7 @@ def _behaviour(digest: Digest, spell: Spell, stage: StageReport, best: float, us
             restarts=sum(mark.kind == "restart" for mark in within),
             hangs=sum(mark.kind == "hang" for mark in within),
             behind=spell.ended.behind if spell.ended else None,
+            wanted=spell.stage.wanted,
         )
     )
 
