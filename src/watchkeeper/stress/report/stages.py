@@ -105,7 +105,6 @@ def _report(spell: Spell, bound: float, stopped: float) -> StageReport:
     clean.counts -= held["starved"].counts
     clean.total -= held["starved"].total
     censored = unpacked(b"").merge(held["latency"]).merge(held["failed"])
-    good = held["latency"].at_most(bound * 1e9) if math.isfinite(bound) and held["latency"].total else whole.done
     intervals, split = _sure(spell)
     has_curve = stage.kind not in CURVED and held["latency"].total >= NEEDED["p99"]
     achieved = ended.achieved if ended else whole.done / seconds if seconds else 0.0
@@ -132,7 +131,7 @@ def _report(spell: Spell, bound: float, stopped: float) -> StageReport:
         failed=failed,
         offered=ended.offered if ended else whole.scheduled / seconds if seconds else 0.0,
         achieved=achieved,
-        good=good / seconds if seconds else 0.0,
+        good=achieved * _good(held["latency"], bound),
         sent_rate=whole.sent_bytes / seconds if seconds else 0.0,
         received_rate=whole.received_bytes / seconds if seconds else 0.0,
         latency=times(held["latency"]),
@@ -154,6 +153,13 @@ def _report(spell: Spell, bound: float, stopped: float) -> StageReport:
         operations=tuple(_operation(name, cell) for name, cell in spell.cells.items()),
         curve=_curve(held, censored) if has_curve else {},
     )
+
+
+def _good(latency: Histogram, bound: float) -> float:
+    """The share of what was done that was done within `bound` (s)."""
+    if not math.isfinite(bound) or not latency.total:
+        return 1.0
+    return latency.at_most(bound * 1e9) / latency.total
 
 
 def _operation(name: str, cell: Cell) -> OperationReport:
