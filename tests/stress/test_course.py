@@ -166,6 +166,33 @@ rate = 10
     assert followers[2].index == 3
 
 
+@pytest.mark.parametrize("more", ["connections = 400\nrate = 10", "users = 400"])
+def test_a_recovery_has_the_connections_that_it_asks_for(more: str) -> None:
+    """There is no time to make them between it and what comes before, so that has them already; what came earlier has not."""
+    text = f"""
+connections = 100
+[[phase]]
+kind = "constant"
+rate = 10
+[[phase]]
+kind = "overload"
+rate = 10
+[[phase]]
+kind = "recovery"
+{more}
+"""
+    one = course(text)
+    results: list[Result] = []
+    found = []
+    while isinstance(move := decide(one, results), Go):
+        ran = [move.stage]
+        if following := at_once(one, results, move.stage):
+            ran.append(following)
+        results += [Result(each, Ended(each.index, 0.0, 1.0, decision="held")) for each in ran]
+        found += [(each.kind, each.connections) for each in ran]
+    assert found == [("constant", 100), ("overload", 400), ("recovery", 400)]
+
+
 def test_a_phase_for_another_protocol_is_left_out_and_said() -> None:
     """`only`: it runs with what it is for; with anything else its operations need not even be known."""
     text = (

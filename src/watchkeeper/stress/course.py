@@ -60,12 +60,25 @@ def decide(course: Course, results: Sequence[Result]) -> Go | End:
             return End(f"the smoke phase: {own[-1].ended.decision}")
         stage = _next(course, number, phase, own, results)
         if stage is not None:
-            return Go(stage)
+            following = _follower(course, results, stage)
+            connections = max(stage.connections, following.connections if following else 0)
+            return Go(msgspec.structs.replace(stage, connections=connections))
     return End()
 
 
 def at_once(course: Course, results: Sequence[Result], stage: Stage) -> Stage | None:
-    """The stage that begins in the same instant in which this one ends: a recovery, whose time counts from there."""
+    """The stage that begins in the same instant in which this one ends: a recovery, whose time counts from there.
+
+    There is no time to connect in between, so it has this one's connections, which are as many as it needs (`decide`).
+    """
+    following = _follower(course, results, stage)
+    if following is None:
+        return None
+    return msgspec.structs.replace(following, index=stage.index + 1, connections=stage.connections)
+
+
+def _follower(course: Course, results: Sequence[Result], stage: Stage) -> Stage | None:
+    """It, with the connections that it would have by itself."""
     number = stage.phase + 1
     if number >= len(course.plan.phase) or not isinstance(course.plan.phase[number], phases.Recovery):
         return None
@@ -73,10 +86,7 @@ def at_once(course: Course, results: Sequence[Result], stage: Stage) -> Stage | 
     phase = course.plan.phase[stage.phase]
     if isinstance(phase, phases.Steps) or (isinstance(phase, phases.Storm) and done < phase.times):
         return None
-    following = _next(course, number, course.plan.phase[number], (), results)
-    if following is None:
-        return None
-    return msgspec.structs.replace(following, index=stage.index + 1, connections=stage.connections)
+    return _next(course, number, course.plan.phase[number], (), results)
 
 
 def say(

@@ -163,7 +163,7 @@ class Recovery(Levelled, frozen=True, tag_field="kind", tag="recovery"):
     """How long until it is as before, at the level of the plateau unless said otherwise, after what came just before.
 
     It ends once `held` seconds in a row were as good as the baseline, or at `within`: then it has not recovered. The baseline
-    is the last plateau's or constant phase's.
+    is the last plateau's or constant phase's. What came just before has its connections already: as many as either asks for.
     """
 
     OF_KNEE: ClassVar[float] = 0.8
