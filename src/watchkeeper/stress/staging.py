@@ -122,13 +122,11 @@ class Staging:
         self._began = began
         desk.gathering.stage(stage.index).middle = int(began + stage.seconds / 2)
         desk.recording.begin(stage, round(began, 6))
-        if stage.wanted:
-            why = (
-                f"{stage.wanted:.6g}/s were wanted, held down to {stage.level:.6g}/s, the most that safety and generator allow"
-            )
-            self._note(f"{stage.name}: {why}")
         self._watcher.staged(stage)
         desk.crew.order(talk.Begin(stage, at))
+        if stage.wanted:
+            most = f"held down to {stage.level:.6g}/s, the most that safety and generator allow"
+            self._note(f"{stage.name}: {stage.wanted:.6g}/s were wanted, {most}")
         return began
 
     async def _over(self, stage: Stage, began: float) -> float:
