@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
+import hashlib
 import os
 import signal
 import sys
@@ -13,13 +16,15 @@ import msgspec
 import pytest
 
 from rigs.programs import free_port, is_alive, until
-from rigs.stress import Witness, agreed, known_server, plan_of, request, totals, whole_run
+from rigs.stress import QUICK, Witness, agreed, known_server, plan_of, request, totals, whole_run
 from watchkeeper.errors import Refused
 from watchkeeper.stress import staging
 from watchkeeper.stress.conduct import conduct
 from watchkeeper.stress.desk import Request
 from watchkeeper.stress.histogram import Histogram, unpacked
 from watchkeeper.stress.record import Record, runs
+from watchkeeper.stress.report.building import build
+from watchkeeper.stress.report.reading import read as digest_of
 from watchkeeper.stress.run import Run
 
 
@@ -96,6 +101,72 @@ async def test_every_failure_is_told_and_missed_objectives_fail_the_run(tmp_path
     assert [(one.facts["code"], one.facts["operation"]) for one in errors] == [("status-500", "get")]
 
 
+@pytest.mark.slow
+async def test_an_objective_that_names_a_phase_is_judged_there_whatever_its_kind(tmp_path: Path) -> None:
+    """An overload, and the level that a search ended with, count where an objective names them; the levels above it do not."""
+    text = """
+objectives = ["p50 in over < 1ms", "p50 in search < 1s", "errors < 1%"]
+connections = 30
+[[phase]]
+kind = "steps"
+name = "search"
+begin = 20
+end = 40
+lasts = "1s"
+levels = 1
+[[phase]]
+kind = "overload"
+name = "over"
+rate = 50
+lasts = "1s"
+[[phase]]
+kind = "constant"
+rate = 20
+lasts = "1s"
+"""
+    with known_server("fixed", service=0.03) as url:
+        record = await whole_run(text, url, tmp_path)
+    over, search, errors = record.run.objectives
+    assert (over.held, over.why) == (False, "in over")
+    assert (search.held, search.why) == (True, "in search 40/s")
+    assert errors.held
+    assert record.run.verdict == "fail"
+
+
+async def grudging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, taken: list[int]) -> None:
+    """A WebSocket server that takes two connections, and is full."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        if len(taken) == 2:
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        else:
+            taken.append(1)
+            key = next(line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+            accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+            writer.write(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+            )
+            await reader.read()
+    writer.close()
+
+
+async def test_connections_that_cannot_be_made_break_a_phase_that_is_about_them(tmp_path: Path) -> None:
+    """Two of ten were let in: the run fails, and the report counts the others among the failures."""
+    taken: list[int] = []
+    server = await asyncio.start_server(lambda reader, writer: grudging(reader, writer, taken), "127.0.0.1", 0)
+    async with server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        record = await whole_run('connections = 10\n[[phase]]\nkind = "hold"\nlasts = "1s"\n', url, tmp_path)
+    ((_, ended),) = record.stages()
+    assert ended is not None
+    assert sum(ended.missing.values()) == 8
+    assert ended.decision.startswith("broken: 8 of 10 connections could not be made")
+    assert record.run.verdict == "fail"
+    assert record.run.reasons[0].startswith("hold: 8 of 10 connections could not be made")
+    assert sum(fault.count for fault in build(digest_of(record)).faults) == 8
+
+
 async def test_a_target_that_is_not_there_is_data(tmp_path: Path) -> None:
     """Every start is refused; the smoke phase ends the run, with a verdict and a whole record."""
     text = '[[phase]]\nkind = "smoke"\nlasts = "1s"\n' + constant(50, "1s")
@@ -130,6 +201,78 @@ levels = 1
 
 
 @pytest.mark.slow
+async def test_a_sequence_is_waited_for_as_long_as_it_thinks(tmp_path: Path) -> None:
+    """What it came to counts, however late: of each sequence the last step fails, long after the stage."""
+    text = """
+objectives = ["errors < 1%"]
+connections = 20
+timeout = "100ms"
+[protocol]
+kind = "http"
+[[protocol.operation]]
+name = "buy"
+steps = [{ name = "cart", path = "/", think = "8s" }, { name = "pay", path = "/", expect = [201] }]
+[[phase]]
+kind = "constant"
+rate = 10
+lasts = "1s"
+"""
+    with known_server("fixed", service=0.0) as url:
+        record = await whole_run(text, url, tmp_path)
+    ((_, ended),) = record.stages()
+    assert ended is not None
+    assert (ended.drained, ended.errors) == (True, {"status-200": 10})
+    assert record.run.verdict == "fail"
+
+
+async def test_what_has_not_ended_when_it_is_no_more_waited_for_counts_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows better: the objective on errors is missed, the report has them, and the record says it."""
+    monkeypatch.setattr(staging, "drain_seconds", lambda _: 0.1)
+    with known_server("fixed", service=4.0) as url:
+        record = await whole_run(constant(10, "1s", 'objectives = ["errors < 1%"]\nconnections = 20'), url, tmp_path)
+    ((_, ended),) = record.stages()
+    assert ended is not None
+    assert (ended.drained, ended.errors) == (False, {"unended": 10})
+    assert record.run.verdict == "fail"
+    assert any(note.startswith("constant: 10 operations had not ended") for note in record.run.notes)
+    assert [(fault.code, fault.count) for fault in build(digest_of(record)).faults] == [("unended", 10)]
+
+
+@pytest.mark.slow
+async def test_a_server_that_takes_its_time_keeps_up(tmp_path: Path) -> None:
+    """Each answer takes a second, at any rate: what is under way when a stage ends is no queue."""
+    text = """
+objectives = ["p99 < 5s"]
+connections = 200
+timeout = "8s"
+[[phase]]
+kind = "smoke"
+rate = 10
+lasts = "3s"
+[[phase]]
+kind = "steps"
+begin = 30
+end = 60
+factor = 2
+lasts = "5s"
+levels = 1
+tries = 1
+"""
+    with known_server("fixed", service=1.0) as url:
+        record = await whole_run(text, url, tmp_path)
+    assert record.run.verdict == "pass"
+    assert [ended.decision for _, ended in record.stages() if ended] == ["held"] * 3
+    (knee,) = record.run.knees
+    assert (knee.sustained, knee.broken) == (60, 0)
+    report = build(digest_of(record))
+    assert report.capacity is not None
+    assert (report.capacity.ceiling, report.capacity.breaking) == (None, None)
+    assert all(stage.good == stage.achieved for stage in report.stages)  # what is done later is in neither
+
+
+@pytest.mark.slow
 async def test_a_server_that_never_comes_back_is_metastable(tmp_path: Path) -> None:
     """It freezes under overload; the load goes, and the failure that goes on by itself is named."""
     text = """
@@ -157,6 +300,26 @@ within = "2s"
     assert stages[2][0].at == pytest.approx(stages[1][0].at + 1.0, abs=0.5)  # at once, not after a drain
 
 
+async def test_an_overload_that_was_held_down_is_told_and_says_nothing(tmp_path: Path) -> None:
+    """Three times the knee was wanted and the plan's own ceiling is half as much again: how it takes an overload is unknown."""
+    text = """
+knee = 40
+connections = 20
+[[phase]]
+kind = "overload"
+lasts = "1s"
+of_knee = 3
+"""
+    with known_server("fixed", service=0.001) as url:
+        record = await whole_run(text, url, tmp_path, rest=QUICK.replace("[safety]", "[safety]\nmax_rate = 60"))
+    told = "overload: 120/s were wanted, held down to 60/s, the most that safety and generator allow"
+    assert told in record.run.notes
+    (stage,) = build(digest_of(record)).stages
+    assert stage.behaviour is not None
+    assert stage.behaviour.word == "unknown"
+    assert "the 120/s that were wanted were held down" in stage.behaviour.text
+
+
 async def test_an_operator_ends_it_and_the_record_is_whole(tmp_path: Path) -> None:
     """At any moment, within moments: everything started has an end, and there is no verdict."""
     abort = asyncio.Event()
@@ -175,6 +338,9 @@ async def test_an_operator_ends_it_and_the_record_is_whole(tmp_path: Path) -> No
     assert seen.started == seen.done + sum(seen.errors.values()) > 0
     assert seen.errors["aborted"] > 0
     assert record.is_whole
+    (stage,) = build(digest_of(record)).stages
+    assert stage.seconds < 20
+    assert stage.offered == pytest.approx(100, rel=0.4)  # a second is counted whole where only a part of it was seen
 
 
 def worker_pids() -> list[int]:
@@ -241,6 +407,49 @@ asyncio.run(conduct(request(plan, Path({str(tmp_path)!r})), Witness(), asyncio.E
     assert record.has_died
     assert record.run.state == "running"
     assert totals(record).done > 0
+    (stage,) = build(digest_of(record)).stages
+    assert stage.offered == pytest.approx(100, rel=0.5)  # what was seen, over the seconds in which it was
+
+
+async def test_a_full_disk_breaks_a_run_that_is_told_to_its_end(tmp_path: Path) -> None:
+    """No file may grow any more: state broken with the reason, on disk too, and whoever watches hears that it is over."""
+    with known_server("fixed", service=0.01) as url:
+        code = f"""
+import asyncio, resource, sys
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from rigs.stress import Witness, plan_of, request
+from watchkeeper.stress.conduct import conduct
+class Filling(Witness):
+    def saw(self, moment, stage, connections):
+        written = next(Path({str(tmp_path)!r}).glob("*-test-*/run.json")).stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (written + 2000, resource.RLIM_INFINITY))
+watcher = Filling()
+plan = plan_of({constant(100, "60s")!r}, {url!r})
+asyncio.run(conduct(request(plan, Path({str(tmp_path)!r})), watcher, asyncio.Event()))
+print([run.state for run in watcher.runs])
+"""
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+        said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert said.decode() == "['running', 'broken']\n"
+    (run,) = runs(tmp_path)
+    assert (run.state, run.verdict) == ("broken", "")
+    assert run.why.startswith("the record could not be written")
+    assert "spare" not in {path.name for path in (tmp_path / run.id).iterdir()}
+
+
+async def test_workers_that_are_refused_break_a_run_that_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its record says so, and whoever watches hears that it is over."""
+
+    async def refuse(*_: object) -> None:
+        raise Refused("gen-a does not make load", code="no-load")
+
+    monkeypatch.setattr("watchkeeper.stress.conduct._gather_crew", refuse)
+    witness = Witness()
+    with known_server("fixed", service=0.01) as url:
+        run = await conduct(request(plan_of(constant(100, "1s"), url), tmp_path), witness, asyncio.Event())
+    assert (run.state, run.why) == ("broken", "gen-a does not make load")
+    assert Record(tmp_path / run.id).run == run == witness.runs[-1]
 
 
 async def test_one_run_at_a_time(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import math
 import pytest
 
 from rigs.stress import plan_of
-from watchkeeper.stress.course import Course, End, Go, at_once, decide, knees, say, skipped
+from watchkeeper.stress.course import Course, End, Go, at_once, counted_of_search, decide, knees, say, skipped
 from watchkeeper.stress.objective import Totals
-from watchkeeper.stress.run import Ended, Segment, Stage, Validity
+from watchkeeper.stress.run import Ended, Held, Segment, Stage, Validity
 from watchkeeper.stress.search import Result, word_of
 
 GOOD, BAD = Validity(ok=True), Validity(ok=False, reasons=("starts were late",))
@@ -110,6 +110,9 @@ def test_no_rate_goes_over_the_ceiling() -> None:
         course(FULL, ceiling=1500), lambda stage: "held" if stage.kind != "steps" or stage.level <= 1000 else "broken: x"
     )
     assert max(part.end for stage in stages for part in stage.profile) <= 1500
+    by_name = {stage.name: stage for stage in stages}
+    assert (by_name["thrice"].level, by_name["thrice"].wanted) == (1500, pytest.approx(3000, rel=0.05))
+    assert by_name["plateau"].wanted == 0
 
 
 def test_users_in_the_closed_model() -> None:
@@ -161,6 +164,33 @@ rate = 10
     assert [one.kind if one else None for one in followers] == [None, None, "recovery", None]
     assert followers[2] is not None
     assert followers[2].index == 3
+
+
+@pytest.mark.parametrize("more", ["connections = 400\nrate = 10", "users = 400"])
+def test_a_recovery_has_the_connections_that_it_asks_for(more: str) -> None:
+    """There is no time to make them between it and what comes before, so that has them already; what came earlier has not."""
+    text = f"""
+connections = 100
+[[phase]]
+kind = "constant"
+rate = 10
+[[phase]]
+kind = "overload"
+rate = 10
+[[phase]]
+kind = "recovery"
+{more}
+"""
+    one = course(text)
+    results: list[Result] = []
+    found = []
+    while isinstance(move := decide(one, results), Go):
+        ran = [move.stage]
+        if following := at_once(one, results, move.stage):
+            ran.append(following)
+        results += [Result(each, Ended(each.index, 0.0, 1.0, decision="held")) for each in ran]
+        found += [(each.kind, each.connections) for each in ran]
+    assert found == [("constant", 100), ("overload", 400), ("recovery", 400)]
 
 
 def test_a_phase_for_another_protocol_is_left_out_and_said() -> None:
@@ -237,3 +267,21 @@ def test_an_overload_is_not_judged() -> None:
         (),
         "overloaded: 50/s done of 100/s due",
     )
+
+
+def test_what_names_a_search_is_judged_at_the_level_that_it_ended_with() -> None:
+    """The levels above are meant to break; where none held, the lowest speaks."""
+    one = course('[[phase]]\nkind = "steps"\nbegin = 100\nlevels = 1\nprecision = 0.5\n')
+
+    def searched(cap: float) -> list[tuple[float, bool | None]]:
+        results: list[Result] = []
+        while isinstance(move := decide(one, results), Go):
+            is_held = move.stage.level <= cap
+            goals = (Held("p99 in steps < 1s", 0.1, is_held), Held("errors < 1%", 0.0, is_held))
+            decision = "held" if is_held else "broken: p99 in steps < 1s"
+            results.append(Result(move.stage, Ended(move.stage.index, 0.0, 1.0, objectives=goals, decision=decision)))
+        (knee,) = knees(one, results)
+        return [(level.level, goal.held) for level, goal in counted_of_search(0, knee, results)]
+
+    assert searched(120) == [(100, True)]
+    assert searched(0) == [(1, False)]

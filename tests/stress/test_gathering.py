@@ -94,6 +94,19 @@ def test_a_worker_that_is_late_does_not_hold_the_others_up(gathering: Make) -> N
     assert len(moments) == 1
 
 
+def test_seconds_of_a_stage_stand_in_their_order_each_once(gathering: Make) -> None:
+    """A worker some seconds late tells old ones: they come into their place, and never a second time."""
+    found, _, moments = gathering()
+    for second in (0, 1, 2, 4):
+        found.take(0, tick(second, row(second)), second + 0.1)
+        found.write(second + 2)
+    found.take(1, tick(1, row(1)), 6.5)
+    found.take(1, tick(3, row(3)), 6.6)
+    found.write(7)
+    assert [moment.second for moment in found.stage(0).moments] == [0, 1, 2, 3, 4]
+    assert [moment.second for _, moment in moments] == [0, 1, 2, 4, 3]
+
+
 def test_a_part_of_a_second_does_not_complete_it(gathering: Make) -> None:
     """A stage ends within a second: the rest of that second belongs to the same moment."""
     found, recording, moments = gathering(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from rigs.stress import plan_of
@@ -38,6 +39,8 @@ def held(text: str, observed: float | None, ok: bool | None, name: str = "consta
         ([result("overload", ok=False), result()], "", [held("p99 < 50ms", 0.01, True)], "pass"),
         ([result()], "the smoke phase: broken", [held("p99 < 50ms", 0.01, True)], "fail"),
         ([result(done=0)], "", [], "invalid"),
+        ([result()], "", [held("p99 < 50ms", None, None, why="7 of 100 values")], "invalid"),
+        ([result()], "", [held("p99 < 50ms", None, None), held("p99 < 50ms", 0.01, True, "soak")], "pass"),
         ([], "", [], "invalid"),
     ],
 )
@@ -66,6 +69,17 @@ def test_the_worst_stage_speaks_for_the_run() -> None:
         Held("p99.9 < 1s", None, None, "7 of 10000 values"),
     )
     assert found.reasons == ("p99 < 50ms: missed in b: more than 1% were never answered",)
+
+
+def test_where_nothing_could_be_judged_nothing_has_passed() -> None:
+    """Neither is it a miss: there was not enough. A search that came to its end has gone by its objectives at each level."""
+    plan = plan_of('objectives = ["p99.9 < 1ms"]\n' + PHASES, "http://a/")
+    found = judged(RUN, plan, [result()], [held("p99.9 < 1ms", None, None, why="50 of 10000 values")], "done", "")
+    assert found.verdict == "invalid"
+    assert found.reasons == ("no objective could be judged", "p99.9 < 1ms: not judged, 50 of 10000 values")
+    searched = msgspec.structs.replace(RUN, knees=(Knee(50.0),))
+    assert judged(searched, plan, [result()], [], "done", "").verdict == "pass"
+    assert judged(RUN, plan_of(PHASES, "http://a/"), [result()], [], "done", "").verdict == "pass"
 
 
 @pytest.mark.parametrize("state", ["aborted", "broken"])

@@ -959,6 +959,8 @@ export interface Ended {
   decision?: string;
   drained?: boolean;
   cut_short?: string;
+  missing?: Record<string, number>;
+  behind?: number | null;
 }
 
 /** What one worker can do here: processor seconds for an operation against a target that answers at once. */
@@ -1049,6 +1051,7 @@ export interface Stage {
   excluded?: boolean;
   operations?: string[];
   reading?: number;
+  wanted?: number;
 }
 
 /** The resource that was full first: since when (s into the run), in which stage, and how full at that moment. `value` and `limit` are in `unit`; `text` says it in words. */

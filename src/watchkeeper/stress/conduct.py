@@ -154,7 +154,7 @@ async def _run_on(
     desk = Desk(request, recording, crew, gathering, zero, abort)
     staging = Staging(desk, course.Course(request.plan, ceiling), watcher)
     state: State = "done"
-    why = ""
+    why = kind = ""
     try:
         await watcher.began(run)
         await _gather_crew(crew, request, shape)
@@ -164,25 +164,23 @@ async def _run_on(
             why = await staging.carry_out()
             await asyncio.sleep(request.plan.safety.cool_down)
     except* Abort as faults:
-        state, why = "aborted", _first(faults)
-        desk.note("aborted", why)
-    except* Lost as faults:
-        state, why = "broken", _first(faults)
-        desk.note("worker-lost", why)
-    except* Failed as faults:
-        state, why = "broken", _first(faults)
-        desk.note("worker-lost", why)
+        state, why, kind = "aborted", _first(faults), "aborted"
+    except* (Lost, Failed, Refused) as faults:
+        state, why, kind = "broken", _first(faults), "worker-lost"
     except* OSError as faults:
         state, why = "broken", f"the record could not be written: {_first(faults)}"
     finally:
         await crew.leave()
-    with suppress(OSError):
+    with suppress(OSError):  # of a disk that is full: the run is over all the same
+        if kind:
+            desk.note(kind, why)
         gathering.write(int(desk.now) + 1, everything=True)
     _tell_origins(recording, crew)
     run = judged(recording.run, request.plan, staging.results, staging.held, state, why)
     surrounded = run.environment | {"load_after": surroundings.load()}
-    recording.update(msgspec.structs.replace(run, ended_at=round(time.time() * 1000), environment=surrounded))
     with suppress(OSError):
+        recording.finish(msgspec.structs.replace(run, ended_at=round(time.time() * 1000), environment=surrounded))
+    with suppress(OSError, Refused):
         recording.flush()
         await join(Record(recording.folder), request.teller)
     await watcher.ended(recording.run)

@@ -9,23 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from watchkeeper.stress import phases
-from watchkeeper.stress.objective import Objective, Totals, judge
+from watchkeeper.stress.backlog import keeps_up
+from watchkeeper.stress.objective import Objective, Totals, judge, parse
 from watchkeeper.stress.plan import Plan, is_for
 from watchkeeper.stress.run import Held, Knee, Model, Segment, Stage, Validity
 from watchkeeper.stress.schedule import constant, spike
 from watchkeeper.stress.search import Result, search, word_of
 
-KEPT_UP = 0.97
-"""Of what was due must have been done within a level's time, else a queue grows."""
-
 MEANT_TO_BREAK = {"overload", "spike"}
 WAITED_FOR = {"slow-readers"}
 """Kinds in which some of what is due is bound to be late: who does not read is waited for."""
+
+
+CONNECTED = {"hold", "storm"}
+"""Kinds that are about connections: they break without them."""
+FEW_MISSING = 0.001
+EMPTY: Mapping[str, int] = MappingProxyType({})
 
 
 class Go(NamedTuple):
@@ -55,12 +60,25 @@ def decide(course: Course, results: Sequence[Result]) -> Go | End:
             return End(f"the smoke phase: {own[-1].ended.decision}")
         stage = _next(course, number, phase, own, results)
         if stage is not None:
-            return Go(stage)
+            following = _follower(course, results, stage)
+            connections = max(stage.connections, following.connections if following else 0)
+            return Go(msgspec.structs.replace(stage, connections=connections))
     return End()
 
 
 def at_once(course: Course, results: Sequence[Result], stage: Stage) -> Stage | None:
-    """The stage that begins in the same instant in which this one ends: a recovery, whose time counts from there."""
+    """The stage that begins in the same instant in which this one ends: a recovery, whose time counts from there.
+
+    There is no time to connect in between, so it has this one's connections, which are as many as it needs (`decide`).
+    """
+    following = _follower(course, results, stage)
+    if following is None:
+        return None
+    return msgspec.structs.replace(following, index=stage.index + 1, connections=stage.connections)
+
+
+def _follower(course: Course, results: Sequence[Result], stage: Stage) -> Stage | None:
+    """It, with the connections that it would have by itself."""
     number = stage.phase + 1
     if number >= len(course.plan.phase) or not isinstance(course.plan.phase[number], phases.Recovery):
         return None
@@ -68,16 +86,21 @@ def at_once(course: Course, results: Sequence[Result], stage: Stage) -> Stage | 
     phase = course.plan.phase[stage.phase]
     if isinstance(phase, phases.Steps) or (isinstance(phase, phases.Storm) and done < phase.times):
         return None
-    following = _next(course, number, course.plan.phase[number], (), results)
-    if following is None:
-        return None
-    return msgspec.structs.replace(following, index=stage.index + 1, connections=stage.connections)
+    return _next(course, number, course.plan.phase[number], (), results)
 
 
 def say(
-    plan: Plan, stage: Stage, totals: Totals, by_operation: Mapping[str, Totals], validity: Validity
+    plan: Plan,
+    stage: Stage,
+    totals: Totals,
+    by_operation: Mapping[str, Totals],
+    validity: Validity,
+    missing: Mapping[str, int] = EMPTY,
 ) -> tuple[tuple[Held, ...], str]:
-    """How the plan's objectives stood in a stage, and the decision: ``held``, ``broken: why`` or ``unsure: why``."""
+    """How the plan's objectives stood in a stage, and the decision: ``held``, ``broken: why`` or ``unsure: why``.
+
+    `missing`: connections that were not there at its end, by why.
+    """
     goals = _goals(plan, stage)
     held = tuple(judge(goal, by_operation[goal.operation] if goal.operation else totals) for goal in goals)
     word = "broken" if stage.kind not in MEANT_TO_BREAK else "overloaded"
@@ -89,11 +112,21 @@ def say(
         if clean.held and len(missed) == 1:
             return held, f"unsure: {one.objective} was missed only while the generator waited for a processor"
         return held, f"{word}: {one.objective}"
-    due = totals.scheduled if stage.model == "open" else 0
-    if due and stage.kind not in WAITED_FOR and totals.done_within < KEPT_UP * due - 2:
+    if stage.kind not in WAITED_FOR and not keeps_up(stage, totals):
         told = f"{totals.achieved:.6g}/s done of {totals.offered:.6g}/s due"
         return held, f"{word}: {told}" if validity.ok else f"unsure: {told}, but {validity.reasons[0]}"
+    if told := without(stage, missing):
+        return held, f"{word}: {told}" if validity.ok else f"unsure: {told}, but {validity.reasons[0]}"
     return held, "held"  # also by a generator that was late: what it measured was no better than it is
+
+
+def without(stage: Stage, missing: Mapping[str, int]) -> str:
+    """The connections that a stage should have had all the time and had not, in words; empty for none that matter."""
+    many = sum(missing.values())
+    if stage.kind not in CONNECTED or many <= FEW_MISSING * stage.connections:
+        return ""
+    codes = ", ".join(f"{number} {code}" for code, number in missing.items())
+    return f"{many} of {stage.connections} connections could not be made: {codes}"
 
 
 def applies(goal: Objective, phase: phases.Leaf) -> bool:
@@ -101,6 +134,21 @@ def applies(goal: Objective, phase: phases.Leaf) -> bool:
     if goal.is_of_run:
         return False
     return goal.phase == phase.called if goal.phase else str(phase.__struct_config__.tag) in phases.JUDGED
+
+
+def counted(stage: Stage, held: Sequence[Held]) -> list[Held]:
+    """What of this the verdict goes by: all of a judged kind's, elsewhere what names the phase; levels are meant to break."""
+    if stage.kind == "steps":
+        return []
+    return [one for one in held if stage.kind in phases.JUDGED or parse(one.objective).phase]
+
+
+def counted_of_search(number: int, knee: Knee, results: Sequence[Result]) -> list[tuple[Stage, Held]]:
+    """The same of a search that is over: of its sustained level, or of its lowest where none held, what names the phase."""
+    own = [one for one in results if one.stage.phase == number]
+    told = [one for one in own if one.stage.level == knee.sustained and word_of(one.ended) == "held"]
+    last = told[-1] if told else min(own, key=lambda one: one.stage.level)
+    return [(last.stage, one) for one in last.ended.objectives if parse(one.objective).phase]
 
 
 def knees(course: Course, results: Sequence[Result]) -> list[Knee]:
@@ -133,7 +181,7 @@ def _next(  # noqa: PLR0911  # one for each way to a stage
     match phase:
         case phases.Ramp():
             profile = (Segment(float(phase.lasts), _capped(course, phase.begin), _capped(course, phase.end)),)
-            return _stage(course, number, phase, index, profile=profile, level=phase.end)
+            return _stage(course, number, phase, index, profile=profile, level=_capped(course, phase.end), wanted=phase.end)
         case phases.Spike():
             return _spike(course, number, phase, index, knee)
         case phases.Hold() | phases.Pause():
@@ -155,9 +203,9 @@ def _spike(course: Course, number: int, phase: phases.Spike, index: int, knee: f
     rate, peak = phase.rate, phase.peak
     if rate is None or peak is None:
         rate, peak = knee * phase.of_knee, knee * phase.peak_of_knee
-    rate, peak = _capped(course, rate), _capped(course, peak)
+    rate, high = _capped(course, rate), _capped(course, peak)
     times = map(float, (phase.before, phase.rise, phase.peak_lasts, phase.after))
-    return _stage(course, number, phase, index, profile=spike(rate, peak, *times), level=peak)
+    return _stage(course, number, phase, index, profile=spike(rate, high, *times), level=high, wanted=peak)
 
 
 def _share(phase: phases.Leaf) -> float:
@@ -194,7 +242,7 @@ def _level(course: Course, number: int, phase: phases.Leaf, index: int, level: f
     if model == "closed":
         return _stage(course, number, phase, index, users=max(1, round(level)), level=level)
     rate = _capped(course, level)
-    return _stage(course, number, phase, index, profile=constant(rate, _lasts(phase)), level=rate)
+    return _stage(course, number, phase, index, profile=constant(rate, _lasts(phase)), level=rate, wanted=level)
 
 
 def _stage(
@@ -206,6 +254,7 @@ def _stage(
     level: float,
     profile: tuple[Segment, ...] = (),
     users: int = 0,
+    wanted: float = 0.0,
 ) -> Stage:
     kind = str(phase.__struct_config__.tag)
     several = isinstance(phase, phases.Steps | phases.Storm)
@@ -226,6 +275,7 @@ def _stage(
         excluded=isinstance(phase, phases.WarmUp),
         operations=phase.operations,
         reading=phase.reading if isinstance(phase, phases.SlowReaders) else 0.0,
+        wanted=wanted if wanted > level else 0.0,
     )
 
 

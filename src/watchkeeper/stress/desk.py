@@ -15,6 +15,7 @@ from watchkeeper.stress import talk
 from watchkeeper.stress.crew import Crew, Member
 from watchkeeper.stress.distant import Distant, DistantMember
 from watchkeeper.stress.gathering import Gathering
+from watchkeeper.stress.objective import tally
 from watchkeeper.stress.plan import Plan
 from watchkeeper.stress.record import Recording
 from watchkeeper.stress.recovery import Moment
@@ -134,8 +135,9 @@ class Desk:
                 self.ready.add(member.number)
             case talk.Connected(tries=tries):
                 self.tries[member.number] = tries
-            case talk.Over(stage=stage):
+            case talk.Over(stage=stage, missing=missing):
                 self.gathering.stage(stage).over.add(member.number)
+                tally(self.gathering.stage(stage).missing, missing)
             case talk.Settled(stage=stage):
                 self.gathering.stage(stage).settled.add(member.number)
             case talk.Clocked():

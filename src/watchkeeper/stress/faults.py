@@ -24,6 +24,7 @@ class Code(StrEnum):
     CLOSED = "closed"
     CONNECT_TIMEOUT = "connect-timeout"
     TIMEOUT = "timeout"
+    UNENDED = "unended"
     UNREACHABLE = "unreachable"
     UPGRADE = "upgrade"
     TLS = "tls"
@@ -52,6 +53,7 @@ _BLAME: dict[str, Blame] = {
     Code.CLOSED: "nobody",
     Code.CONNECT_TIMEOUT: "nobody",
     Code.TIMEOUT: "nobody",
+    Code.UNENDED: "nobody",
     Code.UNREACHABLE: "nobody",
     Code.UPGRADE: "said-no",
     Code.TLS: "wrong",

@@ -7,7 +7,9 @@ Held are the totals of stages that are not over and two seconds of rows, however
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
+from operator import attrgetter
 
 from watchkeeper.stress import talk
 from watchkeeper.stress.health import Gate
@@ -60,7 +62,11 @@ class StageTotals:
         self.over: set[int] = set()
         """Workers that schedule no more."""
         self.settled: set[int] = set()
+        self.missing: dict[str, int] = {}
+        """Connections that should have been there at its end, by why they were not."""
         self.moments: list[Moment] = []
+        self.middle = 0
+        """The second before which about half of its time is over."""
 
     @property
     def whole(self) -> Totals:
@@ -153,7 +159,11 @@ class Gathering:
         poured(totals.service, row.service)
         poured(totals.starved, row.starved)
         if worker not in stage.over:
+            failed = row.dropped + sum(row.errors.values())
             totals.done_within += row.done
+            totals.failed_within += failed
+            if row.second < stage.middle:
+                totals.midway += row.scheduled - row.done - failed
         for code, text in row.samples:
             facts = {"code": code, "operation": row.operation, "stage": str(row.stage)}
             self._recording.happen(Happening(round(at, 3), "error", text or code, facts))
@@ -196,9 +206,10 @@ class Gathering:
         moment = Moment(second, due, done, failed, p95, p50, p99)
         if stage in self.stages and (due or done or failed):
             moments = self.stages[stage].moments
-            if moments and moments[-1].second == second:  # a straggler's part: the first word stands
+            place = bisect_left(moments, second, key=attrgetter("second"))
+            if place < len(moments) and moments[place].second == second:  # a straggler's part: the first word stands
                 return
-            moments.append(moment)
+            moments.insert(place, moment)
             del moments[:-MOMENTS]
         self._seen(moment, stage)
 

@@ -39,6 +39,7 @@ class Keeper:
         self._loop = loop
         self._queue: deque[tuple[Lane, int, int]] = deque()
         self._failures: dict[Lane, int] = {}
+        self._missing: dict[Lane, str] = {}
         self._retired: set[Lane] = set()
         self._under_way = 0
         self._budget = 0.0
@@ -58,6 +59,12 @@ class Keeper:
     def retire(self, lane: Lane) -> None:
         """It is not wanted any more."""
         self._retired.add(lane)
+        self._missing.pop(lane, None)
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """Connections that should be there and whose last try has failed, by its code."""
+        return dict(Counter(self._missing.values()))
 
     def rest(self, lane: Lane, then: Callable[[Lane], None]) -> float:
         """A try has failed: call `then` after a pause that grows with the failures in a row. Returns the pause."""
@@ -69,6 +76,7 @@ class Keeper:
     def rested(self, lane: Lane) -> None:
         """It is connected: the next failure is its first."""
         self._failures.pop(lane, None)
+        self._missing.pop(lane, None)
 
     def _turn_soon(self) -> None:
         if not self._is_turning:
@@ -103,6 +111,7 @@ class Keeper:
                 self.first_tries[code] += 1
             self._floor.down(lane, None, code, str(fault))
             if lane.keeps and lane not in self._retired:
+                self._missing[lane] = code
                 self.rest(lane, lambda lane: self._again(lane, since, tries + 1))
         else:
             if not tries:

@@ -70,6 +70,12 @@ class Totals:
         self.done = 0
         self.done_within = 0
         """Of these, before the stage's time was over."""
+        self.failed_within = 0
+        """Failed or dropped, before the stage's time was over."""
+        self.midway = 0
+        """Under way when about half of the stage's time was over,"""
+        self.midway_at = 0.0
+        """so many seconds into it; 0: never looked."""
         self.late = 0
         self.dropped = 0
         self.errors: dict[str, int] = {}
@@ -82,7 +88,8 @@ class Totals:
     def merge(self, other: Totals) -> Totals:
         """Add another one's; returns itself."""
         self.seconds = max(self.seconds, other.seconds)
-        for name in ("scheduled", "started", "done", "done_within", "late", "dropped"):
+        self.midway_at = max(self.midway_at, other.midway_at)
+        for name in ("scheduled", "started", "done", "done_within", "failed_within", "midway", "late", "dropped"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         tally(self.errors, other.errors)
         tally(self.counts, other.counts)

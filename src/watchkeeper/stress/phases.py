@@ -153,7 +153,7 @@ class Spike(Phase, frozen=True, tag_field="kind", tag="spike"):
 
 
 class Overload(Levelled, frozen=True, tag_field="kind", tag="overload"):
-    """More than it can take, 1.5 times the knee unless said otherwise: to see what it does, not judged by objectives."""
+    """More than it can take, 1.5 times the knee unless said otherwise. Only objectives that name it are judged over it."""
 
     OF_KNEE: ClassVar[float] = 1.5
     lasts: Duration = Duration(20)
@@ -163,7 +163,7 @@ class Recovery(Levelled, frozen=True, tag_field="kind", tag="recovery"):
     """How long until it is as before, at the level of the plateau unless said otherwise, after what came just before.
 
     It ends once `held` seconds in a row were as good as the baseline, or at `within`: then it has not recovered. The baseline
-    is the last plateau's or constant phase's.
+    is the last plateau's or constant phase's. What came just before has its connections already: as many as either asks for.
     """
 
     OF_KNEE: ClassVar[float] = 0.8

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -23,6 +24,10 @@ T = TypeVar("T")
 
 NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,79}")
 """What a run's folder may be called: it comes back from command lines and addresses."""
+
+
+SPARE = 64 << 10
+"""Bytes that are kept free for the last word of a run whose disk has filled up."""
 
 
 class Begun(msgspec.Struct, frozen=True, tag_field="what", tag="began"):
@@ -49,12 +54,14 @@ class Recording:
         self.folder = folder / run.id
         self.run = run
         self._files: dict[str, IO[bytes]] = {}
+        self._spare = self.folder / "spare"
         try:
             self.folder.mkdir(parents=True, mode=0o700)
             (self.folder / "plan.toml").write_text(plan, encoding="utf-8")
             self.update(run)
             for name in ("stages", "windows", "generator", "server", "events"):
                 self._files[name] = (self.folder / f"{name}.jsonl").open("ab")
+            self._spare.write_bytes(bytes(SPARE))
         except OSError as fault:
             raise Refused(f"the run cannot be recorded in {self.folder}: {fault.strerror}", code="no-record") from None
 
@@ -67,6 +74,12 @@ class Recording:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.folder / "run.json")
+
+    def finish(self, run: Run) -> None:
+        """Replace ``run.json`` for the last time, on a full disk in the room that was kept for it. Raises OSError."""
+        self.run = run
+        self._spare.unlink(missing_ok=True)
+        self.update(run)
 
     def begin(self, stage: Stage, at: float) -> None:
         """A stage begins."""
@@ -100,9 +113,12 @@ class Recording:
             file.flush()
 
     def close(self) -> None:
-        """Nothing more is written."""
+        """Nothing more is written; what a full disk does not take is lost."""
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):
+                file.close()
+        with suppress(OSError):
+            self._spare.unlink(missing_ok=True)
 
     def _write(self, name: str, row: msgspec.Struct) -> None:
         self._files[name].write(_encoder.encode(row) + b"\n")

@@ -55,6 +55,8 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Only these of the plan's mix; empty: all that have a weight."""
     reading: float = 0.0
     """Share of clients that read; 0: as the plan's protocol says."""
+    wanted: float = 0.0
+    """The level that the plan asks for, where it was held down to what safety and generator allow; 0: it was not."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -107,6 +109,10 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     drained: bool = True
     cut_short: str = ""
     """Why it did not run for all its seconds; empty when it did."""
+    missing: dict[str, int] = {}
+    """Connections that should be there all the time and were not at its end, by the code of their last try."""
+    behind: float | None = None
+    """Share of what was due that had failed or was a growing queue when its time was over; None where it is not known."""
 
 
 class Window(msgspec.Struct, omit_defaults=True):

@@ -14,15 +14,17 @@ import msgspec
 
 from watchkeeper.stress import course, phases, recovery, talk
 from watchkeeper.stress import health as generator
+from watchkeeper.stress.backlog import left_behind
 from watchkeeper.stress.course import Course, End
 from watchkeeper.stress.desk import Abort, Desk, Watcher
 from watchkeeper.stress.faults import Code, blame
 from watchkeeper.stress.floor import GRACE
-from watchkeeper.stress.gathering import StageTotals
+from watchkeeper.stress.gathering import MOMENTS, StageTotals
 from watchkeeper.stress.histogram import Histogram
-from watchkeeper.stress.objective import NEEDED, QUANTILES
+from watchkeeper.stress.objective import NEEDED, QUANTILES, tally
+from watchkeeper.stress.plan import Plan
 from watchkeeper.stress.recovery import Baseline, Moment
-from watchkeeper.stress.run import Ended, Held, Stage
+from watchkeeper.stress.run import Ended, Held, Stage, Window
 from watchkeeper.stress.search import Result
 from watchkeeper.stress.surroundings import memory_free
 
@@ -49,6 +51,7 @@ class Staging:
         self._stage: Stage | None = None
         self._connections = -1
         self._before: Baseline | None = None
+        self._began = 0.0
         self._is_cut_short = ""
         self._lately: deque[Moment] = deque(maxlen=GUARDED)
 
@@ -74,7 +77,7 @@ class Staging:
         phase = self._course.plan.phase[stage.phase]
         if isinstance(phase, phases.Recovery) and self._before is not None and not self._is_cut_short:
             moments = self._desk.gathering.stage(index).moments
-            if recovery.recovered(moments, self._before, phase.held) is not None:
+            if recovery.recovered(moments, self._before, phase.held, self._began) is not None:
                 self._is_cut_short = "recovered"
                 self._desk.crew.order(talk.Stop(now=False))
 
@@ -114,12 +117,16 @@ class Staging:
         self._lately.clear()
         if stage.kind == "recovery":
             self._before = self._baseline()
-        desk.gathering.stage(stage.index)
         at = time.monotonic_ns() + lead
         began = (at - desk.zero) / 1e9
+        self._began = began
+        desk.gathering.stage(stage.index).middle = int(began + stage.seconds / 2)
         desk.recording.begin(stage, round(began, 6))
         self._watcher.staged(stage)
         desk.crew.order(talk.Begin(stage, at))
+        if stage.wanted:
+            most = f"held down to {stage.level:.6g}/s, the most that safety and generator allow"
+            self._note(f"{stage.name}: {stage.wanted:.6g}/s were wanted, {most}")
         return began
 
     async def _over(self, stage: Stage, began: float) -> float:
@@ -134,10 +141,24 @@ class Staging:
         """Wait until everything that it has started has ended, and judge it. `alone`: no other stage runs meanwhile."""
         desk = self._desk
         totals, workers = desk.gathering.stage(stage.index), len(desk.crew.members)
-        drained = await desk.wait(lambda: len(totals.settled) == workers, drain_seconds(float(self._course.plan.timeout)))
+        limit = drain_seconds(self._course.plan)
+        drained = await desk.wait(lambda: len(totals.settled) == workers, limit)
+        if not drained:
+            self._give_up(stage, totals, limit)
         desk.gathering.write(int(desk.now), everything=alone)  # another one's second is not cut in two
         self._end(stage, totals, began, seconds, drained=drained, cut_short=cut_short)
         desk.gathering.forget(stage.index)
+
+    def _give_up(self, stage: Stage, totals: StageTotals, waited: float) -> None:
+        """What has not ended counts as failed, for nobody knows better: in the totals, and in the record."""
+        desk, many = self._desk, 0
+        for name, one in totals.by_operation.items():
+            if (left := one.started - one.done - one.failed) > 0:
+                many += left
+                tally(one.errors, {Code.UNENDED: left})
+                desk.recording.window(Window(int(desk.now), stage.index, name, errors={Code.UNENDED: left}))
+        if many:
+            self._note(f"{stage.name}: {many} operations had not ended {waited:.0f} s after it, and count as failed")
 
     async def _connect(self, stage: Stage) -> None:
         """Have as many connections as the stage wants."""
@@ -167,15 +188,17 @@ class Staging:
         """Judge a stage that has ended, and write it down."""
         plan, desk = self._course.plan, self._desk
         for one in totals.by_operation.values():
-            one.seconds = seconds
+            one.seconds, one.midway_at = seconds, max(0.0, totals.middle - began)
         whole = totals.whole
         totals.gate.ours = sum(
-            many for code, many in whole.errors.items() if blame(code) == "ours" and code not in {Code.CUT, Code.ABORTED}
+            many
+            for code, many in (*whole.errors.items(), *totals.missing.items())
+            if blame(code) == "ours" and code not in {Code.CUT, Code.ABORTED}
         )
         validity = generator.judge(totals.gate, whole.service.quantile(0.5) / 1e9, plan.generator.limits)
-        held, decision = course.say(plan, stage, whole, totals.by_operation, validity)
+        held, decision = course.say(plan, stage, whole, totals.by_operation, validity, totals.missing)
         if stage.kind == "recovery" and self._before is not None:
-            decision = self._recovered(stage, totals.moments)
+            decision = self._recovered(stage, totals.moments, began)
         ended = Ended(
             stage.index,
             round(began, 6),
@@ -197,25 +220,27 @@ class Staging:
             decision,
             drained,
             cut_short,
+            totals.missing,
+            round(left_behind(stage, whole) / whole.scheduled, 6) if stage.model == "open" and whole.scheduled else None,
         )
         desk.recording.end(ended)
         inside = [one.p95 for one in totals.moments if began <= one.second and one.second + 1 <= began + seconds]
         self.results.append(Result(stage, ended, tuple(inside)))
-        if stage.kind in phases.JUDGED:
-            self.held += [(stage, one) for one in held]
+        self.held += [(stage, one) for one in course.counted(stage, held)]
         self._say(f"{stage.name}: {decision}")
         found = tuple(course.knees(self._course, self.results))
         if len(found) > len(desk.recording.run.knees):
             desk.recording.update(msgspec.structs.replace(desk.recording.run, knees=found))
             knee = found[-1]
+            self.held += course.counted_of_search(stage.phase, knee, self.results)
             self._say(f"knee: {knee.sustained:.6g} held" + (f", {knee.broken:.6g} broke" if knee.broken else f" ({knee.why})"))
 
-    def _recovered(self, stage: Stage, moments: list[Moment]) -> str:
+    def _recovered(self, stage: Stage, moments: list[Moment], began: float) -> str:
         phase = self._course.plan.phase[stage.phase]
         assert isinstance(phase, phases.Recovery)
         assert self._before is not None
         after = self.results[-1].stage.name if self.results else "the start"
-        found = recovery.judge(moments, self._before, phase.held, after, float(phase.within))
+        found = recovery.judge(moments, self._before, phase.held, after, float(phase.within), began)
         run = self._desk.recording.run
         self._desk.recording.update(msgspec.structs.replace(run, recoveries=(*run.recoveries, found)))
         return found.text
@@ -228,8 +253,15 @@ class Staging:
             if result.stage.kind in phases.BASELINES and p95 is not None:
                 failed = sum(ended.errors.values()) + ended.dropped
                 usual = failed / ended.scheduled if ended.scheduled else 0.0
-                return recovery.baseline(p95, result.p95s, max(0.001, 2 * usual))
+                whole_seconds = min(int(ended.ended) - math.ceil(ended.began), MOMENTS)
+                return recovery.baseline(p95, result.p95s, max(0.001, 2 * usual), whole_seconds)
         return None
+
+    def _note(self, text: str) -> None:
+        """Say something that whoever reads the record must know too."""
+        run = self._desk.recording.run
+        self._desk.recording.update(msgspec.structs.replace(run, notes=(*run.notes, text)))
+        self._say(text)
 
     def _say(self, text: str) -> None:
         self._desk.note("decision", text)
@@ -240,9 +272,15 @@ READY_TO_SAY = 30.0
 """Seconds that a worker may be late with the word that its stage is over."""
 
 
-def drain_seconds(timeout: float) -> float:
-    """How long a stage's end may take: what waits is started or dropped, what is under way ends or times out."""
-    return GRACE + 2 * timeout + 5.0
+def drain_seconds(plan: Plan) -> float:
+    """How long a stage's end may take: what waits is started or dropped, what is under way ends or times out.
+
+    Each step of a sequence may take the time-out, and thinks after it.
+    """
+    timeout = float(plan.timeout)
+    sequences = [getattr(one, "steps", ()) for one in plan.mix]
+    longest = max((sum(timeout + float(step.think) for step in steps) for steps in sequences), default=0.0)
+    return GRACE + timeout + max(timeout, longest) + 5.0
 
 
 def _quantiles(histogram: Histogram) -> dict[str, float]:

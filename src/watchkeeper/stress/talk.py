@@ -123,9 +123,10 @@ class Tick(Said, tag=67):
 
 
 class Over(Said, tag=68):
-    """A stage schedules no more; everything seen up to now was told before."""
+    """A stage schedules no more; everything seen up to now was told before. `missing`: connections, by why they are."""
 
     stage: int
+    missing: dict[str, int] = {}
 
 
 class Settled(Said, tag=69):

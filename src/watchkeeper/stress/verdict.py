@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from watchkeeper.stress import course
 from watchkeeper.stress.objective import Objective
 from watchkeeper.stress.phases import JUDGED
 from watchkeeper.stress.plan import Plan
@@ -22,21 +23,31 @@ def judged(run: Run, plan: Plan, results: Sequence[Result], held: Sequence[tuple
     objectives = tuple(_over_run(goal, run, held) for goal in plan.goals)
     verdict: Verdict = ""
     reasons: list[str] = []
-    unsound = [(one.stage, one.ended.validity) for one in results if one.stage.kind in JUDGED and not one.ended.validity.ok]
+    unsound = [(one.stage, one.ended.validity) for one in results if _counts(plan, one.stage) and not one.ended.validity.ok]
     missed = [one for one in objectives if one.held is False]
+    without = [f"{one.stage.name}: {told}" for one in results if (told := course.without(one.stage, one.ended.missing))]
     if state == "done":
         if unsound:
             verdict = "invalid"
             reasons = [f"{stage.name}: {reason}" for stage, validity in unsound for reason in validity.reasons]
-        elif missed or why:
+        elif missed or without or why:
             verdict = "fail"
-            reasons = [_told(one) for one in missed] or [why]
+            reasons = [*map(_told, missed), *without] or [why]
         elif not any(one.ended.done for one in results):
             verdict, reasons = "invalid", ["nothing was done, so there is nothing to judge"]
+        elif objectives and not run.knees and all(one.held is None for one in objectives):  # a search has gone by them
+            verdict, reasons = "invalid", ["no objective could be judged", *map(_not_judged, objectives)]
         else:
             verdict = "pass"
-            reasons = [f"{one.objective}: not judged, {one.why}" for one in objectives if one.held is None]
+            reasons = [_not_judged(one) for one in objectives if one.held is None]
     return msgspec.structs.replace(run, state=state, why=why, verdict=verdict, reasons=tuple(reasons), objectives=objectives)
+
+
+def _counts(plan: Plan, stage: Stage) -> bool:
+    """Whether the verdict goes by a stage; of a search it goes by a level that held, in spite of a late generator or not."""
+    if stage.kind == "steps":
+        return False
+    return stage.kind in JUDGED or plan.phase[stage.phase].called in {goal.phase for goal in plan.goals}
 
 
 def _over_run(goal: Objective, run: Run, held: Sequence[tuple[Stage, Held]]) -> Held:
@@ -75,6 +86,10 @@ def _badness(goal: Objective, held: Held) -> float:
     if held.observed is None:
         return math.inf
     return -held.observed if goal.op in {">", ">="} else held.observed
+
+
+def _not_judged(held: Held) -> str:
+    return f"{held.objective}: not judged, {held.why}"
 
 
 def _told(held: Held) -> str:

@@ -145,7 +145,7 @@ class Worker:
         """The stage schedules no more."""
         assert self.floor.stage is not None
         self.tell()
-        self.say(talk.Over(self.floor.stage.index))
+        self.say(talk.Over(self.floor.stage.index, self.floor.keeper.missing))
         self._draining.append(self.floor.stage.index)
 
     def _look_at_connections(self) -> None:

@@ -24,7 +24,8 @@ class Strain(NamedTuple):
     """An overload as it was seen. Rates a second; counts of operations; times in seconds.
 
     `best` is the most that it did at any level, `usual` the p95 before; `last_done` what was done in the last three seconds
-    in which something was due (`last_due`).
+    in which something was due (`last_due`). `behind` is the share of what was due that had failed or was a growing queue at
+    its end; None: what was not done by then counts. `wanted` is what the plan asked for, where the load was held down; else 0.
     """
 
     offered: float
@@ -41,6 +42,15 @@ class Strain(NamedTuple):
     last_done: int
     restarts: int = 0
     hangs: int = 0
+    behind: float | None = None
+    wanted: float = 0.0
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether it did what was due, however long that took."""
+        if self.behind is not None:
+            return self.behind <= 1 - KEPT_UP
+        return self.achieved >= KEPT_UP * self.offered
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -63,10 +73,8 @@ def behaviour(strain: Strain) -> Behaviour:  # noqa: PLR0911  # one for each wor
         if strain.refused > strain.nobody / 2 and strain.refused:
             return Behaviour("crashes", f"{strain.refused} connections were refused, and {whose}")
         return Behaviour("hangs", f"{whose}: {did}")
-    if strain.achieved >= KEPT_UP * strain.offered and undone <= HARDLY * strain.due:
-        if strain.usual > 0 and strain.p95 > 3 * strain.usual and strain.p95 > strain.usual + 0.01:
-            return Behaviour("queues", f"everything was done, later: {_slower(strain)}")
-        return Behaviour("absorbs", f"{did}: it was no overload to it")
+    if strain.keeps_up and undone <= HARDLY * strain.due:
+        return _done(strain, did)
     if strain.best and strain.achieved < COLLAPSE * strain.best:
         return Behaviour("collapses", f"{did}, while it did {strain.best:,.0f}/s under less load")
     if undone and strain.said_no >= SHED * undone:
@@ -75,6 +83,16 @@ def behaviour(strain: Strain) -> Behaviour:  # noqa: PLR0911  # one for each wor
         return Behaviour("refuses", f"{did}; {strain.refused} connections were refused")
     left = strain.nobody + strain.dropped
     return Behaviour("queues", f"{did}, {_slower(strain)}; {left / strain.due:.1%} were given up unanswered")
+
+
+def _done(strain: Strain, did: str) -> Behaviour:
+    """What it did where it did everything."""
+    if strain.usual > 0 and strain.p95 > 3 * strain.usual and strain.p95 > strain.usual + 0.01:
+        return Behaviour("queues", f"everything was done, later: {_slower(strain)}")
+    if strain.wanted:
+        why = f"the {strain.wanted:,.0f}/s that were wanted were held down to what safety and generator allow"
+        return Behaviour("unknown", f"{did}: it was no overload to it, as {why}")
+    return Behaviour("absorbs", f"{did}: it was no overload to it")
 
 
 def _slower(strain: Strain) -> str:

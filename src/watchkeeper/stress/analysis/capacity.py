@@ -17,7 +17,7 @@ import numpy as np
 from watchkeeper.stress.analysis.chance import Interval
 
 KEPT_UP = 0.97
-"""Done of what was due, below which a level is left behind (as the search has it)."""
+"""Of what was due, below which a level is left behind (as the search has it)."""
 FAILED = 0.01
 """Failed of what was due, above which a level is broken, whatever its objectives say."""
 FEWEST = 5
@@ -30,7 +30,8 @@ STEEPER = 2.0
 class Level(NamedTuple):
     """What one level came to. Rates a second, times in seconds; `failed` a share of what was due.
 
-    `mean` is from the intended start; `word` what the search made of it: ``held``, ``broken``, ``unsure``.
+    `mean` is from the intended start; `word` what the search made of it: ``held``, ``broken``, ``unsure``. `behind` is the
+    share of what was due that had failed or was a growing queue at its end; None: what was not done by then counts.
     """
 
     level: float
@@ -42,6 +43,7 @@ class Level(NamedTuple):
     mean: float
     failed: float
     word: str = "held"
+    behind: float | None = None
 
     @property
     def under_way(self) -> float:
@@ -49,9 +51,16 @@ class Level(NamedTuple):
         return self.achieved * self.mean
 
     @property
+    def is_left_behind(self) -> bool:
+        """Whether more was due than could be done."""
+        if self.behind is not None:
+            return self.behind > 1 - KEPT_UP
+        return self.achieved < KEPT_UP * self.offered
+
+    @property
     def keeps_up(self) -> bool:
         """Whether everything that was due was done."""
-        return self.achieved >= KEPT_UP * self.offered and self.failed <= FAILED
+        return not self.is_left_behind and self.failed <= FAILED
 
 
 class Breaking(msgspec.Struct, frozen=True):
@@ -88,7 +97,7 @@ def sureness(levels: Sequence[Level]) -> Sureness | None:
 
 def ceiling(levels: Sequence[Level]) -> Interval | None:
     """What was done a second where more was due than could be: the middle, and the least and most of such levels."""
-    full = sorted(one.achieved for one in levels if one.word != "unsure" and one.achieved < KEPT_UP * one.offered)
+    full = sorted(one.achieved for one in levels if one.word != "unsure" and one.is_left_behind)
     if not full:
         return None
     return Interval(float(np.median(full)), full[0], full[-1])
@@ -102,7 +111,7 @@ def breaking(levels: Sequence[Level]) -> Breaking | None:
     if not beyond:
         return None
     first = beyond[0]
-    if first.achieved < KEPT_UP * first.offered:
+    if first.is_left_behind:
         why = f"{first.achieved:,.0f}/s were done of {first.offered:,.0f}/s that were due"
     else:
         why = f"{first.failed:.2%} failed"

@@ -116,7 +116,7 @@ def _generator(digest: Digest, seen: Sequence[StageReport]) -> GeneratorReport:
     cores = [one for one in columns.get("cpu", ()) if one is not None]
     lasted = len(columns.get("at", ())) * digest.step * max(1, run.workers)
     doubted = [stage for stage in seen if not stage.valid and not stage.excluded]
-    ok = run.verdict != "invalid" and not any(stage.judged for stage in doubted)
+    ok = not (doubted and run.verdict == "invalid") and not any(stage.judged for stage in doubted)
     reasons = [f"{stage.name}: {reason}" for stage in doubted for reason in stage.reasons]
 
     def most(name: str) -> float:

@@ -46,6 +46,8 @@ class Spell(msgspec.Struct, omit_defaults=True):
     cells: dict[str, Cell] = {}
     blocks: list[bytes] = []
     block_seconds: float = 1.0
+    seen_until: float = 0.0
+    """The end of the last second that anything was seen in."""
     looks: list[float] = []
     """How many operations were under way, looked at once a second (thinned)."""
 

@@ -28,10 +28,14 @@ def capacity(digest: Digest, stages: Sequence[StageReport]) -> CapacityReport | 
     for stage in own:
         one = ended[stage.index]
         assert one is not None
-        tries.append(_level(stage, word_of(one)))
+        tries.append(_level(stage, word_of(one), one.behind))
     knee = digest.run.knees[-1] if digest.run.knees else None
     model = own[0].model
-    beyond = [_level(stage, "overload") for stage in stages if stage.kind == "overload" and stage.model == model]
+    beyond = [
+        _level(stage, "overload", one.behind if (one := ended[stage.index]) else None)
+        for stage in stages
+        if stage.kind == "overload" and stage.model == model
+    ]
     points = tuple(_point(level, tries) for level in sorted({one.level for one in tries}))
     seen = _points(model, tries, beyond)
     fitted = usl.fit([n for n, _ in seen], [x for _, x in seen])
@@ -66,7 +70,7 @@ def _points(model: str, tries: Sequence[Level], beyond: Sequence[Level]) -> tupl
     return tuple((float(n), float(x)) for n, x in points if np.isfinite(n) and np.isfinite(x))
 
 
-def _level(stage: StageReport, word: str) -> Level:
+def _level(stage: StageReport, word: str, behind: float | None) -> Level:
     quantiles = stage.latency.quantiles
     due = stage.scheduled or stage.started or 1
     return Level(
@@ -79,6 +83,7 @@ def _level(stage: StageReport, word: str) -> Level:
         stage.censored.mean if stage.censored.mean is not None else float("nan"),
         (stage.failed + stage.dropped) / due,
         word,
+        behind,
     )
 
 

@@ -26,6 +26,8 @@ BLOCKS = 30
 POINTS = 900
 """Instants of a chart at most."""
 LOOKS = 600
+CONNECTION = "connection"
+"""What connections that could not be made stand under among operations."""
 OPEN = 2
 """Stages that are held unpacked: one drains while the next one runs."""
 
@@ -46,6 +48,9 @@ def read(record: Record) -> Digest:
         moments.add(window, found["latency"], found["service"])
         for code, many in window.errors.items():
             _blamed(faults, code, many, window, names)
+    for ended in (one for _, one in stages if one is not None):
+        for code, many in ended.missing.items():
+            _blamed(faults, code, many, Window(int(ended.ended), ended.stage, CONNECTION), names)
     for row in record.health():
         generator.add(row)
         spells.look(row.second, row.worker, row.in_flight)
@@ -145,6 +150,7 @@ class _Open:
         self._blocks: dict[int, Histogram] = {}
 
     def add(self, window: Window, found: dict[str, Histogram]) -> None:
+        self._spell.seen_until = max(self._spell.seen_until, window.second + 1.0)
         cell = self._spell.cells.setdefault(window.operation, Cell())
         for name in ("scheduled", "started", "done", "late", "dropped", "sent_bytes", "received_bytes"):
             setattr(cell, name, getattr(cell, name) + getattr(window, name))

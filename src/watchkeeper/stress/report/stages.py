@@ -28,6 +28,8 @@ SHARES = (*(0.01 * place for place in range(100)), *(1 - 10 ** (-2 - place / 12)
 COARSE = 4
 """Buckets that are put together for intervals: a quarter of the resolution, a fifth of the work."""
 OVERLOADS = {"overload", "spike"}
+ENDS = {"aborted", "worker-lost"}
+"""Events that end a run before its time."""
 LAST = 3.0
 """Seconds at the end of an overload, at most a third of it, that tell one who hangs from one who is slow."""
 
@@ -65,8 +67,9 @@ def reports(digest: Digest, bound: float) -> tuple[StageReport, ...]:
     """All stages. `bound`: seconds within which an operation is good."""
     found: list[StageReport] = []
     best, usual = 0.0, 0.0
+    stopped = min((one.at for one in digest.events if one.kind in ENDS), default=math.inf)
     for spell in digest.spells:
-        stage = _report(spell, bound)
+        stage = _report(spell, bound, stopped)
         if spell.stage.kind in OVERLOADS:
             word = _behaviour(digest, spell, stage, best, usual)
             stage = StageReport(**{name: getattr(stage, name) for name in stage.__struct_fields__} | {"behaviour": word})
@@ -78,7 +81,15 @@ def reports(digest: Digest, bound: float) -> tuple[StageReport, ...]:
     return tuple(found)
 
 
-def _report(spell: Spell, bound: float) -> StageReport:
+def _lasted(spell: Spell, stopped: float) -> float:
+    """Seconds that a stage ran for; of one without an end, as long as anything was seen of it, and nothing had `stopped` it."""
+    if spell.ended:
+        return spell.ended.ended - spell.ended.began
+    until = min(spell.seen_until or math.inf, stopped)
+    return min(spell.stage.seconds, max(0.0, until - spell.began))
+
+
+def _report(spell: Spell, bound: float, stopped: float) -> StageReport:
     stage, ended = spell.stage, spell.ended
     held = {name: unpacked(b"") for name in ("latency", "service", "starved", "failed")}
     whole = Cell()
@@ -89,12 +100,11 @@ def _report(spell: Spell, bound: float) -> StageReport:
         tally(whole.counts, cell.counts)
         for name, into in held.items():
             into.merge(unpacked(getattr(cell, name)))
-    seconds = ended.ended - ended.began if ended else stage.seconds
+    seconds = _lasted(spell, stopped)
     clean = unpacked(b"").merge(held["latency"])
     clean.counts -= held["starved"].counts
     clean.total -= held["starved"].total
     censored = unpacked(b"").merge(held["latency"]).merge(held["failed"])
-    good = held["latency"].at_most(bound * 1e9) if math.isfinite(bound) and held["latency"].total else whole.done
     intervals, split = _sure(spell)
     has_curve = stage.kind not in CURVED and held["latency"].total >= NEEDED["p99"]
     achieved = ended.achieved if ended else whole.done / seconds if seconds else 0.0
@@ -121,7 +131,7 @@ def _report(spell: Spell, bound: float) -> StageReport:
         failed=failed,
         offered=ended.offered if ended else whole.scheduled / seconds if seconds else 0.0,
         achieved=achieved,
-        good=good / seconds if seconds else 0.0,
+        good=achieved * _good(held["latency"], bound),
         sent_rate=whole.sent_bytes / seconds if seconds else 0.0,
         received_rate=whole.received_bytes / seconds if seconds else 0.0,
         latency=times(held["latency"]),
@@ -143,6 +153,13 @@ def _report(spell: Spell, bound: float) -> StageReport:
         operations=tuple(_operation(name, cell) for name, cell in spell.cells.items()),
         curve=_curve(held, censored) if has_curve else {},
     )
+
+
+def _good(latency: Histogram, bound: float) -> float:
+    """The share of what was done that was done within `bound` (s)."""
+    if not math.isfinite(bound) or not latency.total:
+        return 1.0
+    return latency.at_most(bound * 1e9) / latency.total
 
 
 def _operation(name: str, cell: Cell) -> OperationReport:
@@ -222,6 +239,8 @@ def _behaviour(digest: Digest, spell: Spell, stage: StageReport, best: float, us
             last_done=round(sum(done[place] or 0 for place in last)),
             restarts=sum(mark.kind == "restart" for mark in within),
             hangs=sum(mark.kind == "hang" for mark in within),
+            behind=spell.ended.behind if spell.ended else None,
+            wanted=spell.stage.wanted,
         )
     )
 
