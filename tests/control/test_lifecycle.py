@@ -104,6 +104,7 @@ def life(state: S, **more: object) -> Life:
         (life(S.RUNNING), PAUSE, S.RUNNING, Do.NOTHING),
         (life(S.WAITING), PAUSE, S.STOPPED, Do.NOTHING),
         (life(S.BACKOFF), PAUSE, S.STOPPED, Do.NOTHING),
+        (life(S.STOPPED), Pause("paused", wanted=True), S.STOPPED, Do.NOTHING),
         (life(S.RUNNING, paused="p"), CRASHED, S.EXITED, Do.NOTHING),
         (life(S.STARTING, paused="p"), FAILED, S.EXITED, Do.NOTHING),
         (life(S.STOPPED, paused="p", held=True), RESUME, S.WAITING, Do.NOTHING),

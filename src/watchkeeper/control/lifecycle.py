@@ -121,9 +121,10 @@ class Waits(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Nothing more is to happen by itself."""
+    """Nothing more is to happen by itself. `wanted`: it would be started now were it not for this."""
 
     why: str
+    wanted: bool = False
 
 
 class Resume(NamedTuple):
@@ -265,8 +266,8 @@ def step(life: Life, given: Input, policy: Policy, now: float, chance: float) ->
             return _stop(life, policy, now, why, again=True, hung=True)
         case Hold(why) if not life.paused:
             return _hold(life, policy, now, why)
-        case Pause(why):
-            return _pause(life, why)
+        case Pause(why, wanted):
+            return _pause(life, why, wanted=wanted)
         case Resume(by) if life.paused:
             resumed = replace(life, paused="", held=False)
             return _start(resumed, by) if life.held and life.state not in ALIVE else Step(resumed)
@@ -319,9 +320,9 @@ def _hold(life: Life, policy: Policy, now: float, why: str) -> Step:
             return Step(life)
 
 
-def _pause(life: Life, why: str) -> Step:
+def _pause(life: Life, why: str, *, wanted: bool) -> Step:
     paused = replace(life, paused=why)
-    if life.state in {ServerState.WAITING, ServerState.BACKOFF}:  # -> STOPPED
+    if life.state in {ServerState.WAITING, ServerState.BACKOFF} or (wanted and life.state is ServerState.STOPPED):  # -> STOPPED
         return Step(replace(_to(paused, ServerState.STOPPED, f"it would be started, but is {why}"), held=True))
     return Step(paused)
 

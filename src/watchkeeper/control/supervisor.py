@@ -248,11 +248,13 @@ class Supervisor:
         """What comes first: its start, if it starts with the agent; what is paused is held, and adopted as it is."""
         if self._ending:
             return
-        if server.settings.autostart and not server.resumed and server.life.state not in ALIVE:
-            server.give(lifecycle.Start(why))
+        starts = server.settings.autostart and not server.resumed and server.life.state not in ALIVE
         if paused := self._paused(server.name):
-            server.give(lifecycle.Pause(paused), first=True)  # before what happened meanwhile has its consequences
-        elif server.life.paused:
+            server.give(lifecycle.Pause(paused, wanted=starts), first=True)  # before what happened meanwhile takes effect
+            return
+        if starts:
+            server.give(lifecycle.Start(why))
+        if server.life.paused:
             server.give(lifecycle.Resume("its pause ended while no agent was there"))
 
     async def _knows(self, seconds: float) -> bool:
