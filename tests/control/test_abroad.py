@@ -233,3 +233,21 @@ async def test_a_new_one_is_looked_at_at_once_and_one_unseen_again_soon(daemon: 
         await one.until(lambda: one.watch.supervisor.unseen("a"), "the first look")
         broken.unlink()
         await one.until(lambda: one.pid() == pid, "the next look")
+
+
+async def test_what_does_not_end_though_it_is_killed_is_looked_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that drains long after its stop and heeds no signal: one piece of evidence, however often it is killed."""
+    up = tmp_path / "up"
+    up.touch()
+    status = ("/bin/sh", "-c", f"test -e {up} || exit 3")
+    settings = Script(status=status, start=("/bin/true",), stop=("/bin/true",), stop_grace=Duration(0.2), period=QUICK)
+    async with watching(tmp_path / "agent", {"a": settings}) as one:
+        await one.until(lambda: one.status().state is ServerState.RUNNING, "it to be seen")
+        order = asyncio.create_task(one.order("stop"))
+        await one.until(lambda: caplog.text.count("killing it") == 3, "the third kill")
+        assert one.kinds().count(EventKind.EVIDENCE_SAVED) == 1
+        up.unlink()
+        await order
+        await one.until(lambda: one.status().state is ServerState.STOPPED, "its end at last")

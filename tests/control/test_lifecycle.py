@@ -151,10 +151,18 @@ def test_a_stop_withdraws_a_restart_and_a_start_renews_it() -> None:
 
 
 def test_killing_is_tried_again() -> None:
-    """A kill that did not end it is repeated a second later, for ever."""
+    """A kill that did not end it is repeated a second later, for ever, but ever more rarely; the next stop begins anew."""
     one = step(life(S.STOPPING, due=NOW), TICK, POLICY, NOW, 0.5).life
     assert one.due == NOW + 1
     assert step(one, TICK, POLICY, NOW + 1, 0.5).do is Do.KILL
+    waits = []
+    for _ in range(9):
+        now = one.due
+        one, do = step(one, TICK, POLICY, now, 0.5)
+        waits.append(one.due - now)
+        assert do is Do.KILL
+    assert (waits, one.kills) == ([2, 4, 8, 16, 32, 60, 60, 60, 60], 10)
+    assert step(one, CRASHED, POLICY, now, 0.5).life.kills == 0
 
 
 def test_restarts_count_unexpected_ends_alone() -> None:

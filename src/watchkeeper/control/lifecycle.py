@@ -23,8 +23,8 @@ from watchkeeper.model import ServerState, Severity
 
 RestartPolicy = Literal["always", "on-failure", "never"]
 KILL_AGAIN_SECONDS = 1.0
-
-
+"""Until a kill is tried again that did not end it; then twice as long each time, up to a minute."""
+KILL_AGAIN_MOST = 60.0
 LONGEST_EXTENSION = 600.0
 """A server that is stopping may ask for more time (EXTEND_TIMEOUT_USEC), but never for more than this at once."""
 
@@ -167,7 +167,7 @@ class Life(msgspec.Struct, frozen=True):
 
     `restarts` counts unexpected ends so far; `failing_since` is when the present row of failures began. `left`: what follows
     if a stop is not heeded; `hung`: the stop is because it hung. `paused` says why (empty: it is not); `held`: it would be
-    started were it not paused. `waited`: it waits for something, and that was told.
+    started were it not paused. `waited`: it waits for something, and that was told. `kills`: how often this stop has killed it.
     """
 
     state: ServerState = ServerState.STOPPED
@@ -183,6 +183,7 @@ class Life(msgspec.Struct, frozen=True):
     paused: str = ""
     held: bool = False
     waited: bool = False
+    kills: int = 0
 
 
 class Step(NamedTuple):
@@ -371,7 +372,8 @@ def _due(life: Life, policy: Policy, now: float) -> Step:
         case ServerState.STOPPING if len(life.left) > 1:
             return Step(replace(life, due=now + policy.hung_grace, left=life.left[1:]), life.left[0])
         case ServerState.STOPPING:
-            return Step(replace(life, due=now + KILL_AGAIN_SECONDS, left=()), Do.KILL)
+            wait = min(KILL_AGAIN_MOST, KILL_AGAIN_SECONDS * 2.0 ** min(life.kills, 40))
+            return Step(replace(life, due=now + wait, left=(), kills=life.kills + 1), Do.KILL)
         case _:
             return Step(replace(life, due=NEVER))
 
@@ -385,4 +387,5 @@ def _to(
 ) -> Life:
     """Into another state: what belongs to the old one alone (its due time, a stop under way) is gone."""
     began = life.spawned_at if spawned_at is None else spawned_at
-    return replace(life, state=state, reason=reason, due=due, spawned_at=began, again=again, left=(), hung=False, waited=False)
+    fresh = replace(life, state=state, reason=reason, due=due, spawned_at=began, again=again)
+    return replace(fresh, left=(), hung=False, waited=False, kills=0)
