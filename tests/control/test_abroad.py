@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from rigs import hungmount
+from rigs.hungmount import hung_mount, is_held
 from rigs.programs import is_alive
 from rigs.watching import watching
+from watchkeeper.clock import SystemClock
+from watchkeeper.control.abroad import Abroad, Lookout
 from watchkeeper.control.pidfile import Pidfile
 from watchkeeper.control.script import Script
 from watchkeeper.model import EventKind, ServerState
@@ -251,3 +255,27 @@ async def test_what_does_not_end_though_it_is_killed_is_looked_at_once(
         up.unlink()
         await order
         await one.until(lambda: one.status().state is ServerState.STOPPED, "its end at last")
+
+
+@pytest.mark.skipif(bool(hungmount.why_not()), reason=hungmount.why_not())
+async def test_a_status_command_that_the_kernel_holds_makes_it_unknown(tmp_path: Path) -> None:
+    """Killed in vain, on a disk that does not answer: no answer, and not run again before it has ended."""
+    pids = tmp_path / "pids"
+    told: list[str] = []
+    heard = Abroad(lambda *_: None, lambda *_: None, lambda _, why: told.append(why), lambda *_: None)
+    with hung_mount(tmp_path / "gone") as unreachable:
+        status = ("/bin/sh", "-c", f"echo $$ >> {pids}; exec stat {unreachable}")
+        one = Lookout("a", Script(status=status), tmp_path / "log", heard, SystemClock())
+        looking = asyncio.create_task(one.look(3))
+        await asyncio.wait([looking], timeout=20)
+        assert looking.done()
+        assert looking.result().state == "unknown"
+        (pid,) = map(int, pids.read_text().split())
+        assert is_held(pid)
+        assert (await one.look(0.5)).state == "unknown"
+        assert (await one.look(0.5)).words == told[-1] == "'/bin/sh' was killed and has not ended: the kernel holds it"
+        assert pids.read_text() == f"{pid}\n"
+    async with asyncio.timeout(20):
+        while (await one.look(5)).words == told[1]:
+            await asyncio.sleep(0.01)
+    assert len(pids.read_text().split()) == 2
