@@ -123,6 +123,12 @@ class KeptServer:
         )
 
     @property
+    def grace_left(self) -> float:
+        """Seconds until it is forced to end; 0 when it is not asked to, or was forced already."""
+        stopping = self.life.state is ServerState.STOPPING and not self.life.kills
+        return max(0.0, self.life.due - self._clock.monotonic()) if stopping else 0.0
+
+    @property
     def idle(self) -> bool:
         """Whether every input has taken effect."""
         return not self._inputs and not self._busy
