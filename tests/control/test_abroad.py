@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rigs import hungmount
@@ -257,12 +258,27 @@ async def test_what_does_not_end_though_it_is_killed_is_looked_at_once(
         await one.until(lambda: one.status().state is ServerState.STOPPED, "its end at last")
 
 
+async def test_a_pid_file_that_comes_late_is_no_other_run(daemon: Daemon, tmp_path: Path) -> None:
+    """A server that ran before its file named it is the same when it does, and from then on known by its process."""
+    settings = msgspec.structs.replace(daemon.script(restart="always"), status=("/bin/true",))
+    async with watching(tmp_path / "agent", {"a": settings}) as one:
+        await one.until(lambda: one.status().state is ServerState.RUNNING, "it to be seen")
+        assert one.pid() == 0
+        pid = await daemon.launch()
+        await one.until(lambda: one.pid() == pid, "its process to be known")
+        assert (one.status().restarts, EventKind.SERVER_EXITED in one.kinds()) == (0, False)
+        os.kill(pid, signal.SIGKILL)
+        successor = await daemon.launch()
+        await one.until(lambda: one.pid() == successor, "its next run")
+        assert (one.status().restarts, one.kinds().count(EventKind.SERVER_EXITED)) == (1, 1)
+
+
 @pytest.mark.skipif(bool(hungmount.why_not()), reason=hungmount.why_not())
 async def test_a_status_command_that_the_kernel_holds_makes_it_unknown(tmp_path: Path) -> None:
     """Killed in vain, on a disk that does not answer: no answer, and not run again before it has ended."""
     pids = tmp_path / "pids"
     told: list[str] = []
-    heard = Abroad(lambda *_: None, lambda *_: None, lambda _, why: told.append(why), lambda *_: None)
+    heard = Abroad(lambda *_: None, lambda *_: None, lambda _, why: told.append(why), lambda *_: None, lambda _: None)
     with hung_mount(tmp_path / "gone") as unreachable:
         status = ("/bin/sh", "-c", f"echo $$ >> {pids}; exec stat {unreachable}")
         one = Lookout("a", Script(status=status), tmp_path / "log", heard, SystemClock())

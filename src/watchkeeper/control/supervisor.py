@@ -77,7 +77,7 @@ class Supervisor:
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runfile = RunFile(folder / "run")
         self._parent = parent(self._runfile, clock, Told(self._warned, self._moved, self._replaced))
-        self._lookouts = Lookouts(Abroad(self._appeared, self._moved, self._unseen, self._unheeded), clock)
+        self._lookouts = Lookouts(Abroad(self._appeared, self._moved, self._unseen, self._unheeded, self._changed), clock)
         self._warnings: dict[str, str] = {}
         self._taken_over = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
