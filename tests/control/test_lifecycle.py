@@ -246,6 +246,22 @@ def test_a_pause_holds_what_would_be_started_until_somebody_resumes() -> None:
     assert step(stopped, RESUME, POLICY, NOW, 0.5).life.state is S.STOPPED
 
 
+def test_a_pause_holds_what_is_stopping_to_be_started_again() -> None:
+    """Held for what it requires, then paused: not started when that is back, but by a resume or by a person's order."""
+    stopping = step(step(life(S.RUNNING), HOLD, POLICY, NOW, 0.5).life, PAUSE, POLICY, NOW, 0.5).life
+    stopped = step(stopping, CRASHED, POLICY, NOW, 0.5).life
+    assert (stopped.state, stopped.held) == (S.STOPPED, True)
+    assert stopped.reason == "it would be started, but is paused"
+    assert step(stopped, CLEAR, POLICY, NOW, 0.5).life is stopped
+    assert step(stopped, RESUME, POLICY, NOW, 0.5).life.state is S.WAITING
+    resumed = step(stopping, RESUME, POLICY, NOW, 0.5).life
+    assert step(resumed, CRASHED, POLICY, NOW, 0.5).life.state is S.WAITING
+    for order, after in ((START, S.WAITING), (RESTART, S.WAITING), (STOP, S.STOPPED)):
+        ordered = step(stopping, order, POLICY, NOW, 0.5).life
+        ended = step(ordered, CRASHED, POLICY, NOW, 0.5).life
+        assert (ended.state, ended.held) == (after, False)
+
+
 @settings(deadline=None)
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True), st.floats(0.1, 10), st.floats(10, 3600))
 def test_pauses_double_to_a_cap_and_are_a_matter_of_chance(failures: int, chance: float, first: float, most: float) -> None:

@@ -271,7 +271,7 @@ def step(life: Life, given: Input, policy: Policy, now: float, chance: float) ->
             return _pause(life, why, wanted=wanted)
         case Resume(by) if life.paused:
             resumed = replace(life, paused="", held=False)
-            return _start(resumed, by) if life.held and life.state not in ALIVE else Step(resumed)
+            return _start(resumed, by) if life.held else Step(resumed)
         case Extend(seconds) if life.state is ServerState.STOPPING and life.left:
             return Step(replace(life, due=max(life.due, now + min(seconds, LONGEST_EXTENSION))))
         case Appeared(by, again) if life.state in IDLE:
@@ -291,7 +291,7 @@ def _start(life: Life, by: str) -> Step:
             fresh = replace(life, failures=0, failing_since=NEVER, held=False)
             return Step(_to(fresh, ServerState.WAITING, by))  # STOPPED, EXITED, BACKOFF -> WAITING
         case ServerState.STOPPING:
-            return Step(replace(life, again=True, reason=by))
+            return Step(replace(life, again=True, reason=by, held=False))
         case _:
             return Step(life)
 
@@ -304,7 +304,7 @@ def _stop(life: Life, policy: Policy, now: float, by: str, *, again: bool, hung:
             stopping = _to(life, ServerState.STOPPING, by, due=due, again=again)
             return Step(replace(stopping, left=tuple(left), hung=hung, held=False), first)
         case ServerState.STOPPING:
-            return Step(replace(life, again=again, reason=by, hung=life.hung and again))
+            return Step(replace(life, again=again, reason=by, hung=life.hung and again, held=False))
         case ServerState.WAITING | ServerState.BACKOFF | ServerState.EXITED:  # -> STOPPED
             return Step(replace(_to(life, ServerState.STOPPED, by), failures=0, failing_since=NEVER, held=False))
         case _:
@@ -323,6 +323,8 @@ def _hold(life: Life, policy: Policy, now: float, why: str) -> Step:
 
 def _pause(life: Life, why: str, *, wanted: bool) -> Step:
     paused = replace(life, paused=why)
+    if life.state is ServerState.STOPPING and life.again and not life.hung:
+        return Step(replace(paused, again=False, held=True))
     if life.state in {ServerState.WAITING, ServerState.BACKOFF} or (wanted and life.state is ServerState.STOPPED):  # -> STOPPED
         return Step(replace(_to(paused, ServerState.STOPPED, f"it would be started, but is {why}"), held=True))
     return Step(paused)
@@ -362,7 +364,8 @@ def _ended(life: Life) -> Step:
     settled = replace(life, failures=0, failing_since=NEVER)
     if life.again:
         return Step(_to(settled, ServerState.WAITING, life.reason))  # STOPPING -> WAITING
-    return Step(_to(settled, ServerState.STOPPED, life.reason))  # STOPPING -> STOPPED
+    reason = f"it would be started, but is {life.paused}" if life.held and life.paused else life.reason
+    return Step(_to(settled, ServerState.STOPPED, reason))  # STOPPING -> STOPPED
 
 
 def _due(life: Life, policy: Policy, now: float) -> Step:
