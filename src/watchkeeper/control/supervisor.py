@@ -178,6 +178,11 @@ class Supervisor:
             self._remove(name)
         for name, settings in servers.items():
             kept = self._kept.get(name)
+            if kept and kept.removed and self._group:
+                kept.successor = settings
+                if kept.life.state not in ALIVE:
+                    self._drop(name)  # else once its process has ended: there is one at a time
+                continue
             if kept is None or kept.removed:
                 self._add(name, settings)
                 continue
