@@ -27,8 +27,10 @@ LAST_WORDS_SECONDS = 0.2
 """So long what it said last is waited for once it has ended."""
 GONE_SECONDS = 2.0
 """So long the caller waits for the end of a command that was killed: a disk that does not answer may hold it for days."""
-_held: dict[asyncio.Task[int], tuple[str, ...]] = {}
-"""Commands that were killed and have not ended, by who waits for that: they are not run again before."""
+AGAIN_SECONDS = 60.0
+"""So long a command that the kernel holds is not run again; then twice as long each time, so that there are never many."""
+_held: dict[asyncio.Task[int], tuple[tuple[str, ...], float]] = {}
+"""Commands that were killed and have not ended, and since when, by who waits for that."""
 
 
 class Answer(NamedTuple):
@@ -54,11 +56,11 @@ async def ask(
 ) -> Answer:
     """Run it to its end; the caller bounds the time. With `log` its output goes there, also that of what it leaves running.
 
-    Raises Failed when it cannot be run, or was run before, killed and has not ended yet. One that is cut short is ended with
+    Raises Failed when it cannot be run, or was run lately, killed, and has not ended. One that is cut short is ended with
     its whole group; what it leaves running goes on, as a daemon that was started should, unless it may not leave any: then
     whoever still holds its output is ended.
     """
-    if command in _held.values():
+    if _is_held(command):
         raise Failed(f"{command[0]!r} was killed and has not ended: the kernel holds it")
     with contextlib.ExitStack() as ours:
         heard, output = await _outlet(log, ours)
@@ -94,7 +96,7 @@ async def end(process: asyncio.subprocess.Process, *, with_group: bool, command:
 
     Whoever ends cancels all that there is, also what is being cancelled: a process that nobody has waited for would be
     left to the garbage collector. One that is not gone after `GONE_SECONDS` is waited for beside everything else, and its
-    `command` is not run by `ask` before it is.
+    `command` is run by `ask` only ever more rarely before it is.
     """
     if process.returncode is not None:
         return
@@ -109,7 +111,7 @@ async def end(process: asyncio.subprocess.Process, *, with_group: bool, command:
             break
         except TimeoutError:
             gone = loop.create_task(process.wait(), name=f"end of process {process.pid}")
-            _held[gone] = command
+            _held[gone] = command, loop.time()
             gone.add_done_callback(_held.pop)
             break
         except asyncio.CancelledError:
@@ -118,6 +120,11 @@ async def end(process: asyncio.subprocess.Process, *, with_group: bool, command:
                 raise
     if cancelled:
         raise asyncio.CancelledError
+
+
+def _is_held(command: tuple[str, ...]) -> bool:
+    since = [at for one, at in _held.values() if one == command]
+    return bool(since) and asyncio.get_running_loop().time() - max(since) < AGAIN_SECONDS * 2.0 ** (len(since) - 1)
 
 
 def check(name: str, command: tuple[str, ...]) -> None:

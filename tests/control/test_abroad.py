@@ -15,6 +15,7 @@ from rigs import hungmount
 from rigs.hungmount import hung_mount, is_held
 from rigs.programs import is_alive
 from rigs.watching import watching
+from watchkeeper import argv
 from watchkeeper.clock import SystemClock
 from watchkeeper.control.abroad import Abroad, Lookout
 from watchkeeper.control.pidfile import Pidfile
@@ -274,8 +275,8 @@ async def test_a_pid_file_that_comes_late_is_no_other_run(daemon: Daemon, tmp_pa
 
 
 @pytest.mark.skipif(bool(hungmount.why_not()), reason=hungmount.why_not())
-async def test_a_status_command_that_the_kernel_holds_makes_it_unknown(tmp_path: Path) -> None:
-    """Killed in vain, on a disk that does not answer: no answer, and not run again before it has ended."""
+async def test_a_status_command_that_the_kernel_holds_makes_it_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in vain, on a disk that does not answer: no answer, and not run again soon, unless it has ended."""
     pids = tmp_path / "pids"
     told: list[str] = []
     heard = Abroad(lambda *_: None, lambda *_: None, lambda _, why: told.append(why), lambda *_: None, lambda _: None)
@@ -291,7 +292,11 @@ async def test_a_status_command_that_the_kernel_holds_makes_it_unknown(tmp_path:
         assert (await one.look(0.5)).state == "unknown"
         assert (await one.look(0.5)).words == told[-1] == "'/bin/sh' was killed and has not ended: the kernel holds it"
         assert pids.read_text() == f"{pid}\n"
+        with monkeypatch.context() as later:
+            later.setattr(argv, "AGAIN_SECONDS", 0.0)
+            await one.look(3)
+            assert len(pids.read_text().split()) == 2
     async with asyncio.timeout(20):
         while (await one.look(5)).words == told[1]:
             await asyncio.sleep(0.01)
-    assert len(pids.read_text().split()) == 2
+    assert len(pids.read_text().split()) == 3
