@@ -1,7 +1,8 @@
 """One command that is run to its end: argv, no shell, output into a file or kept in short.
 
 Drivers and probes come in with what the configuration names. It leads a group of its own, which is ended when the
-caller's time is over, and is waited for in any case; what it leaves running in the background holds nobody up.
+caller's time is over, and is waited for; what it leaves running in the background holds nobody up, nor does one that the
+kernel holds though it was killed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ CANCELS = 3
 """So often the wait for a command that was killed may be broken off before it is given up."""
 LAST_WORDS_SECONDS = 0.2
 """So long what it said last is waited for once it has ended."""
+GONE_SECONDS = 2.0
+"""So long the caller waits for the end of a command that was killed: a disk that does not answer may hold it for days."""
+AGAIN_SECONDS = 60.0
+"""So long a command that the kernel holds is not run again; then twice as long each time, so that there are never many."""
+_held: dict[asyncio.Task[int], tuple[tuple[str, ...], float]] = {}
+"""Commands that were killed and have not ended, and since when, by who waits for that."""
 
 
 class Answer(NamedTuple):
@@ -49,9 +56,12 @@ async def ask(
 ) -> Answer:
     """Run it to its end; the caller bounds the time. With `log` its output goes there, also that of what it leaves running.
 
-    Raises Failed when it cannot be run. One that is cut short is ended with its whole group; what it leaves running goes
-    on, as a daemon that was started should, unless it may not leave any: then whoever still holds its output is ended.
+    Raises Failed when it cannot be run, or was run lately, killed, and has not ended. One that is cut short is ended with
+    its whole group; what it leaves running goes on, as a daemon that was started should, unless it may not leave any: then
+    whoever still holds its output is ended.
     """
+    if _is_held(command):
+        raise Failed(f"{command[0]!r} was killed and has not ended: the kernel holds it")
     with contextlib.ExitStack() as ours:
         heard, output = await _outlet(log, ours)
         try:
@@ -78,22 +88,31 @@ async def ask(
                 _kill(process, with_group=True)
             return Answer(status, _last_line(said))
         finally:
-            await end(process, with_group=True)
+            await end(process, with_group=True, command=command)
 
 
-async def end(process: asyncio.subprocess.Process, *, with_group: bool) -> None:
+async def end(process: asyncio.subprocess.Process, *, with_group: bool, command: tuple[str, ...] = ()) -> None:
     """Kill it if it still runs, `with_group` all whom it leads too, and see it gone, however often this is cancelled.
 
     Whoever ends cancels all that there is, also what is being cancelled: a process that nobody has waited for would be
-    left to the garbage collector.
+    left to the garbage collector. One that is not gone after `GONE_SECONDS` is waited for beside everything else, and its
+    `command` is run by `ask` only ever more rarely before it is.
     """
     if process.returncode is not None:
         return
     _kill(process, with_group=with_group)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + GONE_SECONDS
     cancelled = 0
     while True:
         try:
-            await process.wait()
+            async with asyncio.timeout_at(until):
+                await process.wait()
+            break
+        except TimeoutError:
+            gone = loop.create_task(process.wait(), name=f"end of process {process.pid}")
+            _held[gone] = command, loop.time()
+            gone.add_done_callback(_held.pop)
             break
         except asyncio.CancelledError:
             cancelled += 1
@@ -101,6 +120,11 @@ async def end(process: asyncio.subprocess.Process, *, with_group: bool) -> None:
                 raise
     if cancelled:
         raise asyncio.CancelledError
+
+
+def _is_held(command: tuple[str, ...]) -> bool:
+    since = [at for one, at in _held.values() if one == command]
+    return bool(since) and asyncio.get_running_loop().time() - max(since) < AGAIN_SECONDS * 2.0 ** (len(since) - 1)
 
 
 def check(name: str, command: tuple[str, ...]) -> None:

@@ -8,10 +8,16 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from rigs import hungmount
+from rigs.hungmount import hung_mount, is_held
 from rigs.programs import is_alive
 from rigs.watching import watching
+from watchkeeper import argv
+from watchkeeper.clock import SystemClock
+from watchkeeper.control.abroad import Abroad, Lookout
 from watchkeeper.control.pidfile import Pidfile
 from watchkeeper.control.script import Script
 from watchkeeper.model import EventKind, ServerState
@@ -233,3 +239,64 @@ async def test_a_new_one_is_looked_at_at_once_and_one_unseen_again_soon(daemon: 
         await one.until(lambda: one.watch.supervisor.unseen("a"), "the first look")
         broken.unlink()
         await one.until(lambda: one.pid() == pid, "the next look")
+
+
+async def test_what_does_not_end_though_it_is_killed_is_looked_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that drains long after its stop and heeds no signal: one piece of evidence, however often it is killed."""
+    up = tmp_path / "up"
+    up.touch()
+    status = ("/bin/sh", "-c", f"test -e {up} || exit 3")
+    settings = Script(status=status, start=("/bin/true",), stop=("/bin/true",), stop_grace=Duration(0.2), period=QUICK)
+    async with watching(tmp_path / "agent", {"a": settings}) as one:
+        await one.until(lambda: one.status().state is ServerState.RUNNING, "it to be seen")
+        order = asyncio.create_task(one.order("stop"))
+        await one.until(lambda: caplog.text.count("killing it") == 3, "the third kill")
+        assert one.kinds().count(EventKind.EVIDENCE_SAVED) == 1
+        up.unlink()
+        await order
+        await one.until(lambda: one.status().state is ServerState.STOPPED, "its end at last")
+
+
+async def test_a_pid_file_that_comes_late_is_no_other_run(daemon: Daemon, tmp_path: Path) -> None:
+    """A server that ran before its file named it is the same when it does, and from then on known by its process."""
+    settings = msgspec.structs.replace(daemon.script(restart="always"), status=("/bin/true",))
+    async with watching(tmp_path / "agent", {"a": settings}) as one:
+        await one.until(lambda: one.status().state is ServerState.RUNNING, "it to be seen")
+        assert one.pid() == 0
+        pid = await daemon.launch()
+        await one.until(lambda: one.pid() == pid, "its process to be known")
+        assert (one.status().restarts, EventKind.SERVER_EXITED in one.kinds()) == (0, False)
+        os.kill(pid, signal.SIGKILL)
+        successor = await daemon.launch()
+        await one.until(lambda: one.pid() == successor, "its next run")
+        assert (one.status().restarts, one.kinds().count(EventKind.SERVER_EXITED)) == (1, 1)
+
+
+@pytest.mark.skipif(bool(hungmount.why_not()), reason=hungmount.why_not())
+async def test_a_status_command_that_the_kernel_holds_makes_it_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in vain, on a disk that does not answer: no answer, and not run again soon, unless it has ended."""
+    pids = tmp_path / "pids"
+    told: list[str] = []
+    heard = Abroad(lambda *_: None, lambda *_: None, lambda _, why: told.append(why), lambda *_: None, lambda _: None)
+    with hung_mount(tmp_path / "gone") as unreachable:
+        status = ("/bin/sh", "-c", f"echo $$ >> {pids}; exec stat {unreachable}")
+        one = Lookout("a", Script(status=status), tmp_path / "log", heard, SystemClock())
+        looking = asyncio.create_task(one.look(3))
+        await asyncio.wait([looking], timeout=20)
+        assert looking.done()
+        assert looking.result().state == "unknown"
+        (pid,) = map(int, pids.read_text().split())
+        assert is_held(pid)
+        assert (await one.look(0.5)).state == "unknown"
+        assert (await one.look(0.5)).words == told[-1] == "'/bin/sh' was killed and has not ended: the kernel holds it"
+        assert pids.read_text() == f"{pid}\n"
+        with monkeypatch.context() as later:
+            later.setattr(argv, "AGAIN_SECONDS", 0.0)
+            await one.look(3)
+            assert len(pids.read_text().split()) == 2
+    async with asyncio.timeout(20):
+        while (await one.look(5)).words == told[1]:
+            await asyncio.sleep(0.01)
+    assert len(pids.read_text().split()) == 3

@@ -240,6 +240,28 @@ async def test_both_killed_and_the_server_is_found_again(tmp_path: Path) -> None
         }
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["the keeper alone", "both"])
+async def test_one_that_has_become_another_program_without_our_mark_is_found_again(whole: bool, tmp_path: Path) -> None:
+    """By exec, its environment overwritten: the keeper has seen it as its parent, and the next one knows it by that."""
+    async with home(tmp_path) as one:
+        process = await one.spawn(("/bin/sh", "-c", "sleep 0.3; exec env -i sleep 1000"))
+        await soon(lambda: process.identity.executable.endswith("sleep"), "the exec to be seen")
+        assert f"executable {process.identity.executable}\n" in (tmp_path / "run" / "web.run").read_text()
+        (keeper,) = keepers(tmp_path)
+        os.kill(keeper, signal.SIGKILL)
+        if not whole:
+            await soon(lambda: len(one.replaced) == 2, "the next keeper")
+            assert one.replaced[1] == "a new keeper has 1 server in its care"
+            assert not process.is_over  # type: ignore[attr-defined]  # of the keeper's own kind
+            with pytest.raises(Failed, match="runs already"):
+                await one.spawn(SLEEP)
+    async with home(tmp_path) as two:
+        (found,) = two.found
+        assert (found.ending, found.process.pid) == (None, process.pid)
+        found.process.terminate()
+        await finish(found.process)
+
+
 async def test_both_killed_and_the_record_gone_the_mark_is_left(tmp_path: Path) -> None:
     """A disk that took no record, or lost it: the server's own environment says whose it is."""
     async with home(tmp_path) as one:

@@ -104,6 +104,7 @@ def life(state: S, **more: object) -> Life:
         (life(S.RUNNING), PAUSE, S.RUNNING, Do.NOTHING),
         (life(S.WAITING), PAUSE, S.STOPPED, Do.NOTHING),
         (life(S.BACKOFF), PAUSE, S.STOPPED, Do.NOTHING),
+        (life(S.STOPPED), Pause("paused", wanted=True), S.STOPPED, Do.NOTHING),
         (life(S.RUNNING, paused="p"), CRASHED, S.EXITED, Do.NOTHING),
         (life(S.STARTING, paused="p"), FAILED, S.EXITED, Do.NOTHING),
         (life(S.STOPPED, paused="p", held=True), RESUME, S.WAITING, Do.NOTHING),
@@ -150,10 +151,18 @@ def test_a_stop_withdraws_a_restart_and_a_start_renews_it() -> None:
 
 
 def test_killing_is_tried_again() -> None:
-    """A kill that did not end it is repeated a second later, for ever."""
+    """A kill that did not end it is repeated a second later, for ever, but ever more rarely; the next stop begins anew."""
     one = step(life(S.STOPPING, due=NOW), TICK, POLICY, NOW, 0.5).life
     assert one.due == NOW + 1
     assert step(one, TICK, POLICY, NOW + 1, 0.5).do is Do.KILL
+    waits = []
+    for _ in range(9):
+        now = one.due
+        one, do = step(one, TICK, POLICY, now, 0.5)
+        waits.append(one.due - now)
+        assert do is Do.KILL
+    assert (waits, one.kills) == ([2, 4, 8, 16, 32, 60, 60, 60, 60], 10)
+    assert step(one, CRASHED, POLICY, now, 0.5).life.kills == 0
 
 
 def test_restarts_count_unexpected_ends_alone() -> None:
@@ -235,6 +244,22 @@ def test_a_pause_holds_what_would_be_started_until_somebody_resumes() -> None:
     assert step(crashed, RESUME, POLICY, NOW, 0.5).life.state is S.WAITING
     stopped = step(crashed, STOP, POLICY, NOW, 0.5).life
     assert step(stopped, RESUME, POLICY, NOW, 0.5).life.state is S.STOPPED
+
+
+def test_a_pause_holds_what_is_stopping_to_be_started_again() -> None:
+    """Held for what it requires, then paused: not started when that is back, but by a resume or by a person's order."""
+    stopping = step(step(life(S.RUNNING), HOLD, POLICY, NOW, 0.5).life, PAUSE, POLICY, NOW, 0.5).life
+    stopped = step(stopping, CRASHED, POLICY, NOW, 0.5).life
+    assert (stopped.state, stopped.held) == (S.STOPPED, True)
+    assert stopped.reason == "it would be started, but is paused"
+    assert step(stopped, CLEAR, POLICY, NOW, 0.5).life is stopped
+    assert step(stopped, RESUME, POLICY, NOW, 0.5).life.state is S.WAITING
+    resumed = step(stopping, RESUME, POLICY, NOW, 0.5).life
+    assert step(resumed, CRASHED, POLICY, NOW, 0.5).life.state is S.WAITING
+    for order, after in ((START, S.WAITING), (RESTART, S.WAITING), (STOP, S.STOPPED)):
+        ordered = step(stopping, order, POLICY, NOW, 0.5).life
+        ended = step(ordered, CRASHED, POLICY, NOW, 0.5).life
+        assert (ended.state, ended.held) == (after, False)
 
 
 @settings(deadline=None)

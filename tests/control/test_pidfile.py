@@ -20,6 +20,25 @@ from watchkeeper.watched import read_settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pid files are read against /proc")
 
+HIDDEN = """
+import ctypes, time
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: who may not trace it may not see what it executes
+print("hidden", flush=True)
+time.sleep(1000)
+"""
+LOOK = """
+import asyncio, ctypes, sys
+from pathlib import Path
+from watchkeeper.control.pidfile import Pidfile
+from watchkeeper.errors import Failed
+ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())  # also root may not, from here on
+path = Path(sys.argv[1])
+try:
+    print(asyncio.run(Pidfile(pidfile=path, program=Path(sys.executable)).open("a", path, lambda: None).look()))
+except Failed as fault:
+    print(fault.why)
+"""
+
 
 @pytest.fixture
 def stranger() -> Iterator[subprocess.Popen[bytes]]:
@@ -56,6 +75,20 @@ async def test_a_number_that_was_given_out_again_is_a_strangers(tmp_path: Path, 
     os.utime(path, (1, 1))
     with pytest.raises(Failed, match="began after"):
         await reach(path).look()
+
+
+def test_a_program_that_may_not_be_seen_is_neither_up_nor_down(tmp_path: Path) -> None:
+    """An agent without the right to see what a process executes says so: it takes no living daemon for a stranger."""
+    path = tmp_path / "a.pid"
+    with subprocess.Popen([sys.executable, "-c", HIDDEN], stdout=subprocess.PIPE) as hidden:
+        try:
+            assert hidden.stdout
+            assert hidden.stdout.readline() == b"hidden\n"
+            path.write_text(str(hidden.pid))
+            looked = subprocess.run([sys.executable, "-c", LOOK, path], capture_output=True, text=True, check=True)
+            assert looked.stdout == f"this agent may not see what process {hidden.pid} of {path} executes\n"
+        finally:
+            hidden.kill()
 
 
 async def test_one_that_was_seen_stays_known_without_its_file(tmp_path: Path, stranger: subprocess.Popen[bytes]) -> None:

@@ -307,3 +307,32 @@ def test_a_wrong_order_is_refused_before_anything_starts(tmp_path: Path) -> None
     """A circle of `after` is a mistake in the configuration."""
     with pytest.raises(ConfigError, match="wait for one another"):
         Kept(tmp_path, {"a": ServerSettings(command=SLEEP, after=("a",))}, lambda _: True)
+
+
+async def test_one_that_is_there_again_while_it_still_stops_follows_itself(tmp_path: Path) -> None:
+    """Taken out of the configuration and put back within its grace: it ends, told as a stop, and is started after that."""
+    code = """
+        import os, pathlib, signal, time
+        def end(*_):
+            pathlib.Path("stopping").touch()
+            while not pathlib.Path("go").exists():
+                time.sleep(0.01)
+            os._exit(0)
+        signal.signal(signal.SIGTERM, end)
+        pathlib.Path("ready").touch()
+        while True:
+            signal.pause()
+    """
+    servers = {"a": ServerSettings(command=python(code), folder=tmp_path, stop_grace=Duration(60))}
+    async with keeping(tmp_path, servers) as kept:
+        await kept.until((tmp_path / "ready").exists, "its start")
+        first = kept.pid("a")
+        kept.supervisor.reload({})
+        await kept.until((tmp_path / "stopping").exists, "its stop")
+        kept.supervisor.reload(servers)
+        (tmp_path / "go").touch()
+        await kept.until(lambda: kept.pid("a") not in {0, first}, "its successor")
+        await kept.until(lambda: kept.state("a") is ServerState.RUNNING, "it to run")
+        told = [EventKind.SERVER_STARTING, EventKind.SERVER_STARTED]
+        assert kept.kinds("a") == [*told, EventKind.SERVER_STOPPING, EventKind.SERVER_STOPPED, *told]
+        assert not [event.text for event in kept.events if event.severity != "info"]

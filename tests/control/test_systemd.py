@@ -51,6 +51,8 @@ def unit(bus: Systemd1, **more: object) -> Systemd:
         ),
         ({"ActiveState": "inactive", "LoadState": "not-found"}, "failed", "there is no unit web.service"),
         ({"ActiveState": "inactive", "LoadState": "masked"}, "stopped", "web.service is masked"),
+        ({"ActiveState": "active", "SubState": "running", "LoadState": "masked"}, "running", "active (running)"),
+        ({"ActiveState": "deactivating", "SubState": "stop", "LoadState": "not-found"}, "stopping", "deactivating (stop)"),
         ({"ActiveState": "maintenance", "SubState": "x"}, "unknown", "systemd says: maintenance (x)"),
     ],
 )

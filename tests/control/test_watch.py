@@ -18,7 +18,8 @@ from rigs.watching import QUICK, Moody, earlier_agent, python, watching
 from watchkeeper.collect import tasks
 from watchkeeper.collect.process import ProcessReader, Supervised
 from watchkeeper.config import decode_hook
-from watchkeeper.control import ServerSettings
+from watchkeeper.control import ServerSettings, carrying
+from watchkeeper.control.history import History
 from watchkeeper.control.limits import CountLimit, LimitSettings, MemoryLimit
 from watchkeeper.control.liveness import LivenessSettings
 from watchkeeper.control.permission import ControlSettings
@@ -93,6 +94,58 @@ async def test_a_pause_outlives_the_agent(tmp_path: Path) -> None:
         await one.until(lambda: one.watch.supervisor.state("a") is ServerState.EXITED, "the crash to be seen")
         assert (await one.order("resume", "b")).ok
         await one.until(lambda: one.pid("b"), "its start")
+
+
+@pytest.mark.parametrize("boot", ["this boot", "an earlier boot"])
+async def test_what_is_paused_is_not_started_with_the_agent(tmp_path: Path, boot: str) -> None:
+    """Neither after the agent was stopped with its servers nor after a boot; resumed, it is started."""
+    async with watching(tmp_path, {"a": SLEEP}) as one:
+        await one.until(one.pid, "its start")
+        assert (await one.order("pause", reason="moving disks")).ok
+    life = tmp_path / "run" / "a.life"
+    if boot != "this boot":
+        history = msgspec.msgpack.decode(life.read_bytes(), type=History)
+        life.write_bytes(msgspec.msgpack.encode(msgspec.structs.replace(history, boot_id=boot, done=False)))
+    async with watching(tmp_path, {"a": SLEEP, "b": SLEEP}) as one:
+        kept = one.watch.supervisor.kept("a")
+        assert kept
+        await one.until(lambda: one.pid("b") and kept.idle, "what is not paused to be started")
+        assert (kept.life.state, kept.life.held, one.pid()) == (ServerState.STOPPED, True, 0)
+        assert one.status().reason == "it would be started, but is paused by ann until somebody resumes it (moving disks)"
+        assert (await one.order("resume")).ok
+        await one.until(one.pid, "its start")
+
+
+DRAINS = """
+    import os, pathlib, signal, socket, time
+    def end(*_):
+        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        told.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
+        told.send(b"STOPPING=1\\nEXTEND_TIMEOUT_USEC=60000000")
+        while not pathlib.Path("drained").exists():
+            time.sleep(0.01)
+        os._exit(0)
+    signal.signal(signal.SIGTERM, end)
+    pathlib.Path("ready").touch()
+    while True:
+        signal.pause()
+"""
+
+
+async def test_a_stop_waits_for_one_that_asks_for_more_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EXTEND_TIMEOUT_USEC: the answer comes with the end, long after its grace, and speaks of no kill."""
+    monkeypatch.setattr(carrying, "STOP_MARGIN_SECONDS", 0.2)
+    settings = ServerSettings(command=python(DRAINS), stop_grace=Duration(2), folder=tmp_path)
+    async with watching(tmp_path / "agent", {"a": settings}) as one:
+        await one.until((tmp_path / "ready").exists, "it to be ready")
+        kept = one.watch.supervisor.kept("a")
+        assert kept
+        order = asyncio.create_task(one.order("stop"))
+        await one.until(lambda: kept.grace_left > 30, "its wish to be heard")
+        assert await asyncio.wait([order], timeout=4) == (set(), {order})
+        (tmp_path / "drained").touch()
+        outcome = await order
+        assert (outcome.ok, outcome.text) == (True, "a has stopped (exit status 0)")
 
 
 async def test_what_it_requires_holds_it(tmp_path: Path) -> None:

@@ -196,6 +196,20 @@ def test_asked_to_leave_it_waits_for_its_servers(start: Start, tmp_path: Path) -
     until(lambda: not is_alive(keeper), "the keeper's end")
 
 
+def test_a_server_ignores_no_signal_that_we_were_told_to_ignore(start: Start) -> None:
+    """An agent begun by a shell in the background ignores SIGINT and SIGQUIT from there on; its servers do not."""
+    ignored = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in ignored]
+    try:
+        caller = start()
+    finally:
+        for number, how in zip(ignored, before, strict=True):
+            signal.signal(number, how)
+    spawn(caller, "o1", "sleep", "1000")
+    status = Path(f"/proc/{one(caller.hear('running'), 'pid')}/status").read_text()
+    assert not int(status.split("SigIgn:")[1].split()[0], 16) & sum(1 << number - 1 for number in ignored)
+
+
 def test_a_second_keeper_of_a_folder_says_so(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One per folder; the reason comes back to who started it."""
     start()

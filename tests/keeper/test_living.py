@@ -126,11 +126,22 @@ def test_what_may_not_be_known_does_not_count(tmp_path: Path) -> None:
     assert not living.is_same(4711, 0, "", "", str(tmp_path))
 
 
+def test_the_kernels_own_are_known(tmp_path: Path) -> None:
+    """By the flags of its stat: one that executes no file at all, not one whose file may not be seen."""
+    write(tmp_path, 2, 1)
+    stat = tmp_path / "2" / "stat"
+    assert not living.of_the_kernel(2, str(tmp_path))
+    stat.write_text("2 (kthreadd) S 0 0 0 0 -1 2129984 " + "0 " * 43)
+    assert living.of_the_kernel(2, str(tmp_path))
+    assert not living.of_the_kernel(os.getpid())
+
+
 def test_nobody_is_nothing(tmp_path: Path) -> None:
     """No process, no field, no mark, no error."""
     assert living.fields(4711, str(tmp_path)) == []
     assert living.started(4711, str(tmp_path)) == 0
     assert living.executable(4711, str(tmp_path)) == ""
+    assert not living.of_the_kernel(4711, str(tmp_path))
     assert living.mark(4711, str(tmp_path)) == {}
     assert living.boot_id(str(tmp_path)) == ""
     assert living.everybody(str(tmp_path / "none")) == []

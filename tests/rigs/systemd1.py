@@ -52,6 +52,7 @@ class Unit:
         self.restarts = False
         """As with ``Restart=always`` and a pause."""
         self.forbidden = False
+        self.is_there = not name.startswith("no-such")
 
     @property
     def pid(self) -> int:
@@ -62,7 +63,7 @@ class Unit:
         """What GetAll answers."""
         if interface == f"{NAME}.Unit":
             return {
-                "LoadState": Variant("s", "not-found" if self.name.startswith("no-such") else "loaded"),
+                "LoadState": Variant("s", "loaded" if self.is_there else "not-found"),
                 "ActiveState": Variant("s", self.state),
                 "SubState": Variant("s", self.sub),
                 "InvocationID": Variant("ay", self.invocation),
@@ -116,7 +117,7 @@ class Systemd1:
 
     async def start(self, unit: Unit) -> None:
         """Another run of a unit, in the steps that systemd goes by."""
-        if unit.process:
+        if unit.process or not unit.is_there:
             return
         unit.state, unit.sub = "activating", "start"
         self._tell(unit)

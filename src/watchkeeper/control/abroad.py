@@ -51,6 +51,8 @@ class Abroad(NamedTuple):
     """Why it cannot be seen (empty: it can)."""
     unheeded: Callable[[str, str], None]
     """Why it could not be stopped."""
+    known: Callable[[str], None]
+    """Which process it is has become known."""
 
 
 class AbroadProcess:
@@ -165,7 +167,8 @@ class Lookout:
         if seen.state == "unknown":
             return self.process
         process = self.process
-        if process and (seen.state not in {"running", "stopping"} or (seen.mark and seen.mark != process.mark)):
+        other = process is not None and bool(seen.mark and process.mark) and seen.mark != process.mark
+        if process and (other or seen.state not in {"running", "stopping"}):
             if seen.state in {"running", "stopping"}:
                 how, clean = f"another run of it has taken its place, as {self.settings.driver} sees it ({seen.words})", False
             else:
@@ -174,6 +177,11 @@ class Lookout:
             self._failed = not clean
             process.end(Ending(how, clean=clean))
             self._rung.set()  # what runs now is told by the next look: after the end of what ran before
+        elif process and seen.mark and not process.mark and seen.state in {"running", "stopping"}:
+            process.mark = seen.mark  # only now is it known which run this is, as when a pid file comes after the first answer
+            process.identity = Identity(seen.pid, 0, boot_id())
+            self._hold(seen.pid)
+            self._told.known(self.server)
         elif process and seen.pid and seen.pid != process.pid:
             process.identity = Identity(seen.pid, 0, boot_id())
             self._told.moved(self.server, process)

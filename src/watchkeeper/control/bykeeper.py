@@ -192,6 +192,8 @@ class ByKeeper:
             self._told.moved(process.server, process)
         if waiting and not waiting[1].done():
             waiting[1].set_result(process)
+            if self._line:
+                self._line.ask_soon()
 
     def _failed(self, page: Page, order: str) -> None:
         if waiting := self._open.get(order):

@@ -41,9 +41,7 @@ async def _restart(action: Action, server: KeptServer) -> tuple[bool, str]:
     old = server.process
     server.give(lifecycle.Restart(f"{action.by} asked for it"))
     if old is not None:
-        await server.wait_until(lambda: server.idle)
-        grace = server.settings.stop_grace + STOP_MARGIN_SECONDS
-        await _bounded(server, lambda: server.process is not old or bool(server.unheeded), grace)
+        await _until_ended(server, lambda: server.process is not old or bool(server.unheeded))
         if server.unheeded and server.process is old:
             return False, f"{server.name} could not be stopped: {server.unheeded}"
     return await _until_running(server)
@@ -53,18 +51,21 @@ async def _stop(action: Action, server: KeptServer) -> tuple[bool, str]:
     if server.life.state is ServerState.STOPPED:
         return True, f"{server.name} was stopped already"
     server.give(lifecycle.Stop(f"{action.by} asked for it"))
-    await server.wait_until(lambda: server.idle)
-    await _bounded(
-        server,
-        lambda: server.life.state in {ServerState.STOPPED, ServerState.RUNNING},
-        server.settings.stop_grace + STOP_MARGIN_SECONDS,
-    )
+    await _until_ended(server, lambda: server.life.state in {ServerState.STOPPED, ServerState.RUNNING})
     ended = server.life.state in DOWN
     if server.unheeded and not ended:
         return False, f"{server.name} could not be stopped: {server.unheeded}"
     how = f" ({server.last_exit})" if server.last_exit else ""
-    text = f"{server.name} has stopped{how}" if ended else f"{server.name} has not ended, though it was killed"
-    return ended, text
+    though = ", though it was killed" if server.life.kills else f": it is {server.life.state.value}"
+    return ended, f"{server.name} has stopped{how}" if ended else f"{server.name} has not ended{though}"
+
+
+async def _until_ended(server: KeptServer, settled: Callable[[], bool]) -> None:
+    """Ended, or not a while after it was killed: as long as it asks for more time it is not."""
+    await server.wait_until(lambda: server.idle)
+    seconds = server.settings.stop_grace + STOP_MARGIN_SECONDS
+    while not await _bounded(server, settled, seconds) and (left := server.grace_left) > 0:
+        seconds = left + STOP_MARGIN_SECONDS
 
 
 async def _until_running(server: KeptServer) -> tuple[bool, str]:

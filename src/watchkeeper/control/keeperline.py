@@ -24,6 +24,8 @@ from watchkeeper.keeper.living import started
 from watchkeeper.keeper.page import LONGEST, Page, read, write
 
 READY_SECONDS = 20.0
+ASK_SECONDS = (0.2, 0.8, 2.0, 4.0)
+"""The pauses between questions after a start."""
 CALL_SECONDS = 0.01
 LOG_BYTES = 64 << 10
 """The keeper's own log holds tracebacks alone; beyond so many bytes it begins anew."""
@@ -38,6 +40,8 @@ class Line:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._asking: asyncio.TimerHandle | None = None
+        self._turn = 0
         here: socket.socket = writer.get_extra_info("socket")
         self.peer = struct.unpack("iII", here.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
         """The keeper's pid."""
@@ -56,6 +60,26 @@ class Line:
     def close(self) -> None:
         """Hang up."""
         self._writer.close()
+
+    def ask_soon(self) -> None:
+        """Ask a few times after a start: each time the keeper sees which servers have become another program by exec."""
+        if self._asking and self._turn == 0:
+            return  # many starts at once are one question
+        if self._asking:
+            self._asking.cancel()
+        self._ask_in(0)
+
+    def _ask_in(self, turn: int) -> None:
+        self._turn = turn
+        self._asking = asyncio.get_running_loop().call_later(ASK_SECONDS[turn], self._ask)
+
+    def _ask(self) -> None:
+        self._asking = None
+        if self._writer.is_closing():
+            return
+        self.send({"op": "ping"})
+        if self._turn + 1 < len(ASK_SECONDS):
+            self._ask_in(self._turn + 1)
 
     def kill(self) -> None:
         """End a keeper that does not answer: while the line stands, its pid can be nobody else's."""

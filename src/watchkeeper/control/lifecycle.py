@@ -23,8 +23,8 @@ from watchkeeper.model import ServerState, Severity
 
 RestartPolicy = Literal["always", "on-failure", "never"]
 KILL_AGAIN_SECONDS = 1.0
-
-
+"""Until a kill is tried again that did not end it; then twice as long each time, up to a minute."""
+KILL_AGAIN_MOST = 60.0
 LONGEST_EXTENSION = 600.0
 """A server that is stopping may ask for more time (EXTEND_TIMEOUT_USEC), but never for more than this at once."""
 
@@ -121,9 +121,10 @@ class Waits(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Nothing more is to happen by itself."""
+    """Nothing more is to happen by itself. `wanted`: it would be started now were it not for this."""
 
     why: str
+    wanted: bool = False
 
 
 class Resume(NamedTuple):
@@ -166,7 +167,7 @@ class Life(msgspec.Struct, frozen=True):
 
     `restarts` counts unexpected ends so far; `failing_since` is when the present row of failures began. `left`: what follows
     if a stop is not heeded; `hung`: the stop is because it hung. `paused` says why (empty: it is not); `held`: it would be
-    started were it not paused. `waited`: it waits for something, and that was told.
+    started were it not paused. `waited`: it waits for something, and that was told. `kills`: how often this stop has killed it.
     """
 
     state: ServerState = ServerState.STOPPED
@@ -182,6 +183,7 @@ class Life(msgspec.Struct, frozen=True):
     paused: str = ""
     held: bool = False
     waited: bool = False
+    kills: int = 0
 
 
 class Step(NamedTuple):
@@ -265,11 +267,11 @@ def step(life: Life, given: Input, policy: Policy, now: float, chance: float) ->
             return _stop(life, policy, now, why, again=True, hung=True)
         case Hold(why) if not life.paused:
             return _hold(life, policy, now, why)
-        case Pause(why):
-            return _pause(life, why)
+        case Pause(why, wanted):
+            return _pause(life, why, wanted=wanted)
         case Resume(by) if life.paused:
             resumed = replace(life, paused="", held=False)
-            return _start(resumed, by) if life.held and life.state not in ALIVE else Step(resumed)
+            return _start(resumed, by) if life.held else Step(resumed)
         case Extend(seconds) if life.state is ServerState.STOPPING and life.left:
             return Step(replace(life, due=max(life.due, now + min(seconds, LONGEST_EXTENSION))))
         case Appeared(by, again) if life.state in IDLE:
@@ -289,7 +291,7 @@ def _start(life: Life, by: str) -> Step:
             fresh = replace(life, failures=0, failing_since=NEVER, held=False)
             return Step(_to(fresh, ServerState.WAITING, by))  # STOPPED, EXITED, BACKOFF -> WAITING
         case ServerState.STOPPING:
-            return Step(replace(life, again=True, reason=by))
+            return Step(replace(life, again=True, reason=by, held=False))
         case _:
             return Step(life)
 
@@ -302,7 +304,7 @@ def _stop(life: Life, policy: Policy, now: float, by: str, *, again: bool, hung:
             stopping = _to(life, ServerState.STOPPING, by, due=due, again=again)
             return Step(replace(stopping, left=tuple(left), hung=hung, held=False), first)
         case ServerState.STOPPING:
-            return Step(replace(life, again=again, reason=by, hung=life.hung and again))
+            return Step(replace(life, again=again, reason=by, hung=life.hung and again, held=False))
         case ServerState.WAITING | ServerState.BACKOFF | ServerState.EXITED:  # -> STOPPED
             return Step(replace(_to(life, ServerState.STOPPED, by), failures=0, failing_since=NEVER, held=False))
         case _:
@@ -319,9 +321,11 @@ def _hold(life: Life, policy: Policy, now: float, why: str) -> Step:
             return Step(life)
 
 
-def _pause(life: Life, why: str) -> Step:
+def _pause(life: Life, why: str, *, wanted: bool) -> Step:
     paused = replace(life, paused=why)
-    if life.state in {ServerState.WAITING, ServerState.BACKOFF}:  # -> STOPPED
+    if life.state is ServerState.STOPPING and life.again and not life.hung:
+        return Step(replace(paused, again=False, held=True))
+    if life.state in {ServerState.WAITING, ServerState.BACKOFF} or (wanted and life.state is ServerState.STOPPED):  # -> STOPPED
         return Step(replace(_to(paused, ServerState.STOPPED, f"it would be started, but is {why}"), held=True))
     return Step(paused)
 
@@ -360,7 +364,8 @@ def _ended(life: Life) -> Step:
     settled = replace(life, failures=0, failing_since=NEVER)
     if life.again:
         return Step(_to(settled, ServerState.WAITING, life.reason))  # STOPPING -> WAITING
-    return Step(_to(settled, ServerState.STOPPED, life.reason))  # STOPPING -> STOPPED
+    reason = f"it would be started, but is {life.paused}" if life.held and life.paused else life.reason
+    return Step(_to(settled, ServerState.STOPPED, reason))  # STOPPING -> STOPPED
 
 
 def _due(life: Life, policy: Policy, now: float) -> Step:
@@ -370,7 +375,8 @@ def _due(life: Life, policy: Policy, now: float) -> Step:
         case ServerState.STOPPING if len(life.left) > 1:
             return Step(replace(life, due=now + policy.hung_grace, left=life.left[1:]), life.left[0])
         case ServerState.STOPPING:
-            return Step(replace(life, due=now + KILL_AGAIN_SECONDS, left=()), Do.KILL)
+            wait = min(KILL_AGAIN_MOST, KILL_AGAIN_SECONDS * 2.0 ** min(life.kills, 40))
+            return Step(replace(life, due=now + wait, left=(), kills=life.kills + 1), Do.KILL)
         case _:
             return Step(replace(life, due=NEVER))
 
@@ -384,4 +390,5 @@ def _to(
 ) -> Life:
     """Into another state: what belongs to the old one alone (its due time, a stop under way) is gone."""
     began = life.spawned_at if spawned_at is None else spawned_at
-    return replace(life, state=state, reason=reason, due=due, spawned_at=began, again=again, left=(), hung=False, waited=False)
+    fresh = replace(life, state=state, reason=reason, due=due, spawned_at=began, again=again)
+    return replace(fresh, left=(), hung=False, waited=False, kills=0)

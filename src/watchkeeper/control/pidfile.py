@@ -17,6 +17,7 @@ from watchkeeper.argv import ask, check
 from watchkeeper.control.elsewhere import Elsewhere, surroundings
 from watchkeeper.control.identity import Identity, identify, same
 from watchkeeper.errors import Failed
+from watchkeeper.keeper import living
 from watchkeeper.model import Seen, Verb
 
 SLACK_SECONDS = 5.0
@@ -97,8 +98,10 @@ class PidfileReach:
         except Failed:
             return Seen("stopped", f"process {pid} of {settings.pidfile} has ended", clean=False)
         if settings.program:
+            if not found.executable and not living.of_the_kernel(pid):
+                raise Failed(f"this agent may not see what process {pid} of {settings.pidfile} executes")
             if Path(found.executable) != settings.program.resolve():
-                other = found.executable or "one that cannot be told"
+                other = found.executable or "one of the kernel's own"
                 return Seen("stopped", f"process {pid} of {settings.pidfile} is another program: {other}")
         elif began(found) > _written(settings.pidfile) + SLACK_SECONDS:
             raise Failed(f"process {pid} began after {settings.pidfile} was written: `program` would tell who it is")

@@ -5,6 +5,7 @@ One small file, written whole and synced at each change. A pause that was lost w
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -39,7 +40,7 @@ class Memory:
     """The file."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what an earlier agent has left; one that cannot be read is told, and kept beside."""
+        """Read what an earlier agent has left; one that cannot be read is told, and kept beside as ``sayings.unread``."""
         self._path = folder / "sayings.json"
         self.now = self._read()
 
@@ -64,5 +65,8 @@ class Memory:
         except FileNotFoundError:
             return Sayings()
         except (OSError, msgspec.MsgspecError) as fault:
-            logger.error("%s cannot be read (%s): pauses that were in it do not hold", self._path, fault)  # noqa: TRY400  # as above
+            beside = self._path.with_suffix(".unread")
+            logger.error("%s cannot be read (%s): pauses that were in it do not hold; see %s", self._path, fault, beside)  # noqa: TRY400  # as above
+            with contextlib.suppress(OSError):  # a folder that takes no new name does not take what would overwrite it either
+                self._path.replace(beside)
             return Sayings()

@@ -123,6 +123,12 @@ class KeptServer:
         )
 
     @property
+    def grace_left(self) -> float:
+        """Seconds until it is forced to end; 0 when it is not asked to, or was forced already."""
+        stopping = self.life.state is ServerState.STOPPING and not self.life.kills
+        return max(0.0, self.life.due - self._clock.monotonic()) if stopping else 0.0
+
+    @property
     def idle(self) -> bool:
         """Whether every input has taken effect."""
         return not self._inputs and not self._busy
@@ -228,7 +234,9 @@ class KeptServer:
                 self._terminate(self.process)
             case Do.KILL if self.process and not self._killing:
                 self._killing = True
-                group.create_task(self._kill(self.process, look=not self.life.hung), name=f"kill {self.name}")
+                group.create_task(
+                    self._kill(self.process, look=not self.life.hung and self.life.kills == 1), name=f"kill {self.name}"
+                )
         if self.life is not before:
             self._changed(self.name)
 
@@ -286,7 +294,7 @@ class KeptServer:
         self.give(lifecycle.Exited(ending.how, ending.clean, words))
 
     async def _kill(self, process: Process, *, look: bool) -> None:
-        """End what has not heeded its stop; what it does instead is looked at first, unless that was done (it hung)."""
+        """End what has not heeded its stop; what it does instead is looked at once, unless that was done (it hung)."""
         try:
             if look and self._before_kill is not None:
                 await self._before_kill(self)

@@ -77,7 +77,7 @@ class Supervisor:
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runfile = RunFile(folder / "run")
         self._parent = parent(self._runfile, clock, Told(self._warned, self._moved, self._replaced))
-        self._lookouts = Lookouts(Abroad(self._appeared, self._moved, self._unseen, self._unheeded), clock)
+        self._lookouts = Lookouts(Abroad(self._appeared, self._moved, self._unseen, self._unheeded, self._changed), clock)
         self._warnings: dict[str, str] = {}
         self._taken_over = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
@@ -178,6 +178,11 @@ class Supervisor:
             self._remove(name)
         for name, settings in servers.items():
             kept = self._kept.get(name)
+            if kept and kept.removed and self._group:
+                kept.successor = settings
+                if kept.life.state not in ALIVE:
+                    self._drop(name)  # else once its process has ended: there is one at a time
+                continue
             if kept is None or kept.removed:
                 self._add(name, settings)
                 continue
@@ -248,11 +253,13 @@ class Supervisor:
         """What comes first: its start, if it starts with the agent; what is paused is held, and adopted as it is."""
         if self._ending:
             return
-        if server.settings.autostart and not server.resumed and server.life.state not in ALIVE:
-            server.give(lifecycle.Start(why))
+        starts = server.settings.autostart and not server.resumed and server.life.state not in ALIVE
         if paused := self._paused(server.name):
-            server.give(lifecycle.Pause(paused), first=True)  # before what happened meanwhile has its consequences
-        elif server.life.paused:
+            server.give(lifecycle.Pause(paused, wanted=starts), first=True)  # before what happened meanwhile takes effect
+            return
+        if starts:
+            server.give(lifecycle.Start(why))
+        if server.life.paused:
             server.give(lifecycle.Resume("its pause ended while no agent was there"))
 
     async def _knows(self, seconds: float) -> bool:

@@ -233,10 +233,11 @@ def seen(unit: str, found: dict[str, Any]) -> Seen:  # noqa: PLR0911  # a table 
     """What properties of a unit and its service (org.freedesktop.systemd1(5)) tell. Pure."""
     active, sub = str(found.get("ActiveState", "")), str(found.get("SubState", ""))
     words = f"{active} ({sub})"
-    if found.get("LoadState") == "not-found":
-        return Seen("failed", f"there is no unit {unit}", clean=False)
-    if found.get("LoadState") == "masked":
-        return Seen("stopped", f"{unit} is masked")
+    if active in {"", "inactive", "failed"}:  # one that runs goes on when it is masked, or when its file is deleted
+        if found.get("LoadState") == "not-found":
+            return Seen("failed", f"there is no unit {unit}", clean=False)
+        if found.get("LoadState") == "masked":
+            return Seen("stopped", f"{unit} is masked")
     began = int(found.get("ExecMainStartTimestamp") or found.get("ActiveEnterTimestamp") or 0) // 1000
     mark = bytes(found.get("InvocationID", b"")).hex() or str(found.get("ActiveEnterTimestamp", ""))
     pid = int(found.get("MainPID", 0))

@@ -226,6 +226,7 @@ class Desk:
             case "heard":
                 self.keeping.heard(page)
             case "ping":
+                self.keeping.look()
                 self.tell({"op": "pong", "id": one(page, "id")})
             case "renew":
                 self._renewal = page.get("argv", [])
@@ -235,6 +236,7 @@ class Desk:
             known = line.split(" ", 4)
             if len(known) == 5 and known[2].isdigit() and known[3].isdigit():
                 self.keeping.adopt(known[0], known[1], int(known[2]), int(known[3]), known[4])
+        self.keeping.look()
         speaks = min(PROTOCOL, number(page, "speaks", PROTOCOL))
         self.tell({"op": "hello", "speaks": speaks, "pid": os.getpid(), "build": self._build})
         self.keeping.show()

@@ -109,6 +109,17 @@ class Keeping:
         self._watch(handle, lambda: self._stranger_over(ward))
         return True
 
+    def look(self) -> None:
+        """See what has become another program by exec, and write it down: without its mark the next keeper knows it by that."""
+        for ward in self.wards.values():
+            if not ward.lives or not ward.began or not (now := living.executable(ward.pid)) or now == ward.executable:
+                continue
+            # Looked at first, proved then: as long as it has not been waited for, its number is nobody else's.
+            if living.started(ward.pid) == ward.start and (ward.child or not ending.wait(ward.handle, 0)):
+                ward.executable = now
+                self._write(ward, self._records.begin)
+                self._show(ward)
+
     # -- orders -------------------------------------------------------------------------------------
 
     def spawn(self, page: Page) -> None:

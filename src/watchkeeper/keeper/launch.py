@@ -24,8 +24,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-_CAUGHT = (1, 2, 13, 15, 17, 25)
-"""HUP, INT, PIPE, TERM, CHLD and XFSZ: what the keeper or its Python ignores or catches, and a server must not inherit."""
+_CAUGHT = (1, 2, 3, 13, 15, 17, 25)
+"""HUP, INT, QUIT, PIPE, TERM, CHLD and XFSZ: what the keeper or its Python ignores or catches, or a shell has put to be ignored
+by what it starts in the background, and a server must not inherit."""
 _IOPRIO_SET = {
     "x86_64": 251,
     "aarch64": 30,

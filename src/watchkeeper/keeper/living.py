@@ -17,6 +17,7 @@ ORDER = "WATCHKEEPER_ORDER"
 LEADER = "WATCHKEEPER_PID"
 """The first process of an order: its descendants carry the number, but have others."""
 
+_KERNELS = 0x00200000
 _TEXT = 64 << 10
 _TRIES = 50
 _TRY_SECONDS = 0.001
@@ -62,6 +63,12 @@ def executable(pid: int, proc: str = "/proc") -> str:
         return os.readlink(f"{proc}/{pid}/exe").removesuffix(" (deleted)")
     except OSError:
         return ""
+
+
+def of_the_kernel(pid: int, proc: str = "/proc") -> bool:
+    """Whether it is a thread of the kernel's own (PF_KTHREAD in field 9), which executes no file that anybody may see."""
+    found = fields(pid, proc)
+    return len(found) > 6 and bool(int(found[6]) & _KERNELS)
 
 
 def mark(pid: int, proc: str = "/proc") -> dict[str, str]:
