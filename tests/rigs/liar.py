@@ -1,6 +1,7 @@
 """A relay that speaks the Cloud Server's protocol and lies: of every so many messages it loses, doubles, swaps or changes one.
 
-It accepts everything at once, whatever becomes of it. It keeps nothing and proves nothing; what it does is known exactly.
+It accepts everything at once, whatever becomes of it, but for what it rejects or swallows.
+It keeps nothing and proves nothing; what it does is known exactly.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cloudnet.packets import (
     Challenge,
     Deliver,
     Done,
+    Leave,
     Limits,
     Login,
     Ping,
@@ -33,9 +35,11 @@ class Liar:
     """What it does, and to how many it has done it."""
 
     def __init__(self, fault: str, nth: int) -> None:
-        """`fault`: ``lose``, ``double``, ``swap``, ``change`` or ``reject`` each `nth` message."""
+        """`fault`: ``lose``, ``double``, ``swap``, ``change``, ``reject`` or ``swallow`` each `nth` message."""
         self.fault = fault
         self.nth = nth
+        self.least = 0
+        """Bytes that a body has at least of a message that something happens to."""
         self.messages = 0
         self.faults = 0
         self.clients: dict[bytes, Line] = {}
@@ -45,10 +49,12 @@ class Liar:
         """One message."""
         self.messages += 1
         recipient = self.clients.get(packet.to)
-        is_nth = self.messages % self.nth == 0
+        is_nth = self.messages % self.nth == 0 and len(packet.body) >= self.least
         self.faults += is_nth
         if is_nth and self.fault == "reject":
             sender.say(Rejected(packet.seq, "no-room", "there is no room"))
+            return
+        if is_nth and self.fault == "swallow":
             return
         sender.say(Accepted((packet.seq,)))
         if recipient is None or (is_nth and self.fault == "lose"):
@@ -96,6 +102,8 @@ class Line(WSListener):
                     self.say(Done(ask))
                 case Ping(ask=ask):
                     self.say(Pong(ask, 0))
+                case Leave():
+                    transport.disconnect()
                 case Ack():
                     pass
 

@@ -74,7 +74,7 @@ class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):
 
     def prepare(self, ground: Ground) -> Maker:
         """See `LoadProtocol`."""
-        from watchkeeper.stress.protocols.cloud.lanes import Clients  # noqa: PLC0415  # cloudnet: for workers alone
+        from watchkeeper.stress.protocols.cloud.crowd import Clients  # noqa: PLC0415  # cloudnet: for workers alone
 
         return Clients(self, ground)
 

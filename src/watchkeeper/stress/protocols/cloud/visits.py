@@ -7,6 +7,7 @@ lane and given back, so that a server that remembers every key meets few.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -19,7 +20,8 @@ from watchkeeper.stress.protocols.cloud.client import Connection
 from watchkeeper.stress.protocols.cloud.streams import DATA, Stream
 
 if TYPE_CHECKING:
-    from watchkeeper.stress.protocols.cloud.lanes import CloudLane, Flight
+    from watchkeeper.stress.protocols.cloud.crowd import Flight
+    from watchkeeper.stress.protocols.cloud.lanes import CloudLane
 
 LEAVE_SECONDS = 1.0
 """How long the server may take to close the connection of a client that has said that it goes."""
@@ -100,6 +102,42 @@ class Visitor:
         self._arrived += arrival != "duplicate"
         if self._whole is not None and not self._whole.done() and self._arrived >= self._wanted:
             self._whole.set_result(None)
+
+
+class Posted:
+    """Messages to a visitor, until the server is bound to deliver them all."""
+
+    def __init__(self, stream: Stream) -> None:
+        """`stream`: which they are numbered in. None is sent yet."""
+        self.under_way: dict[int, int] = {}
+        """The numbers of those that are neither accepted nor rejected, by what they were sent as."""
+        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done once all are accepted; raises Failure when one is not."""
+        self._stream = stream
+
+    def take(self, packet: FromServer) -> None:
+        """What the server says to their sender."""
+        if isinstance(packet, Accepted):
+            for seq in packet.seqs:
+                self.under_way.pop(seq, None)
+            if not self.under_way and not self.settled.done():
+                self.settled.set_result(None)
+        elif isinstance(packet, Rejected):
+            if (number := self.under_way.pop(packet.seq, None)) is not None:
+                self._stream.excuse(number)
+            if not self.settled.done():
+                self.settled.set_exception(Failure(f"rejected-{packet.code}", packet.why))
+
+    def ended(self, code: str) -> None:
+        """Their sender's connection is gone."""
+        if not self.settled.done():
+            self.settled.set_exception(Failure(code, "the sender's connection ended"))
+
+    def close(self) -> None:
+        """Nobody waits any more: if what was not accepted does not come, that is no loss."""
+        if self.settled.done() and not self.settled.cancelled():
+            self.settled.exception()
+        self._stream.unsettled.update(self.under_way.values())
 
 
 class Visits:
@@ -221,35 +259,19 @@ class Visits:
         """Send its messages from a client of the visit's own, and wait until the server is bound to deliver them."""
         lane = self._lane
         sender = self._idle.pop() if self._idle else self._new()
-        left = operation.messages
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def take(packet: FromServer) -> None:
-            nonlocal left
-            if isinstance(packet, Accepted):
-                left -= len(packet.seqs)
-                if left <= 0 and not settled.done():
-                    settled.set_result(None)
-            elif isinstance(packet, Rejected) and not settled.done():
-                settled.set_exception(Failure(f"rejected-{packet.code}", packet.why))
-
-        def ended(code: str) -> None:
-            if not settled.done():
-                settled.set_exception(Failure(code, "the sender's connection ended"))
-
+        posted = Posted(visitor.stream)
         connection = await sender.open(lane)
-        sender.listen(take, ended)
+        sender.listen(posted.take, posted.ended)
         try:
             for seq in range(1, operation.messages + 1):
-                number = visitor.stream.next()
+                number = posted.under_way[seq] = visitor.stream.next()
                 filler = lane.clients.fillers[flight.tally.operation]
                 body = streams.made(lane.clients.mark, DATA, lane.number, lane.number, number, flight.intended, filler)
                 identity = (next(lane.clients.ids) & ((1 << 128) - 1)).to_bytes(16, "big")
                 connection.say(Send(seq, visitor.identity.key, identity, body))
-            await settled
+            await posted.settled
         finally:
-            if settled.done() and not settled.cancelled():
-                settled.exception()
+            posted.close()
             sender.listen(None, None)
             lane.floor.spawn(self._put_back(sender), "a sender leaves")
 
@@ -259,9 +281,9 @@ class Visits:
 
     def _count(self, visitor: Visitor, flight: Flight) -> None:
         """What was amiss with what came, on the operation's tally."""
-        lost, _ = visitor.stream.settle()
+        fates = visitor.stream.settle().get(0, Counter())
         for name, many in (
-            ("lost", lost),
+            *fates.items(),
             ("corrupt", visitor.corrupt),
             ("duplicated", visitor.repeated),
             ("reordered", visitor.reordered),
