@@ -135,8 +135,9 @@ def _per_message(record: Record, lines: Sequence[Line]) -> Cost:
 
 
 def _per_connection(record: Record, lines: Sequence[Line]) -> Cost:
+    last = {(row.second, row.worker): row.connections for row in record.health()}  # at a stage's ends a second has several
     connections: dict[int, int] = {}
-    for row in record.health():
-        connections[row.second] = connections.get(row.second, 0) + row.connections
+    for (second, _), many in last.items():
+        connections[second] = connections.get(second, 0) + many
     memory = cost.by_second(lines, "process_resident_memory_bytes", record.run.started_at)
     return cost.per_connection(connections, memory)
