@@ -59,11 +59,11 @@ class TargetSettings(Part, frozen=True):
 
 
 class Safety(Part, frozen=True):
-    """How far it may go: starts a second (`max_rate`), connections (`max_connections`), time in all (`max_time`).
-    `public`: a target outside loopback and private networks is allowed (it must consent as well). `cool_down`: how long
-    nothing is started at the end. The run ends by itself when less than `memory` of this machine's is free, when more
-    than `errors` of all starts fail for 10 s outside overloads, or, with `alerts`, when a critical alert of the target's
-    machine or of this one fires (those about a server aside); while one fires, none begins.
+    """How far it may go: starts a second (`max_rate`; users are held to it), connections (`max_connections`), time in all
+    (`max_time`). `public`: a target outside loopback and private networks is allowed (it must consent as well).
+    `cool_down`: how long nothing is started at the end. The run ends by itself when less than `memory` of this machine's
+    is free, when more than `errors` of all starts fail for 10 s outside overloads, or, with `alerts`, when a critical
+    alert of the target's machine or of this one fires (those about a server aside); while one fires, none begins.
     """  # noqa: D205  # one sentence
 
     max_rate: Annotated[float, msgspec.Meta(gt=0)] = 50_000

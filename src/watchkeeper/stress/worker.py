@@ -57,6 +57,7 @@ class Worker:
             prepare.workers,
             spin=prepare.spin,
             seed=prepare.seed,
+            most=plan.safety.max_rate,
         )
         self.floor.make(plan.protocol.prepare(ground))
         self.operations = tuple(one.name for one in plan.protocol.mix(prepare.url))
