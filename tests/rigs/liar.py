@@ -43,6 +43,8 @@ class Liar:
         self.messages = 0
         self.faults = 0
         self.clients: dict[bytes, Line] = {}
+        self.open = self.most = 0
+        """Connections now, and at most."""
         self.held: tuple[Line, Send] | None = None
 
     def relay(self, sender: Line, packet: Send) -> None:
@@ -84,7 +86,13 @@ class Line(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Challenge it."""
         self.transport = transport
+        self.liar.open += 1
+        self.liar.most = max(self.liar.most, self.liar.open)
         self.say(Challenge(1, b"k" * 32, b"n" * 32, 0))
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """It has gone."""
+        self.liar.open -= 1
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Its packets."""

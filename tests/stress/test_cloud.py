@@ -81,6 +81,23 @@ async def test_what_is_amiss_is_told_of_the_operation_whose_message_it_was() -> 
             assert tallies["second"].counts == {count: tallies["second"].started}
 
 
+async def test_visits_open_no_more_connections_than_there_is_room_for() -> None:
+    """Sixty logins come due at nearly the same time beside four clients: two are connected at a time, and all get in."""
+    async with lying("lose", 1) as (liar, url), floor(plan("login"), url, 4, visits=2) as found:
+        login = (await run_stage(found, 0.1, rate=600))["login"]
+        assert login.done == 60
+        assert 4 < liar.most <= 6
+
+
+async def test_room_for_one_visitor_is_enough_for_all_kinds_of_visits(tmp_path: Path) -> None:
+    """Who waits for a connection holds none, so that visits of two clients come to their end as well."""
+    kinds = ("login", "presence", "offline", "resume")
+    async with cloud(tmp_path) as here, floor(plan(*kinds), here.url, 6, visits=1, patience=10.0) as found:
+        tallies = await run_stage(found, 0.5, rate=40)
+        assert sum(tallies[name].done for name in kinds) == 20
+        assert all(tallies[name].done and not tallies[name].errors for name in kinds)
+
+
 async def test_mail_for_the_absent_that_is_never_accepted_is_not_lost() -> None:
     """A server that says nothing of the messages to somebody who is away has taken none of them on."""
     async with lying("swallow", 1) as (_, url), floor(plan("offline"), url, 2, patience=0.3) as found:

@@ -244,6 +244,7 @@ async def _prepare(desk: Desk, run: Run, found: target.Target, shape: fit.Fit) -
                 run.seed,
                 desk.zero,
                 shape.spin,
+                shape.visits,
             )
         )
     if not await desk.wait(lambda: len(desk.ready) == len(desk.crew.members), READY_SECONDS):

@@ -34,6 +34,11 @@ class Operation(Part, frozen=True, kw_only=True):
     weight: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 1.0
     think: Duration = Duration(0)
 
+    @property
+    def visits(self) -> bool:
+        """Whether it opens connections of its own, beside its lane's."""
+        return False
+
 
 def weights(operations: Sequence[Operation], named: Sequence[str]) -> list[float]:
     """What each operation weighs where these are `named` (none: all): one of no weight runs where it is, as one of one."""
@@ -257,6 +262,8 @@ class Ground(NamedTuple):
     seed: int
     sources: tuple[str, ...] = ()
     """Addresses to connect from, in turn; none: the system's choice."""
+    visits: int = 1 << 20
+    """Connections that may be open at a time beside the lanes' own."""
 
     async def plug(self, number: int) -> socket.socket:
         """A connected socket for the `number`-th lane; raises OSError, or TimeoutError."""

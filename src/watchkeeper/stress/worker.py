@@ -49,6 +49,7 @@ class Worker:
             workers=prepare.workers,
             seed=prepare.seed,
             sources=prepare.sources,
+            visits=prepare.visits,
         )
         self.floor = Floor(
             plan.protocol.mix(prepare.url),

@@ -23,6 +23,10 @@ from watchkeeper.stress.protocols.cloud.streams import HEADER
 Does = Literal["pair", "fan-out", "ping", "login", "register", "discover", "presence", "offline", "resume"]
 
 
+VISITS = {"login", "presence", "offline", "resume"}
+"""What somebody does who has a connection of its own."""
+
+
 class CloudOperation(Operation, frozen=True, kw_only=True):
     """What it `does`.
 
@@ -48,6 +52,11 @@ class CloudOperation(Operation, frozen=True, kw_only=True):
             raise ValueError(f"a message has between {HEADER.size}B and 64KiB")
         if self.to == "slow" and self.until != "accepted":
             raise ValueError('who does not read never takes a message: until = "accepted"')
+
+    @property
+    def visits(self) -> bool:
+        """See `Operation`."""
+        return self.does in VISITS
 
 
 class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):

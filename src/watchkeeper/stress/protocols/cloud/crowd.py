@@ -6,6 +6,7 @@ is amiss with it is counted there, whichever operation has begun since.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import random
@@ -57,6 +58,8 @@ class Clients:
         self.mark = os.urandom(4)
         """Tells the messages of this run from what an earlier one has left in a mailbox."""
         self.streams: dict[tuple[int, int], Stream] = {}
+        self.visits = asyncio.Semaphore(ground.visits)
+        """Connections that may still be opened beside the lanes' own."""
         self.flights: dict[Key, Flight] = {}
         """What waits for a delivery or a receipt."""
         self.floor: Floor

@@ -29,11 +29,11 @@ from cloudnet.packets import (
 )
 from watchkeeper.stress.faults import Code
 from watchkeeper.stress.lane import Floor, Tally
-from watchkeeper.stress.protocols.cloud import CloudOperation, seed_of, streams
+from watchkeeper.stress.protocols.cloud import VISITS, CloudOperation, seed_of, streams
 from watchkeeper.stress.protocols.cloud.client import Connection
 from watchkeeper.stress.protocols.cloud.crowd import Clients, Flight, Key
 from watchkeeper.stress.protocols.cloud.streams import DATA
-from watchkeeper.stress.protocols.cloud.visits import VISITS, Visits
+from watchkeeper.stress.protocols.cloud.visits import Visits
 
 
 class CloudLane:

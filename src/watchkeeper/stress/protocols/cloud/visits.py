@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 LEAVE_SECONDS = 1.0
 """How long the server may take to close the connection of a client that has said that it goes."""
-VISITS = {"login", "presence", "offline", "resume"}
 
 
 class Visitor:
     """A client beside the lane's own: what has come to it, and what became of what it sent."""
 
-    def __init__(self, identity: Identity, mark: bytes) -> None:
-        """Not connected."""
+    def __init__(self, identity: Identity, mark: bytes, visits: asyncio.Semaphore) -> None:
+        """Not connected. `visits`: connections that may still be opened beside the lanes' own."""
+        self._visits = visits
         self.identity = identity
         self.stream = Stream()
         self.corrupt = self.repeated = self.reordered = 0
@@ -48,28 +48,39 @@ class Visitor:
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def open(self, lane: CloudLane, resume: Resume | None = None) -> Connection:
-        """Log in; raises what `Connection.open` raises."""
+        """Log in, once there is room for one more connection; raises what `Connection.open` raises."""
+        await self._visits.acquire()
         self._gone = asyncio.get_running_loop().create_future()
         self.connection = Connection(self.identity, self._take, self._ended)
-        await self.connection.open(lane.clients.ground, lane.number, lane.clients.server_key, resume=resume)
+        try:
+            await self.connection.open(lane.clients.ground, lane.number, lane.clients.server_key, resume=resume)
+        except BaseException:
+            self.cut()
+            raise
         self.known = True
         return self.connection
 
     async def leave(self) -> None:
         """Go for good, and wait until the server has taken note of it."""
         connection, self.connection = self.connection, None
-        if connection is not None and not self._gone.done():
-            connection.say(Leave())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    await asyncio.shield(self._gone)
+        if connection is None:
+            return
+        try:
+            if not self._gone.done():
+                connection.say(Leave())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LEAVE_SECONDS):
+                        await asyncio.shield(self._gone)
+        finally:
             connection.cut()
+            self._visits.release()
 
     def cut(self) -> None:
         """Go as if the network had broken."""
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.cut()
+            self._visits.release()
 
     def _ended(self, code: str) -> None:
         if not self._gone.done():
@@ -260,9 +271,9 @@ class Visits:
         lane = self._lane
         sender = self._idle.pop() if self._idle else self._new()
         posted = Posted(visitor.stream)
-        connection = await sender.open(lane)
-        sender.listen(posted.take, posted.ended)
         try:
+            connection = await sender.open(lane)
+            sender.listen(posted.take, posted.ended)
             for seq in range(1, operation.messages + 1):
                 number = posted.under_way[seq] = visitor.stream.next()
                 filler = lane.clients.fillers[flight.tally.operation]
@@ -296,4 +307,4 @@ class Visits:
         self._made += 1
         lane = self._lane
         seed = seed_of(lane.clients.ground.url, lane.clients.ground.worker, lane.number, self._made)
-        return Visitor(Identity(seed), lane.clients.mark)
+        return Visitor(Identity(seed), lane.clients.mark, lane.clients.visits)
