@@ -75,6 +75,7 @@ class Tally:
         "stage",
         "started",
         "starved",
+        "thinking",
         "took",
         "unended",
     )
@@ -87,6 +88,8 @@ class Tally:
         self.scheduled = self.started = self.late = self.dropped = self.sent = self.received = self.done = 0
         self.unended = 0
         """Begun and not ended, but for what was done since the last fold."""
+        self.thinking = 0
+        """Of these, those in the midst of which a user thinks: the target has no part in them."""
         self.errors: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         self.latency, self.service, self.failed, self.starved = Recorder(), Recorder(), Recorder(), Recorder()
