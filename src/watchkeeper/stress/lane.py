@@ -39,6 +39,11 @@ class Operation(Part, frozen=True, kw_only=True):
         """Whether it opens connections of its own, beside its lane's."""
         return False
 
+    @property
+    def numbers(self) -> bool:
+        """Whether its messages are numbered, so that it is known what is lost, doubled, out of order or changed."""
+        return False
+
 
 def weights(operations: Sequence[Operation], named: Sequence[str]) -> list[float]:
     """What each operation weighs where these are `named` (none: all): one of no weight runs where it is, as one of one."""

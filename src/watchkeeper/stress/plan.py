@@ -126,14 +126,26 @@ class Plan(Part, frozen=True):
 
     @property
     def goals(self) -> tuple[Objective, ...]:
-        """The objectives, read."""
-        return tuple(map(objective.parse, self.objectives))
+        """The objectives, read; those that ask for what the protocol, or their operation, cannot tell say so."""
+        found = tuple(map(objective.parse, self.objectives))
+        if self.protocol is None:
+            return found
+        numbered = {one.name for one in self.mix if one.numbers}
+        return tuple(self._blind(goal, numbered) if goal.is_of_numbers else goal for goal in found)
 
     @property
     def mix(self) -> Sequence[Operation]:
         """The operations, once there is a protocol (`settled`)."""
         assert self.protocol is not None
         return self.protocol.mix(self.target.url)
+
+    def _blind(self, goal: Objective, numbered: set[str]) -> Objective:
+        if goal.operation in numbered or (numbered and not goal.operation):
+            return goal
+        assert self.protocol is not None
+        kind = str(self.protocol.__struct_config__.tag)
+        of = f"the operation {goal.operation} of {kind}" if goal.operation else kind
+        return goal._replace(blind=f"{of} numbers no messages")
 
 
 def settled(plan: Plan, document: Document) -> Plan:

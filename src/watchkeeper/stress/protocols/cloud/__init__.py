@@ -23,6 +23,8 @@ from watchkeeper.stress.protocols.cloud.streams import HEADER
 Does = Literal["pair", "fan-out", "ping", "login", "register", "discover", "presence", "offline", "resume"]
 
 
+NUMBERED = {"pair", "fan-out", "offline", "resume"}
+"""What sends messages."""
 VISITS = {"login", "presence", "offline", "resume"}
 """What somebody does who has a connection of its own."""
 
@@ -57,6 +59,11 @@ class CloudOperation(Operation, frozen=True, kw_only=True):
     def visits(self) -> bool:
         """See `Operation`."""
         return self.does in VISITS
+
+    @property
+    def numbers(self) -> bool:
+        """See `Operation`."""
+        return self.does in NUMBERED
 
 
 class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):
