@@ -95,8 +95,9 @@ class Plan(Part, frozen=True):
     """A plan as a whole: its name, in a sentence what it is `about`, and its tables.
 
     `objectives` is what must hold, such as ``"p99 < 50ms"``, ``"errors < 0.1%"``, ``"loss = 0"``. Without a `protocol`,
-    what is spoken follows from the target's address. `connections` over all workers, opened at `connect_rate` a second;
-    an answer may take `timeout`. `arrival`: starts come evenly, or as chance has it (`poisson`). `seed` (0: another one
+    what is spoken follows from the target's address. `connections` over all workers, opened at `connect_rate` a second
+    (HTTP and TCP open one that has ended when the next operation needs it, however many need one then); an answer may
+    take `timeout`. `arrival`: starts come evenly, or as chance has it (`poisson`). `seed` (0: another one
     each time) fixes chance. `knee` is the sustainable level where no search comes first.
     """
 
