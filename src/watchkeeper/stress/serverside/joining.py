@@ -61,7 +61,7 @@ async def join(record: Record, teller: Teller | None) -> ServerSide:
             restarts = max(restarts, sum(one.kind == "restart" and one.at >= run.started_at for one in begun))
             hangs = sum(one.kind == "hang" for one in within)
             marks = [one for one in from_hub if one.kind != "restart" or one.at >= run.started_at] or marks
-            fired = told.fired(alerts, spans, run.started_at, offset)
+            fired = told.fired(alerts, run.server, spans, run.started_at, offset)
             sources.append(f"hub ({len(fresh)} series of {machine})")
             notes.append(f"the hub's clock is {offset.ahead:.1f} ms ahead of the run's, give or take {offset.bound:.1f} ms")
     lines = [drawn for one in sampled if (drawn := figures.line(one)) is not None]
