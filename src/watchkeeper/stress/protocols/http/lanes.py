@@ -191,7 +191,9 @@ class HttpLane(asyncio.Protocol):
         if whole > 1 or not self._stays or self._requests.closes or self._step.is_head:
             self._hang_up()
         if code not in self._step.ok:
-            self._fail(status(code), f"{code} to {self._step.requests[0][:200].decode('latin-1')}", keep=True)
+            self._fail(
+                status(code), f"{code} to {self._step.requests[0].partition(b' HTTP/')[0][:200].decode('latin-1')}", keep=True
+            )
         elif len(self._steps) == 1 or self._advance(now):
             self.room = 1
             tally = self._tally
