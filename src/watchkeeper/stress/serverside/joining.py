@@ -1,7 +1,8 @@
 """The run's record and what a hub knows, put together: `join` writes ``server.json``, ``marks.json`` and ``serverside.json``.
 
 It stands on what is on disk, so it can be done again at any time, also for a run that was cut off. What was read on this
-machine each second goes before what a hub has of the same metric at its agents' pace.
+machine each second goes before what a hub has of the same metric at its agents' pace. What was read is in memory for as long
+as it takes, which grows with the run (`figures.unfolded`).
 """
 
 from __future__ import annotations
