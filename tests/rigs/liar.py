@@ -46,10 +46,12 @@ class Liar:
         self.open = self.most = 0
         """Connections now, and at most."""
         self.held: tuple[Line, Send] | None = None
+        self.last: tuple[Line, Send] | None = None
 
     def relay(self, sender: Line, packet: Send) -> None:
         """One message."""
         self.messages += 1
+        self.last = (sender, packet)
         recipient = self.clients.get(packet.to)
         is_nth = self.messages % self.nth == 0 and len(packet.body) >= self.least
         self.faults += is_nth

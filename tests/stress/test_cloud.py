@@ -81,6 +81,24 @@ async def test_what_is_amiss_is_told_of_the_operation_whose_message_it_was() -> 
             assert tallies["second"].counts == {count: tallies["second"].started}
 
 
+async def test_what_comes_late_of_an_operation_that_is_over_is_told_in_the_stage_that_goes_on() -> None:
+    """A second copy of a message whose operation ran in an earlier stage alone is counted where somebody still looks."""
+    two = plan('first: does = "pair"', 'second: does = "pair"')
+    async with lying("none", 1) as (liar, url), floor(two, url, 2, patience=0.5) as found:
+        await run_stage(found, 0.1, rate=50, operations=("first",))
+        found.tallies.forget()
+        again = liar.last
+        under_way = asyncio.create_task(run_stage(found, 0.4, rate=50, index=1, operations=("second",)))
+        async with asyncio.timeout(10):
+            while liar.last is again:
+                await asyncio.sleep(0.005)
+        assert again is not None
+        liar.clients[again[1].to].deliver(again[0].key, again[1], again[1].body)
+        tallies = await under_way
+        assert [tally.counts.get("duplicated", 0) for tally in tallies.values()].count(1) == 1
+        assert tallies["second"].counts == {}
+
+
 async def test_visits_open_no_more_connections_than_there_is_room_for() -> None:
     """Sixty logins come due at nearly the same time beside four clients: two are connected at a time, and all get in."""
     async with lying("lose", 1) as (liar, url), floor(plan("login"), url, 4, visits=2) as found:

@@ -100,7 +100,7 @@ class Clients:
         lanes = self.lanes
         return number >= len(lanes) or lanes[number].reads
 
-    def settle(self, stage: int) -> None:
+    def settle(self, stage: int) -> None:  # noqa: ARG002  # it is the one that goes on
         """See `Maker`: what was accepted and has not come is lost; what was never accepted may be anywhere."""
         for lane in self.lanes:
             lane.unsettle(of_readers=True)
@@ -109,14 +109,15 @@ class Clients:
                 continue  # once it reads again, it is seen whether all of it comes
             for operation, fates in stream.settle().items():
                 if recipient < len(self.lanes):
-                    tally = self._tally(operation, stage)
+                    tally = self._tally(operation)
                     for name, many in fates.items():
                         tally.count(name, many)
 
-    def _tally(self, operation: int, stage: int | None = None) -> Tally:
-        """Where a message of an operation is counted; `stage`: only there, else it is of an earlier one, whose time is over."""
+    def _tally(self, operation: int) -> Tally:
+        """Where a message of an operation is counted; one that was last sent in an earlier stage has none there any more."""
         tally = self.tallies[operation] if operation < len(self.tallies) else None
-        return self.floor.idle if tally is None or stage not in {None, tally.stage} else tally
+        idle = self.floor.idle
+        return idle if tally is None or tally.stage != idle.stage else tally
 
     def arrived(self, lane: CloudLane, packet: Deliver) -> None:
         """A message has come to a client."""
