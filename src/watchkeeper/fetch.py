@@ -48,12 +48,14 @@ async def fetch(
     authorities: str = "",
     status_counts: bool = False,
     unix: str = "",
+    address: str = "",
 ) -> Answer:
     """Ask `url` once and read the whole answer, at most `limit` bytes of body.
 
     `authorities` is a file of certificates to trust beside the system's. With `status_counts` the status is what is asked
     for: a body that is too long, or breaks off, is cut instead of a fault. `unix` is a socket's path: it is asked there,
-    whatever host `url` names. The caller bounds the time (`asyncio.timeout`). Raises `Failed` with the reason in words;
+    whatever host `url` names; `address`: its host is there, and is not looked up (TLS goes by
+    the name). The caller bounds the time (`asyncio.timeout`). Raises `Failed` with the reason in words;
     `Unconnected`, if nothing was sent.
     """
     parts = urlsplit(url)
@@ -70,7 +72,9 @@ async def fetch(
             reader, writer = await asyncio.open_unix_connection(unix)
         else:
             context = tls_context(verify=verify, authorities=authorities) if secure else None
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or (443 if secure else 80), ssl=context)
+            port = parts.port or (443 if secure else 80)
+            name = parts.hostname if secure else None
+            reader, writer = await asyncio.open_connection(address or parts.hostname, port, ssl=context, server_hostname=name)
     except OSError as fault:
         raise Unconnected(f"cannot connect: {_reason(fault)}") from None
     except UnicodeError:

@@ -1,6 +1,7 @@
 """A relay that speaks the Cloud Server's protocol and lies: of every so many messages it loses, doubles, swaps or changes one.
 
-It accepts everything at once, whatever becomes of it. It keeps nothing and proves nothing; what it does is known exactly.
+It accepts everything at once, whatever becomes of it, but for what it rejects or swallows.
+It keeps nothing and proves nothing; what it does is known exactly.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cloudnet.packets import (
     Challenge,
     Deliver,
     Done,
+    Leave,
     Limits,
     Login,
     Ping,
@@ -33,22 +35,30 @@ class Liar:
     """What it does, and to how many it has done it."""
 
     def __init__(self, fault: str, nth: int) -> None:
-        """`fault`: ``lose``, ``double``, ``swap``, ``change`` or ``reject`` each `nth` message."""
+        """`fault`: ``lose``, ``double``, ``swap``, ``change``, ``reject`` or ``swallow`` each `nth` message."""
         self.fault = fault
         self.nth = nth
+        self.least = 0
+        """Bytes that a body has at least of a message that something happens to."""
         self.messages = 0
         self.faults = 0
         self.clients: dict[bytes, Line] = {}
+        self.open = self.most = 0
+        """Connections now, and at most."""
         self.held: tuple[Line, Send] | None = None
+        self.last: tuple[Line, Send] | None = None
 
     def relay(self, sender: Line, packet: Send) -> None:
         """One message."""
         self.messages += 1
+        self.last = (sender, packet)
         recipient = self.clients.get(packet.to)
-        is_nth = self.messages % self.nth == 0
+        is_nth = self.messages % self.nth == 0 and len(packet.body) >= self.least
         self.faults += is_nth
         if is_nth and self.fault == "reject":
             sender.say(Rejected(packet.seq, "no-room", "there is no room"))
+            return
+        if is_nth and self.fault == "swallow":
             return
         sender.say(Accepted((packet.seq,)))
         if recipient is None or (is_nth and self.fault == "lose"):
@@ -78,7 +88,13 @@ class Line(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Challenge it."""
         self.transport = transport
+        self.liar.open += 1
+        self.liar.most = max(self.liar.most, self.liar.open)
         self.say(Challenge(1, b"k" * 32, b"n" * 32, 0))
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """It has gone."""
+        self.liar.open -= 1
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Its packets."""
@@ -96,6 +112,8 @@ class Line(WSListener):
                     self.say(Done(ask))
                 case Ping(ask=ask):
                     self.say(Pong(ask, 0))
+                case Leave():
+                    transport.disconnect()
                 case Ack():
                     pass
 

@@ -141,12 +141,12 @@ def totals(record: Record, stage: int | None = None, operation: str | None = Non
 
 
 @asynccontextmanager
-async def floor(text: str, url: str, lanes: int, *, patience: float = 5.0) -> AsyncIterator[Floor]:
-    """A worker's floor in this process, with so many lanes to the target at `url`."""
+async def floor(text: str, url: str, lanes: int, *, patience: float = 5.0, visits: int = 1000) -> AsyncIterator[Floor]:
+    """A worker's floor in this process, with so many lanes to the target at `url`, and room for so many `visits` beside."""
     plan = plan_of(text + '\n[[phase]]\nkind = "pause"\n', url)
     assert plan.protocol is not None
     found = Floor(plan.protocol.mix(url), patience, 0, 1)
-    found.make(plan.protocol.prepare(Ground(url, place(url), None, "", patience, 0, 1, 1)))
+    found.make(plan.protocol.prepare(Ground(url, place(url), None, "", patience, 0, 1, 1, visits=visits)))
     found.keeper.rate = 10_000
     found.grow(lanes)
     try:

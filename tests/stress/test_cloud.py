@@ -55,10 +55,11 @@ async def test_every_kind_of_operation_works_against_the_real_server(tmp_path: P
         ("swap", "reordered", ""),
         ("change", "corrupt", "corrupt"),
         ("reject", "", "rejected-no-room"),
+        ("swallow", "unsettled", "timeout"),
     ],
 )
 async def test_each_lie_is_told_exactly(fault: str, count: str, errors: str) -> None:
-    """One message in fifty is lost, doubled, swapped with the next, changed or rejected: so many are counted, and no other."""
+    """One message in fifty is lost, doubled, swapped with the next, changed, rejected or swallowed: so many are counted."""
     async with lying(fault, 50) as (liar, url), floor(plan("pair"), url, 4, patience=0.5) as found:
         pair = (await run_stage(found, 0.5, rate=1000))["pair"]
         assert liar.messages == pair.started == 500
@@ -67,6 +68,60 @@ async def test_each_lie_is_told_exactly(fault: str, count: str, errors: str) -> 
         assert counts == ({count: liar.faults - held} if count else {})
         assert sum(pair.errors.values()) == (liar.faults if errors else held)
         assert set(pair.errors) <= {errors or "timeout"}
+
+
+async def test_what_is_amiss_is_told_of_the_operation_whose_message_it_was() -> None:
+    """Of two operations in turn the second's messages alone are lost, doubled or changed: nothing is told of the first."""
+    for fault, count in (("lose", "lost"), ("double", "duplicated"), ("change", "corrupt"), ("swallow", "unsettled")):
+        two = plan('first: does = "pair"\nsize = "100B"', 'second: does = "pair"\nsize = "200B"')
+        async with lying(fault, 1) as (liar, url), floor(two, url, 4, patience=0.3) as found:
+            liar.least = 200
+            tallies = await run_stage(found, 0.3, rate=200)
+            assert tallies["first"].counts == {}
+            assert tallies["second"].counts == {count: tallies["second"].started}
+
+
+async def test_what_comes_late_of_an_operation_that_is_over_is_told_in_the_stage_that_goes_on() -> None:
+    """A second copy of a message whose operation ran in an earlier stage alone is counted where somebody still looks."""
+    two = plan('first: does = "pair"', 'second: does = "pair"')
+    async with lying("none", 1) as (liar, url), floor(two, url, 2, patience=0.5) as found:
+        await run_stage(found, 0.1, rate=50, operations=("first",))
+        found.tallies.forget()
+        again = liar.last
+        under_way = asyncio.create_task(run_stage(found, 0.4, rate=50, index=1, operations=("second",)))
+        async with asyncio.timeout(10):
+            while liar.last is again:
+                await asyncio.sleep(0.005)
+        assert again is not None
+        liar.clients[again[1].to].deliver(again[0].key, again[1], again[1].body)
+        tallies = await under_way
+        assert [tally.counts.get("duplicated", 0) for tally in tallies.values()].count(1) == 1
+        assert tallies["second"].counts == {}
+
+
+async def test_visits_open_no_more_connections_than_there_is_room_for() -> None:
+    """Sixty logins come due at nearly the same time beside four clients: two are connected at a time, and all get in."""
+    async with lying("lose", 1) as (liar, url), floor(plan("login"), url, 4, visits=2) as found:
+        login = (await run_stage(found, 0.1, rate=600))["login"]
+        assert login.done == 60
+        assert 4 < liar.most <= 6
+
+
+async def test_room_for_one_visitor_is_enough_for_all_kinds_of_visits(tmp_path: Path) -> None:
+    """Who waits for a connection holds none, so that visits of two clients come to their end as well."""
+    kinds = ("login", "presence", "offline", "resume")
+    async with cloud(tmp_path) as here, floor(plan(*kinds), here.url, 6, visits=1, patience=10.0) as found:
+        tallies = await run_stage(found, 0.5, rate=40)
+        assert sum(tallies[name].done for name in kinds) == 20
+        assert all(tallies[name].done and not tallies[name].errors for name in kinds)
+
+
+async def test_mail_for_the_absent_that_is_never_accepted_is_not_lost() -> None:
+    """A server that says nothing of the messages to somebody who is away has taken none of them on."""
+    async with lying("swallow", 1) as (_, url), floor(plan("offline"), url, 2, patience=0.3) as found:
+        offline = (await run_stage(found, 0.1, rate=50))["offline"]
+        assert offline.errors == {"timeout": 5}
+        assert offline.counts == {"unsettled": 15}
 
 
 async def test_mail_that_an_earlier_run_has_left_is_not_this_ones(tmp_path: Path) -> None:

@@ -71,6 +71,26 @@ def test_phases_and_users_count() -> None:
         check_connections(plan(text, **{"safety.max_connections": 800}))
 
 
+VISITING = ONE + '[protocol]\nkind = "websocket"\noperation = [{ name = "open", does = "connect" }]\n'
+
+
+def test_connections_beside_the_plans_own_count() -> None:
+    """Operations that open some have what is left of ceiling, files and ports, shared among the workers."""
+
+    def shape(machine: Machine = MACHINE, **changes: object) -> fit.Fit:
+        given = {"target.url": "ws://127.0.0.1:80/", "connections": 100, "generator.workers": 2, **changes}
+        return spread(plan(VISITING, **given), machine, "10.0.0.1", is_local=False)
+
+    assert shape(**{"safety.max_connections": 140}).visits == 20
+    assert shape(Machine(200, 28_000, 4)).visits == (2 * (200 - fit.SPARE_DESCRIPTORS) - 100) // 2
+    assert shape(Machine(20_000, 200, 4)).visits == (180 - 100) // 2
+    with pytest.raises(Refused, match=r"open opens connections .* 102, more than safety\.max_connections \(101\) allows"):
+        shape(**{"safety.max_connections": 101})
+    with pytest.raises(Refused, match=r"102, more than there is room for \(100\)"):
+        shape(Machine(fit.SPARE_DESCRIPTORS + 50, 28_000, 4))
+    assert spread(plan(connections=100, **{"safety.max_connections": 100}), MACHINE, "10.0.0.1", is_local=False).visits == 0
+
+
 @pytest.mark.parametrize(
     ("text", "rate"),
     [

@@ -101,6 +101,8 @@ def test_shares_and_counts() -> None:
     assert judge(parse("loss = 0"), seen).observed == 2
     assert judge(parse("loss <= 0.2%"), seen).held
     assert judge(parse("reordered = 0"), seen).held
+    assert judge(parse("reordered = 0"), totals()).held is None
+    assert judge(parse("loss = 0"), totals(counts={"lost": 1})).held is False
     assert judge(parse("errors < 1%"), totals()).held is None
 
 

@@ -7,6 +7,7 @@ import pytest
 from watchkeeper.cli.config import as_toml, without_none
 from watchkeeper.errors import ConfigError
 from watchkeeper.stress import phases
+from watchkeeper.stress.objective import Totals, judge
 from watchkeeper.stress.plan import check_url, place, read, settled, written
 from watchkeeper.stress.protocols import Http, Tcp, WebSocket
 from watchkeeper.stress.shelf import built_in
@@ -44,6 +45,33 @@ def test_what_is_no_target_is_refused(url: str) -> None:
     """Unknown schemes, no host, no port where there is no usual one, and passwords, which would be written down."""
     with pytest.raises(ValueError, match=r"."):
         check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "operation", "goal", "why"),
+    [
+        ("http", "", "loss = 0", "http numbers no messages"),
+        ("websocket", "", "reordered < 1%", "websocket numbers no messages"),
+        ("cloud", "", "loss = 0", ""),
+        ("cloud", '[{ name = "a" }, { name = "b", does = "ping" }]', "loss of a = 0", ""),
+        (
+            "cloud",
+            '[{ name = "a" }, { name = "b", does = "ping" }]',
+            "loss of b = 0",
+            "the operation b of cloud numbers no messages",
+        ),
+        ("http", "", "errors < 1%", ""),
+    ],
+)
+def test_what_nobody_counts_is_not_held(protocol: str, operation: str, goal: str, why: str) -> None:
+    """That a protocol has lost none of the messages that it does not number is not judged, and the reader learns why."""
+    text = LEAST.replace('"mine"', f'"mine"\nobjectives = ["{goal}"]')
+    text += f'[protocol]\nkind = "{protocol}"\n' + (f"operation = {operation}\n" if operation else "")
+    plan = settled(*read({"mine.toml": text}))
+    seen = Totals()
+    seen.scheduled = 100
+    found = judge(plan.goals[0], seen)
+    assert (found.held, found.why) == (None if why else True, why)
 
 
 def test_ports() -> None:

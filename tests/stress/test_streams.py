@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,10 +46,9 @@ def test_every_fate_is_told(fates: list[str], seed: int) -> None:
         seen.add(number)
         newest = max(newest, number)
     assert counted == expected
-    lost, unsettled = stream.settle()
-    assert lost == fates.count("lose")
-    assert unsettled == fates.count("unsettled")
-    assert stream.settle() == (0, 0)
+    told = stream.settle().get(0, Counter())
+    assert told == Counter({"lost": fates.count("lose"), "unsettled": fates.count("unsettled")})
+    assert stream.settle() == {}
 
 
 def test_what_comes_after_all_is_late() -> None:
@@ -57,7 +57,7 @@ def test_what_comes_after_all_is_late() -> None:
     for _ in range(3):
         stream.next()
     stream.arrive(0)
-    assert stream.settle() == (2, 0)
+    assert stream.settle() == {0: {"lost": 2}}
     assert [stream.arrive(number) for number in (1, 1, 2)] == ["late", "duplicate", "late"]
 
 
@@ -66,8 +66,33 @@ def test_memory_is_bounded() -> None:
     stream = Stream()
     for _ in range(streams.OTHERS_MOST * 3):
         stream.next()
-    lost, _ = stream.settle()
-    assert lost == streams.OTHERS_MOST * 3
+    assert stream.settle() == {0: {"lost": streams.OTHERS_MOST * 3}}
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["arrive", "lose", "unsettled"])), max_size=60), st.integers(2, 9))
+def test_what_is_lost_is_told_of_its_own_operation(fates: list[tuple[int, str]], least: int) -> None:
+    """However the operations take turns, and however often a stream forgets those that nobody can ask about any more."""
+    stream = Stream()
+    stream._looks_at = least
+    expected: dict[int, Counter[str]] = {}
+    for operation, fate in fates:
+        number = stream.next(operation)
+        if fate == "arrive":
+            stream.arrive(number)
+        else:
+            told = {"lose": "lost", "unsettled": "unsettled"}[fate]
+            expected.setdefault(operation, Counter())[told] += 1
+            if fate == "unsettled":
+                stream.unsettled.add(number)
+    assert stream.settle() == expected
+
+
+def test_turns_of_operations_are_not_held_for_ever() -> None:
+    """Two operations in turn over a stream that loses nothing take no memory that grows."""
+    stream = Stream()
+    for number in range(20 * streams.TURNS_LEAST):
+        stream.arrive(stream.next(number % 2))
+    assert len(stream._turns) <= 2 * streams.TURNS_LEAST
 
 
 @given(st.binary(max_size=50), st.integers(0, 2**60), st.integers(0, 60))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
+from rigs.certificates import made
 from rigs.programs import free_port
 from rigs.stress import plan_of
 from watchkeeper.errors import Refused
@@ -28,7 +32,7 @@ def plan(url: str, **settings: object) -> Plan:
 
 
 @asynccontextmanager
-async def answering(head: str, body: str = "") -> AsyncIterator[tuple[str, list[str]]]:
+async def answering(head: str, body: str = "", tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[str]]]:
     """A server that answers each request so; its address and what it was asked."""
     asked: list[str] = []
 
@@ -38,9 +42,9 @@ async def answering(head: str, body: str = "") -> AsyncIterator[tuple[str, list[
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x", asked
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/x", asked
     finally:
         server.close()
 
@@ -137,6 +141,25 @@ async def test_a_port_that_speaks_no_http_consents_elsewhere_on_its_host(token: 
         assert "answered with the token" in await consent(there, await look_up(there), None)
         other = plan("tcp://localhost:9999", token=token, consent_url=url)
         assert "on another host" in await refusal(other)
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "tcp"])
+async def test_consent_is_asked_at_the_address_that_will_be_loaded(kind: str, token: Secret, tmp_path: Path) -> None:
+    """A name that leads elsewhere by now, or nowhere, is not looked up again; who is asked hears the name, in TLS as well."""
+    names: list[str | None] = []
+    tls = made(tmp_path, "server").served() if kind == "https" else None
+    if tls is not None:
+        tls.sni_callback = lambda _socket, name, _context: names.append(name)
+    async with answering("200 OK", TOKEN, tls) as (url, asked):
+        place = f"shop.invalid:{urlsplit(url).port}"
+        one = plan(url, token=token, verify=False)
+        there = f"tcp://{place}" if kind == "tcp" else f"{kind}://{place}/x"
+        settings = msgspec.structs.replace(one.target, url=there, consent_url=f"http://{place}/yes" if kind == "tcp" else "")
+        named = msgspec.structs.replace(one, target=settings)
+        found = target.Target(there, ("127.0.0.1", urlsplit(url).port or 0), "shop.invalid", is_local=True)
+        assert "answered with the token" in await consent(named, found, None)
+        assert f"host: {place}\r\n" in asked[0].lower()
+        assert names == (["shop.invalid"] if tls else [])
 
 
 async def test_far_away_is_refused_unless_the_plan_says_so() -> None:

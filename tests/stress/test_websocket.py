@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -142,6 +145,39 @@ async def test_opening_and_closing_alone() -> None:
     text = '[protocol]\nkind = "websocket"\n[[protocol.operation]]\nname = "open"\ndoes = "connect"\n'
     async with server(echo) as url, floor(text, url, 1) as found:
         assert (await run_stage(found, 0.2, rate=50))["open"].done == 10
+
+
+async def test_opening_alone_holds_to_the_room_that_there_is() -> None:
+    """A server that lets its two clients in and leaves all others hanging: three of these are there at a time, never more."""
+    now = most = shaken = 0
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal now, most, shaken
+        now += 1
+        most = max(most, now)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if shaken < 2:
+            shaken += 1
+            key = next(line[19:] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key: "))
+            proof = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())  # RFC 6455
+            upgrade = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            writer.write(upgrade + proof + b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        now -= 1
+        writer.close()
+
+    listening = await asyncio.start_server(take, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+    text = '[protocol]\nkind = "websocket"\n[[protocol.operation]]\nname = "open"\ndoes = "connect"\n'
+    async with listening:
+        async with floor(text, url, 2, patience=0.5, visits=3) as found:
+            opened = (await run_stage(found, 0.2, rate=100))["open"]
+            assert sum(opened.errors.values()) == opened.started == 20
+            assert most == 2 + 3
+        async with asyncio.timeout(10):
+            while now:
+                await asyncio.sleep(0.01)
 
 
 async def test_pushes_are_counted_with_their_gaps() -> None:

@@ -19,7 +19,7 @@ import msgspec
 from watchkeeper import __version__
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.lock import Lock
-from watchkeeper.stress import calibrate, course, fit, surroundings, talk, target
+from watchkeeper.stress import calibrate, course, fit, surroundings, talk, target, withheld
 from watchkeeper.stress.attending import attending, guarded, needed
 from watchkeeper.stress.crew import Crew
 from watchkeeper.stress.desk import Abort, Desk, Request, Watcher
@@ -89,7 +89,7 @@ def _run(request: Request, found: target.Target, shape: fit.Fit, agreed: str, me
     assert plan.protocol is not None
     now = time.time()
     seed = plan.seed or int.from_bytes(os.urandom(4), "big")
-    digest = hashlib.sha256(request.text.encode()).hexdigest()
+    digest = hashlib.sha256(withheld.of_plan(request.text).encode()).hexdigest()
     notes = []
     if found.is_local:
         notes.append("the load and its target shared this machine: each took processor and memory from the other")
@@ -106,7 +106,7 @@ def _run(request: Request, found: target.Target, shape: fit.Fit, agreed: str, me
         machine=request.supervised.machine if request.supervised else request.here if found.is_local else "",
         consent=agreed,
         address=f"{found.address[0]}:{found.address[1]}",
-        command=request.command,
+        command=withheld.of_command(request.command),
         seed=seed,
         version=__version__,
         workers=shape.workers,
@@ -242,6 +242,7 @@ async def _prepare(desk: Desk, run: Run, found: target.Target, shape: fit.Fit) -
                 run.seed,
                 desk.zero,
                 shape.spin,
+                shape.visits,
             )
         )
     if not await desk.wait(lambda: len(desk.ready) == len(desk.crew.members), READY_SECONDS):

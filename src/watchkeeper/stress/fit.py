@@ -33,11 +33,12 @@ class Machine(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How the load is spread. `spin` in ns."""
+    """How the load is spread. `spin` in ns; `visits`: connections that each worker may have open beside those of its lanes."""
 
     workers: int
     sources: tuple[str, ...]
     spin: int
+    visits: int = 0
 
 
 def spread(plan: Plan, machine: Machine, address: str, *, is_local: bool) -> Fit:
@@ -67,7 +68,7 @@ def spread(plan: Plan, machine: Machine, address: str, *, is_local: bool) -> Fit
             f"or {math.ceil(connections / ports)} addresses in generator.sources"
         )
         raise Refused(why, code="does-not-fit")
-    return Fit(workers, sources, int(spin * 1e9))
+    return Fit(workers, sources, int(spin * 1e9), _visits(plan, workers, min(room, each * workers)))
 
 
 def spread_over(plan: Plan, workers: Sequence[int]) -> Fit:
@@ -81,7 +82,28 @@ def spread_over(plan: Plan, workers: Sequence[int]) -> Fit:
     if connections > ports:
         why = f"{connections} connections are more than {len(workers)} machines have ports for: {ports} would fit"
         raise Refused(why, code="does-not-fit")
-    return Fit(sum(workers), (), 0)
+    return Fit(sum(workers), (), 0, _visits(plan, sum(workers), ports))
+
+
+def _visits(plan: Plan, workers: int, room: int) -> int:
+    """What is left for each worker beside the plan's connections, for operations that open some of their own; raises Refused.
+
+    `room`: connections that there can be. What finds none of these free waits.
+    """
+    visiting = next((one.name for one in plan.mix if one.visits), "")
+    if not visiting:
+        return 0
+    connections = connections_of(plan)
+    left = (min(room, plan.safety.max_connections) - connections) // workers
+    if left < 1:
+        is_ceiling = plan.safety.max_connections <= room
+        limit = f"safety.max_connections ({plan.safety.max_connections})" if is_ceiling else f"there is room for ({room})"
+        why = (
+            f"the operation {visiting} opens connections beside the plan's {connections}: with one for each worker these are "
+            f"{connections + workers}, more than {limit}{' allows' if is_ceiling else ''}"
+        )
+        raise Refused(why, code="over-ceiling" if is_ceiling else "does-not-fit")
+    return left
 
 
 def expanded(sources: Sequence[str]) -> tuple[str, ...]:

@@ -1,13 +1,14 @@
 """Where a worker's operations are started: due hits go to free lanes, and wait, are late or are dropped where there is none.
 
 Open model: the schedule alone says when; a slow target changes nothing but who waits. Closed model: each user starts anew
-once done. The hot paths are `_wake` (something is due) and `free` (something has ended): plain calls, no task, no allocation
-beyond what is kept. What was seen lies in tallies until `worker` has told it.
+once done (`users`). The hot paths are `_wake` (something is due) and `free` (something has ended): plain calls, no task, no
+allocation beyond what is kept. What was seen lies in tallies until `worker` has told it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -22,6 +23,7 @@ from watchkeeper.stress.pace import SHORTEST, Alarm
 from watchkeeper.stress.run import LATE, Stage
 from watchkeeper.stress.schedule import Mix, Schedule, hits
 from watchkeeper.stress.tallies import Tallies
+from watchkeeper.stress.users import Users, choices
 from watchkeeper.stress.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -29,10 +31,6 @@ if TYPE_CHECKING:
 
 GRACE = 1.0
 """Seconds after a stage's end in which what is due and waiting may still start."""
-ASK_AGAIN = 0.1
-"""Seconds before a user (closed model) tries again where nobody answers at all."""
-TURNS = 4095
-"""Users' operations are chosen so many, and one, ahead, and then over again (a mask: a power of two, less one)."""
 CLOSE_SECONDS = 0.5
 """How long a lane may take to say goodbye."""
 BEAT = 0.02
@@ -45,9 +43,20 @@ class Floor:
     clock = staticmethod(time.monotonic_ns)
 
     def __init__(
-        self, operations: Sequence[Operation], timeout: float, worker: int, workers: int, *, spin: int = 0, seed: int = 0
+        self,
+        operations: Sequence[Operation],
+        timeout: float,
+        worker: int,
+        workers: int,
+        *,
+        spin: int = 0,
+        seed: int = 0,
+        most: float = math.inf,
     ) -> None:
-        """`timeout`: seconds for an answer, and to get a lane. Nothing runs yet; `make` comes first."""
+        """`timeout`: seconds for an answer, and to get a lane. `most`: starts a second that users of all workers make at most.
+
+        Nothing runs yet; `make` comes first.
+        """
         self.loop = asyncio.get_running_loop()
         self.lanes: list[Lane] = []
         self.keeper = Keeper(self, self.loop)
@@ -63,8 +72,11 @@ class Floor:
         self._timeout = int(timeout * 1e9)
         self._worker, self._workers, self._seed = worker, workers, seed
         self._free_lanes: OrderedDict[Lane, None] = OrderedDict()
+        self._users = Users(self, self.loop, self._free_lanes)
+        self._most = most
         self._known: set[Lane] = set()
-        self._nobody = ""
+        self.nobody = ""
+        """The code of the last try where nobody answers; empty where somebody does."""
         self._alarm = Alarm(self.loop, self._wake, spin)
         self.free: Callable[[Lane, Tally, int], None] = self._free_open
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,7 +87,7 @@ class Floor:
         self._next = self._end = 0
         self._is_closed = False
         self._own: list[Tally] = []
-        self._index = self._users_waiting = 0
+        self._index = 0
         self._swept = 0.0
 
     def make(self, maker: Maker) -> None:
@@ -109,7 +121,7 @@ class Floor:
             lane.is_up = True
             self.connected += 1
             self.idle.count("connected")
-            self._nobody = ""
+            self.nobody = ""
             self.keeper.rested(lane)
         if lane.room and not lane.listed:
             self._offer(lane, self.clock())
@@ -117,11 +129,10 @@ class Floor:
     def down(self, lane: Lane, tally: Tally | None, code: str, text: str = "") -> None:
         """See `lane.Floor`."""
         self._mark_down(lane)
-        self._nobody = code
+        self.nobody = code
         if tally is not None:
             pause = self.keeper.rest(lane, self._rested)
-            if self._is_closed and tally.stage == self._index:
-                self.loop.call_later(pause, self._user)
+            self._users.again(tally, pause)
         elif code not in self.idle.gone_wrong:
             self.idle.gone_wrong.add(code)
             self.idle.fresh.append((code, text[:500]))
@@ -168,8 +179,7 @@ class Floor:
         self._own, self._index = self.tallies.begin(stage.index, self._operations), stage.index
         self._end = at + int(stage.seconds * 1e9)
         self._is_closed = stage.model == "closed"
-        self.free = self._free_closed if self._is_closed else self._free_open
-        self._users_waiting = 0
+        self.free = self._users.free if self._is_closed else self._free_open
         mix = Mix(weights(self._operations, stage.operations), self._seed)
         if isinstance(self._maker, SlowMaker):
             self._maker.read(stage.reading)
@@ -181,9 +191,9 @@ class Floor:
         if self._is_closed:
             users = (stage.users - self._worker + self._workers - 1) // self._workers
             self._chunks, self._due, self._next = iter(()), [], 0
-            self._chosen = mix.choose(self._worker, self._workers, TURNS + 1).tolist()
-            for _ in range(users):
-                self.loop.call_later(lead, self._user)
+            share = self._most * users / stage.users if users else self._most
+            chosen = choices(mix, self._worker, self._workers)
+            self._users.begin(users, self._own, self._thinks, chosen, at, self._end, share)
             self._alarm.set(self._end)
         else:
             schedule = Schedule(stage.profile, stage.arrival, self._seed + stage.index)
@@ -272,9 +282,9 @@ class Floor:
         self._arm()
 
     def _no_lane(self, tally: Tally, intended: int, now: int) -> None:
-        if self._nobody and not self.connected:
+        if self.nobody and not self.connected:
             tally.begin()
-            tally.fail(self._nobody, now - intended)
+            tally.fail(self.nobody, now - intended)
         else:
             self.waiting.add(tally, intended, now)
 
@@ -313,69 +323,16 @@ class Floor:
     def _finish(self) -> None:
         if not self.is_over:
             self.is_over = True
+            self._users.stop()
             self._alarm.stop()
             self._over()
-
-    # -- the closed model -----------------------------------------------------------------------------
-
-    def _user(self) -> None:
-        """A user begins the next operation, or waits for a lane."""
-        if self.is_over or not self._is_closed:
-            return
-        if self._free_lanes:
-            lane, _ = self._free_lanes.popitem(last=False)
-            lane.listed = False
-            self._start_user(lane, self.clock())
-        elif self._nobody and not self.connected:
-            tally = self._choose()
-            tally.scheduled += 1
-            tally.begin()
-            tally.fail(self._nobody, 0)
-            self.loop.call_later(ASK_AGAIN, self._user)
-        else:
-            self._users_waiting += 1
-
-    def _choose(self) -> Tally:
-        self._next += 1
-        return self._own[self._chosen[self._next & TURNS]]
-
-    def _start_user(self, lane: Lane, now: int) -> None:
-        tally = self._choose()
-        tally.scheduled += 1
-        tally.begin()
-        lane.start(tally, now, now)
-        if lane.room and not lane.listed:
-            lane.listed = True
-            self._free_lanes[lane] = None
-
-    def _free_closed(self, lane: Lane, tally: Tally, now: int) -> None:
-        """An operation has ended: its user thinks, or begins the next."""
-        if tally.stage == self._index and now < self._end and not self.is_over:
-            think = self._thinks[tally.operation]
-            if not think and lane.room:  # as `_start_user`, without a call more: this is as hot as it gets
-                self._next = turn = self._next + 1
-                tally = self._own[self._chosen[turn & TURNS]]
-                tally.scheduled += 1
-                tally.started += 1
-                tally.unended += 1
-                lane.start(tally, now, now)
-                if lane.room and not lane.listed:
-                    self._offer(lane, now)
-                return
-            self.loop.call_later(think, self._user)
-        self._offer(lane, now)
 
     # -- leaves ---------------------------------------------------------------------------------------
 
     def _offer(self, lane: Lane, now: int) -> None:
         """A lane has room: to whoever waits, else it waits itself."""
         if self._is_closed:
-            while self._users_waiting and lane.room and not self.is_over:
-                self._users_waiting -= 1
-                self._start_user(lane, now)
-            if lane.room and not lane.listed:
-                lane.listed = True
-                self._free_lanes[lane] = None
+            self._users.offer(lane)
         else:
             self._free_open(lane, self.idle, now)
 

@@ -34,6 +34,16 @@ class Operation(Part, frozen=True, kw_only=True):
     weight: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 1.0
     think: Duration = Duration(0)
 
+    @property
+    def visits(self) -> bool:
+        """Whether it opens connections of its own, beside its lane's."""
+        return False
+
+    @property
+    def numbers(self) -> bool:
+        """Whether its messages are numbered, so that it is known what is lost, doubled, out of order or changed."""
+        return False
+
 
 def weights(operations: Sequence[Operation], named: Sequence[str]) -> list[float]:
     """What each operation weighs where these are `named` (none: all): one of no weight runs where it is, as one of one."""
@@ -70,6 +80,7 @@ class Tally:
         "stage",
         "started",
         "starved",
+        "thinking",
         "took",
         "unended",
     )
@@ -82,6 +93,8 @@ class Tally:
         self.scheduled = self.started = self.late = self.dropped = self.sent = self.received = self.done = 0
         self.unended = 0
         """Begun and not ended, but for what was done since the last fold."""
+        self.thinking = 0
+        """Of these, those in the midst of which a user thinks: the target has no part in them."""
         self.errors: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         self.latency, self.service, self.failed, self.starved = Recorder(), Recorder(), Recorder(), Recorder()
@@ -257,6 +270,8 @@ class Ground(NamedTuple):
     seed: int
     sources: tuple[str, ...] = ()
     """Addresses to connect from, in turn; none: the system's choice."""
+    visits: int = 1 << 20
+    """Connections that may be open at a time beside the lanes' own."""
 
     async def plug(self, number: int) -> socket.socket:
         """A connected socket for the `number`-th lane; raises OSError, or TimeoutError."""

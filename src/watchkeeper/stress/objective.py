@@ -40,7 +40,7 @@ _SECONDS = {"µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
 class Objective(NamedTuple):
-    """One of them. `value` in base units: seconds, a ratio, a count, a rate."""
+    """One of them. `value` in base units: seconds, a ratio, a count, a rate; `blind`: why nobody can see what it asks for."""
 
     text: str
     metric: str
@@ -48,6 +48,12 @@ class Objective(NamedTuple):
     value: float
     operation: str = ""
     phase: str = ""
+    blind: str = ""
+
+    @property
+    def is_of_numbers(self) -> bool:
+        """Whether it asks what has become of messages that are numbered."""
+        return self.metric.rstrip("%") in COUNTS
 
     @property
     def is_of_run(self) -> bool:
@@ -191,10 +197,14 @@ def _observed(objective: Objective, totals: Totals) -> tuple[float | None, str]:
     if metric == "rate":
         return totals.achieved, ""
     counted = totals.counts.get(COUNTS.get(metric.rstrip("%"), ""), 0)
-    if metric in COUNTS:
+    if objective.blind:
+        return None, objective.blind
+    if metric in COUNTS and counted:
         return float(counted), ""
     if not totals.scheduled:
         return None, "nothing was due"
+    if metric in COUNTS:
+        return 0.0, ""
     if metric.endswith("%"):
         return counted / totals.scheduled, ""
     failed = totals.failed - totals.errors.get(Code.CUT, 0)  # dropped by ourselves, on purpose

@@ -59,11 +59,11 @@ class TargetSettings(Part, frozen=True):
 
 
 class Safety(Part, frozen=True):
-    """How far it may go: starts a second (`max_rate`), connections (`max_connections`), time in all (`max_time`).
-    `public`: a target outside loopback and private networks is allowed (it must consent as well). `cool_down`: how long
-    nothing is started at the end. The run ends by itself when less than `memory` of this machine's is free, when more
-    than `errors` of all starts fail for 10 s outside overloads, or, with `alerts`, when a critical alert of the target's
-    machine or of this one fires (those about a server aside); while one fires, none begins.
+    """How far it may go: starts a second (`max_rate`; users are held to it), connections (`max_connections`), time in all
+    (`max_time`). `public`: a target outside loopback and private networks is allowed (it must consent as well).
+    `cool_down`: how long nothing is started at the end. The run ends by itself when less than `memory` of this machine's
+    is free, when more than `errors` of all starts fail for 10 s outside overloads, or, with `alerts`, when a critical
+    alert of the target's machine or of this one fires (those about a server aside); while one fires, none begins.
     """  # noqa: D205  # one sentence
 
     max_rate: Annotated[float, msgspec.Meta(gt=0)] = 50_000
@@ -95,8 +95,9 @@ class Plan(Part, frozen=True):
     """A plan as a whole: its name, in a sentence what it is `about`, and its tables.
 
     `objectives` is what must hold, such as ``"p99 < 50ms"``, ``"errors < 0.1%"``, ``"loss = 0"``. Without a `protocol`,
-    what is spoken follows from the target's address. `connections` over all workers, opened at `connect_rate` a second;
-    an answer may take `timeout`. `arrival`: starts come evenly, or as chance has it (`poisson`). `seed` (0: another one
+    what is spoken follows from the target's address. `connections` over all workers, opened at `connect_rate` a second
+    (HTTP and TCP open one that has ended when the next operation needs it, however many need one then); an answer may
+    take `timeout`. `arrival`: starts come evenly, or as chance has it (`poisson`). `seed` (0: another one
     each time) fixes chance. `knee` is the sustainable level where no search comes first.
     """
 
@@ -126,14 +127,26 @@ class Plan(Part, frozen=True):
 
     @property
     def goals(self) -> tuple[Objective, ...]:
-        """The objectives, read."""
-        return tuple(map(objective.parse, self.objectives))
+        """The objectives, read; those that ask for what the protocol, or their operation, cannot tell say so."""
+        found = tuple(map(objective.parse, self.objectives))
+        if self.protocol is None:
+            return found
+        numbered = {one.name for one in self.mix if one.numbers}
+        return tuple(self._blind(goal, numbered) if goal.is_of_numbers else goal for goal in found)
 
     @property
     def mix(self) -> Sequence[Operation]:
         """The operations, once there is a protocol (`settled`)."""
         assert self.protocol is not None
         return self.protocol.mix(self.target.url)
+
+    def _blind(self, goal: Objective, numbered: set[str]) -> Objective:
+        if goal.operation in numbered or (numbered and not goal.operation):
+            return goal
+        assert self.protocol is not None
+        kind = str(self.protocol.__struct_config__.tag)
+        of = f"the operation {goal.operation} of {kind}" if goal.operation else kind
+        return goal._replace(blind=f"{of} numbers no messages")
 
 
 def settled(plan: Plan, document: Document) -> Plan:

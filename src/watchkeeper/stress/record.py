@@ -18,6 +18,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from watchkeeper.errors import Refused
+from watchkeeper.stress import withheld
 from watchkeeper.stress.run import FORMAT, Ended, Figures, Happening, Health, Run, Stage, Window
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Recording:
         self._spare = self.folder / "spare"
         try:
             self.folder.mkdir(parents=True, mode=0o700)
-            (self.folder / "plan.toml").write_text(plan, encoding="utf-8")
+            (self.folder / "plan.toml").write_text(withheld.of_plan(plan), encoding="utf-8")
             self.update(run)
             for name in ("stages", "windows", "generator", "server", "events"):
                 self._files[name] = (self.folder / f"{name}.jsonl").open("ab")
@@ -141,8 +142,8 @@ class Record:
 
     @property
     def plan(self) -> str:
-        """The plan as TOML."""
-        return (self.folder / "plan.toml").read_text(encoding="utf-8")
+        """The plan as TOML, without credentials."""
+        return withheld.of_plan((self.folder / "plan.toml").read_text(encoding="utf-8"))
 
     @property
     def is_whole(self) -> bool:

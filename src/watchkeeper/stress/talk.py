@@ -28,7 +28,7 @@ class Said(msgspec.Struct, array_like=True, tag_field="what"):
 class Prepare(Said, tag=1):
     """The first order: who this worker is and what it is to load. `plan` is TOML, decoded by the rules it was checked by.
 
-    `zero`: ns of the monotonic clock at the run's zero; `spin`: ns.
+    `zero`: ns of the monotonic clock at the run's zero; `spin`: ns; `visits`: connections open at a time beside the lanes' own.
     """
 
     plan: str
@@ -41,6 +41,7 @@ class Prepare(Said, tag=1):
     seed: int
     zero: int
     spin: int
+    visits: int = 0
 
 
 class Connect(Said, tag=2):

@@ -59,8 +59,8 @@ class Tallies:
 
     @property
     def in_flight(self) -> int:
-        """Operations begun and not ended."""
-        return sum(tally.in_flight for tally in self.all)
+        """Operations begun and not ended, but for those in the midst of which a user thinks."""
+        return sum(tally.in_flight - tally.thinking for tally in self.all)
 
     def is_under_way(self, stage: int) -> bool:
         """Whether anything of a stage has begun and not ended."""

@@ -143,10 +143,10 @@ async def of_token(settings: TargetSettings, target: Target) -> str:
         raise Refused(str(fault), code="no-consent") from None
     if len(token) < LEAST_TOKEN:
         raise Refused(f"a token has at least {LEAST_TOKEN} characters", code="no-consent")
-    url = consent_url(settings, target)
+    url = consent_url(settings)
     try:
         async with asyncio.timeout(ASKING_SECONDS):
-            answer = await fetch(url, headers={"host": _netloc(settings)}, limit=4096, verify=settings.verify)
+            answer = await fetch(url, limit=4096, verify=settings.verify, address=target.address[0])
     except (Failed, TimeoutError) as fault:
         why = f"{url} was asked for consent and did not answer: {getattr(fault, 'why', 'no answer in time')}"
         raise Refused(why, code="no-consent") from None
@@ -157,8 +157,8 @@ async def of_token(settings: TargetSettings, target: Target) -> str:
     return f"{urlsplit(url).path} answered with the token"
 
 
-def consent_url(settings: TargetSettings, target: Target) -> str:
-    """Where consent is asked: on the target's own host; raises Refused for another one."""
+def consent_url(settings: TargetSettings) -> str:
+    """Where consent is asked: on the target's own host, by its name; raises Refused for another one."""
     if settings.consent_url:
         if urlsplit(settings.consent_url).hostname != urlsplit(settings.url).hostname:
             raise Refused("consent_url is on another host than the target, which cannot speak for it", code="no-consent")
@@ -166,14 +166,7 @@ def consent_url(settings: TargetSettings, target: Target) -> str:
     scheme = urlsplit(settings.url).scheme
     if scheme in {"tcp", "tls"}:
         raise Refused(f"a {scheme}:// target has no {WELL_KNOWN}: give consent_url, on the same host", code="no-consent")
-    host = f"[{target.address[0]}]" if ":" in target.address[0] else target.address[0]
-    if scheme in SECURE:  # its certificate is for its name
-        return f"https://{_netloc(settings)}{WELL_KNOWN}"
-    return f"http://{host}:{target.address[1]}{WELL_KNOWN}"
-
-
-def _netloc(settings: TargetSettings) -> str:
-    return urlsplit(settings.url).netloc
+    return f"http{'s' if scheme in SECURE else ''}://{urlsplit(settings.url).netloc}{WELL_KNOWN}"
 
 
 def _is_address(url: str) -> bool:

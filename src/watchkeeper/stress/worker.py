@@ -49,6 +49,7 @@ class Worker:
             workers=prepare.workers,
             seed=prepare.seed,
             sources=prepare.sources,
+            visits=prepare.visits,
         )
         self.floor = Floor(
             plan.protocol.mix(prepare.url),
@@ -57,6 +58,7 @@ class Worker:
             prepare.workers,
             spin=prepare.spin,
             seed=prepare.seed,
+            most=plan.safety.max_rate,
         )
         self.floor.make(plan.protocol.prepare(ground))
         self.operations = tuple(one.name for one in plan.protocol.mix(prepare.url))

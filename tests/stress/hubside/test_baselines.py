@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from watchkeeper.model import Series
+from watchkeeper.stress.hubside import baselines
 from watchkeeper.stress.hubside.baselines import CAPACITY, STALE, Baselines
 from watchkeeper.stress.record import Recording
 from watchkeeper.stress.run import Knee, Run
@@ -43,6 +47,25 @@ def test_a_change_of_any_of_the_three_makes_it_stale(tmp_path: Path) -> None:
         assert stale(told(**{name: "other"})) == [1.0]
     assert stale([]) == []
     assert dict(baselines.figures(told()))[CAPACITY] == [((("machine", "box"), ("server", "web")), 95.0)]
+
+
+def test_a_run_that_was_killed_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records are read anew while a run goes on, and no more once its process is gone, whatever its record says."""
+    read: list[Path] = []
+    whole = baselines.runs
+    monkeypatch.setattr(baselines, "runs", lambda folder: (read.append(folder), whole(folder))[1])
+    kept(tmp_path, "20260101-1")
+    gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    kept(tmp_path, "20260102-1", state="running", verdict="", knees=(), pid=gone.pid)
+    here = Baselines(tmp_path)
+    for _ in range(3):
+        assert [one.run for one in here.known()] == ["20260101-1"]
+    assert len(read) >= 6
+    gone.communicate()
+    list(here.known())
+    read.clear()
+    assert [one.run for one in here.known()] == ["20260101-1"]
+    assert read == []
 
 
 def test_the_newest_run_with_a_knee_counts(tmp_path: Path) -> None:

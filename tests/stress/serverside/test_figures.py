@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,19 @@ def test_what_is_written_as_changes_is_read_back_whole(given_: list[dict[str, fl
             if at in one.at and not math.isnan(one.values[one.at.index(at)])
         }
         assert seen == now
+
+
+def test_a_reading_takes_some_bytes() -> None:
+    """An hour of a hundred series that change each second is held in a few megabytes, as the docs have it."""
+    rows = (Figures(float(at), "here", {f"s{number}": at + number / 7 for number in range(100)}) for at in range(1000))
+    tracemalloc.start()
+    try:
+        found = figures.unfolded(rows, 1000)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found["here"]) == 100
+    assert held < 24 * 1000 * 100
 
 
 def _text(one: Sampled) -> str:

@@ -14,7 +14,8 @@ from rigs.stress import Witness, agreed, known_server, plan_of, request, whole_r
 from watchkeeper.errors import Failed, Refused
 from watchkeeper.model import Event, EventKind
 from watchkeeper.stress.conduct import conduct
-from watchkeeper.stress.record import Record
+from watchkeeper.stress.record import Record, Recording
+from watchkeeper.stress.run import Figures, Health, Run
 from watchkeeper.stress.serverside import joined
 from watchkeeper.stress.serverside.figures import Sampled
 from watchkeeper.stress.serverside.joining import join
@@ -96,6 +97,21 @@ async def test_a_hub_adds_what_it_knows_and_its_clock_is_brought_to_the_runs(tmp
     assert (alert.name, alert.lag, alert.stage.split()[0]) == ("Slow", 1.0, "constant")
     assert alert.after_load == pytest.approx(1.0, abs=0.01)
     assert any("5000.0 ms ahead" in one for one in side.notes)
+
+
+async def test_memory_of_a_connection_goes_by_each_workers_last_word_of_a_second(tmp_path: Path) -> None:
+    """Where a stage begins and ends a worker speaks several times within a second: its connections are there once."""
+    run = Run("20260101-1", "capacity", "http", "http://h/", 1_000_000)
+    recording = Recording(tmp_path, "x", run)
+    for second in range(40):
+        many = min(100, 5 * second)
+        for worker in (0, 1):
+            for _ in range(4 if second in {3, 19} else 1):
+                recording.health(Health(second, worker, connections=many))
+        recording.figures(Figures(second + 0.999, "here", {"process_resident_memory_bytes": 10e6 + 2 * many * 50_000.0}))
+    recording.close()
+    cost = (await join(Record(recording.folder), None)).bytes_per_connection
+    assert cost.value == pytest.approx(50_000, rel=0.1)
 
 
 class Gone(Told):

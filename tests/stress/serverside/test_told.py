@@ -22,11 +22,24 @@ def test_lags_are_told_from_the_load_from_the_condition_and_until_resolved() -> 
     """It held 2 s into the stage, fired 3 s after that, and was resolved 10 s later: by the run's clock, not the hub's."""
     stages = [Span("overload", 10.0, 20.0)]
     offset = Offset(500.0, 1.0)
-    (found,) = told.fired([alert(active_at=12_500, fired_at=15_500, resolved_at=25_500)], stages, 0, offset)
+    (found,) = told.fired([alert(active_at=12_500, fired_at=15_500, resolved_at=25_500)], "s", stages, 0, offset)
     assert (found.after_load, found.lag, found.to_resolve, found.stage) == (2.0, 3.0, 10.0, "overload")
     assert found.fired_at == 15_000
-    (still,) = told.fired([alert(active_at=1_000, fired_at=2_000)], stages, 0, NO_OFFSET)
+    (still,) = told.fired([alert(active_at=1_000, fired_at=2_000)], "s", stages, 0, NO_OFFSET)
     assert (still.after_load, still.to_resolve, still.stage) == (None, None, "")
+
+
+def test_alerts_of_others_and_of_before_are_not_the_runs() -> None:
+    """Another server's of the same machine, and one whose condition began a minute before the load, are left out."""
+    given = [
+        alert("Own", labels={"server": "s"}),
+        alert("Machine"),
+        alert("Neighbour", labels={"server": "other"}),
+        alert("Before", active_at=-60_000, fired_at=5_000),
+        alert("AsItBegan", active_at=-1, fired_at=5_000),
+    ]
+    found = told.fired(given, "s", [Span("overload", 10.0, 20.0)], 0, NO_OFFSET)
+    assert sorted(one.name for one in found) == ["AsItBegan", "Machine", "Own"]
 
 
 def test_events_of_the_server_and_its_machine_are_marks_by_kind() -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from watchkeeper.errors import Refused
 from watchkeeper.model import Family, Labels, Series
-from watchkeeper.stress.record import runs
+from watchkeeper.stress.record import Record, runs
 from watchkeeper.stress.serverside import joined
 
 STALE = Family(
@@ -54,7 +54,7 @@ class Baselines:
         if changed != self._seen:
             self._known = {(one.machine, one.server): one for one in reversed(list(_read(self._folder)))}
             # A run that goes on changes no folder's time when it ends: look again until none does.
-            going = any(run.state == "running" for run in runs(self._folder)[:3])
+            going = any(run.state == "running" and _goes_on(self._folder / run.id) for run in runs(self._folder)[:3])
             self._seen = 0 if going else changed
         return self._known.values()
 
@@ -71,6 +71,14 @@ class Baselines:
                 differs = any(told.label(name) != one.subject.get(name, "") for name in TOLD)
                 stale.append((labels, float(differs)))
         return [(STALE, stale), (CAPACITY, capacity)] if capacity else []
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether a run that says so still runs: one that was killed says it for ever."""
+    try:
+        return not Record(folder).has_died
+    except Refused:
+        return False
 
 
 def _read(folder: Path) -> Iterator[Baseline]:

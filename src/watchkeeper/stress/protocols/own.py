@@ -21,6 +21,15 @@ from watchkeeper.stress.faults import Code, of_connecting
 from watchkeeper.stress.lane import Floor, Ground, Lane, Operation, Tally
 
 
+class Call(Operation, frozen=True, kw_only=True):
+    """A name that `run` is called with. It may count what is lost, duplicated, reordered or corrupt itself."""
+
+    @property
+    def numbers(self) -> bool:
+        """See `Operation`."""
+        return True
+
+
 class Own(Part, frozen=True, tag_field="kind", tag="own"):
     """``kind = "own"``: what the Python `file` does (relative paths: to the plan). `settings` are handed to it as they are.
 
@@ -29,7 +38,7 @@ class Own(Part, frozen=True, tag_field="kind", tag="own"):
 
     file: Path
     settings: dict[str, Any] = {}
-    operation: tuple[Operation, ...] = (Operation(name="run"),)
+    operation: tuple[Call, ...] = (Call(name="run"),)
 
     def mix(self, url: str) -> Sequence[Operation]:  # noqa: ARG002  # as all protocols have it
         """See `LoadProtocol`."""

@@ -6,6 +6,7 @@ must come back as it was sent. picows (in C) does frames and masks. Redirects ar
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import socket
@@ -46,6 +47,11 @@ class Exchange(Operation, frozen=True, kw_only=True):
         if not NUMBER_BYTES <= self.size <= 16 << 20 or self.size_most > 16 << 20:
             raise ValueError(f"a message has between {NUMBER_BYTES}B and 16MiB")
 
+    @property
+    def visits(self) -> bool:
+        """See `Operation`."""
+        return self.does == "connect"
+
 
 class WebSocket(Part, frozen=True, tag_field="kind", tag="websocket"):
     """``kind = "websocket"``: messages over WebSocket, with TLS for ``wss://``.
@@ -79,6 +85,8 @@ class Messages:
         """Make the messages that will be sent, but for their numbers."""
         self.settings = settings
         self.ground = ground
+        self.visits = asyncio.Semaphore(ground.visits)
+        """Connections that may still be opened beside the lanes' own."""
         self.kind = WSMsgType.TEXT if settings.text else WSMsgType.BINARY
         chance = random.Random(ground.seed)  # noqa: S311  # a load, not a secret
         mix = settings.mix(ground.url)
@@ -132,7 +140,7 @@ class WebSocketLane(WSListener):
         self.room -= 1
         rests = self._rests[tally.operation]
         if rests is None:
-            self._floor.spawn(self._visit(tally, intended, now), "websocket connection")
+            self._floor.spawn(self._visit(tally, intended), "websocket connection")
             return
         self._turn = turn = self._turn + 1
         number = b"%016x" % turn if self._is_text else turn.to_bytes(NUMBER_BYTES, "big")
@@ -257,25 +265,37 @@ class WebSocketLane(WSListener):
             idle.span("gap")(now - self._pushed_at)
         self._pushed_at = now
 
-    async def _visit(self, tally: Tally, intended: int, began: int) -> None:
-        """Open a connection of its own and close it again."""
+    async def _visit(self, tally: Tally, intended: int) -> None:
+        """Open a connection of its own and close it again, once there is room for one."""
+        messages = self._messages
+        try:
+            async with asyncio.timeout(messages.ground.timeout):
+                await messages.visits.acquire()
+        except TimeoutError:
+            tally.fail(Code.TIMEOUT, self._clock() - intended, "as many connections were open as may be, all the time")
+        else:
+            await self._look_in(tally, intended)
+            messages.visits.release()
+        if self._transport is not None:
+            self.room += 1
+        self._floor.free(self, tally, self._clock())
+
+    async def _look_in(self, tally: Tally, intended: int) -> None:
         visitor = Visitor()
+        began = self._clock()
         try:
             await dial(self._messages, visitor, self._number)
         except Exception as fault:  # noqa: BLE001  # whatever it is, it is data: the code says whose word it is
             tally.fail(of_connecting(fault), self._clock() - intended, str(fault))
+            return
+        now = self._clock()
+        if visitor.transport is None:
+            tally.fail(Code.CLOSED, now - intended, "the connection was closed before its handshake")
         else:
-            now = self._clock()
-            if visitor.transport is None:
-                tally.fail(Code.CLOSED, now - intended, "the connection was closed before its handshake")
-            else:
-                tally.took(now - intended)
-                tally.served(now - began)
-                visitor.transport.send_close(WSCloseCode.OK)
-                visitor.transport.disconnect()
-        if self._transport is not None:
-            self.room += 1
-        self._floor.free(self, tally, self._clock())
+            tally.took(now - intended)
+            tally.served(now - began)
+            visitor.transport.send_close(WSCloseCode.OK)
+            visitor.transport.disconnect()
 
 
 class Visitor(WSListener):

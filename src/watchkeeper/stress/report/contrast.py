@@ -1,6 +1,7 @@
 """Two runs side by side (or two groups of runs): the same figures of both, and whether their difference is one. Pure.
 
-Stages are compared where both have one of the same name; search levels are not, as they follow from what was found.
+Stages are compared where both have one of the same name (of several the first with the first, the second with the second);
+search levels are not, as they follow from what was found. What one of the two sides cannot vouch for is not known.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
-from watchkeeper.stress.analysis.chance import Interval, interval, quantile, ratio_interval
-from watchkeeper.stress.analysis.comparing import THRESHOLD, Better, Comparison, Difference, compared, difference
+from watchkeeper.stress.analysis.chance import FEWEST, Interval, interval, quantile, ratio_interval
+from watchkeeper.stress.analysis.comparing import THRESHOLD, Comparison, Difference, compared, difference
 from watchkeeper.stress.histogram import BUCKETS
 from watchkeeper.stress.objective import NEEDED, QUANTILES
-from watchkeeper.stress.report.digest import Digest, Spell
+from watchkeeper.stress.report.digest import Digest, Spell, calls
 from watchkeeper.stress.report.stages import COARSE, UPPERS, blocks_of
 
 if TYPE_CHECKING:
@@ -44,7 +46,25 @@ def contrast(first: Sequence[Digest], second: Sequence[Digest], threshold: float
     for name in _shared(first, second):
         a, b = ([_spell(digest, name) for digest in side] for side in (first, second))
         differences += _stage(name, a, b, threshold)
-    return compared(differences, threshold, _unlike(first, second))
+    whole = compared(differences, threshold, _unlike(first, second))
+    unsound = [why for side, runs in (("first", first), ("second", second)) for why in _unsound(side, runs)]
+    if not unsound:
+        return whole
+    why = "; ".join(unsound)
+    unknown = tuple(msgspec.structs.replace(one, word="unknown", why=why) for one in whole.differences)
+    return msgspec.structs.replace(whole, word="unknown", text=f"not known: {why}", differences=unknown)
+
+
+def _unsound(side: str, runs: Sequence[Digest]) -> list[str]:
+    """Why the figures of a side are not those of its target, or not all of them."""
+    found = []
+    for one in runs:
+        if one.run.verdict == "invalid":
+            found.append(f"the {side} run ({one.run.id}) is invalid")
+        elif one.died or one.run.state != "done":
+            state = "died" if one.died else one.run.state
+            found.append(f"the {side} run ({one.run.id}) did not come to its end ({state})")
+    return found
 
 
 def _capacity(first: Sequence[Digest], second: Sequence[Digest], threshold: float) -> Difference | None:
@@ -82,17 +102,35 @@ def _stage(name: str, first: Sequence[Spell], second: Sequence[Spell], threshold
     done = [[spell.ended.achieved for spell in side if spell.ended is not None] for side in (first, second)]
     failed = [_failed(side) for side in (first, second)]
     if same_load and all(done) and min(map(min, done)) > 0:
-        found.append(_of_means(f"done a second in {name}", done[0], done[1], "more", threshold))
+        found.append(_rates(f"done a second in {name}", done, sides, threshold))
     if max(failed) > 0:
         found.append(_shares(f"failed in {name}", failed, (first, second), threshold))
     return found
 
 
-def _of_means(what: str, first: Sequence[float], second: Sequence[float], better: Better, threshold: float) -> Difference:
-    a, b = float(np.mean(first)), float(np.mean(second))
-    spreads = [interval(values) or Interval(float(np.mean(values)), min(values), max(values)) for values in (first, second)]
-    ratio = Interval(b / a, spreads[1].low / spreads[0].high, spreads[1].high / spreads[0].low)
-    return difference(what, "1/s", (a, b), ratio, better, threshold)
+def _rates(
+    what: str, done: Sequence[Sequence[float]], blocks: Sequence[Sequence[NDArray[np.float64]]], threshold: float
+) -> Difference:
+    """Rates over the runs of each side. `blocks`: of each run, float64[blocks, buckets]."""
+    a, b = (float(np.mean(side)) for side in done)
+    spreads = [_spread(*side) for side in zip(done, blocks, strict=True)]
+    ratio = None
+    if spreads[0] is not None and spreads[1] is not None:
+        ratio = Interval(b / a, spreads[1].low / spreads[0].high, spreads[1].high / spreads[0].low)
+    return difference(what, "1/s", (a, b), ratio, "more", threshold)
+
+
+def _spread(rates: Sequence[float], blocks: Sequence[NDArray[np.float64]]) -> Interval | None:
+    """Where the mean of some runs' rates may lie: by how these differ, or, of one or two, by how the blocks of each do."""
+    if found := interval(rates):
+        return found
+    ends = []
+    for rate, run in zip(rates, blocks, strict=True):
+        within = interval(run.sum(axis=1)) if len(run) >= FEWEST else None
+        if within is None or not within.value:
+            return None
+        ends += [rate * within.low / within.value, rate * within.high / within.value]
+    return Interval(float(np.mean(rates)), min(ends), max(ends))
 
 
 def _shares(what: str, failed: Sequence[float], sides: Sequence[Sequence[Spell]], threshold: float) -> Difference:
@@ -117,17 +155,17 @@ def _failed(side: Sequence[Spell]) -> float:
 
 
 def _shared(first: Sequence[Digest], second: Sequence[Digest]) -> list[str]:
-    names = [spell.stage.name for spell in first[0].spells if spell.stage.kind in STEADY and spell.ended is not None]
+    names = [name for name, spell in calls(first[0]) if spell.stage.kind in STEADY and spell.ended is not None]
     everybody = [*first, *second]
-    return [name for name in dict.fromkeys(names) if all(_has(digest, name) for digest in everybody)]
+    return [name for name in names if all(_has(digest, name) for digest in everybody)]
 
 
 def _has(digest: Digest, name: str) -> bool:
-    return any(spell.stage.name == name and spell.ended is not None for spell in digest.spells)
+    return any(called == name and spell.ended is not None for called, spell in calls(digest))
 
 
 def _spell(digest: Digest, name: str) -> Spell:
-    return next(spell for spell in digest.spells if spell.stage.name == name and spell.ended is not None)
+    return next(spell for called, spell in calls(digest) if called == name and spell.ended is not None)
 
 
 def _counts(spell: Spell) -> NDArray[np.float64]:
@@ -151,6 +189,9 @@ def _unlike(first: Sequence[Digest], second: Sequence[Digest]) -> tuple[str, ...
     ]
     if a.plan_hash != b.plan_hash:
         found.append(f"the plans are not the same ({a.plan} {a.plan_hash[:8]}, {b.plan} {b.plan_hash[:8]})")
+    for name, one, other in (("verdict", a.verdict, b.verdict), ("state", a.state, b.state)):
+        if one != other:
+            found.append(f"{name}: {one or 'none'} and {other or 'none'}")
     if a.protocol != b.protocol:
         found.append(f"protocol: {a.protocol} and {b.protocol}")
     if len(first) == len(second) == 1:

@@ -7,6 +7,7 @@ are put together where there are more than a chart can show; each stage keeps a 
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -111,6 +112,17 @@ class Digest(msgspec.Struct, omit_defaults=True):
     joined: ServerSide | None = None
     """What was concluded of the server's side, as the record has it."""
     files: list[File] = []
+
+
+def calls(digest: Digest) -> list[tuple[str, Spell]]:
+    """All stages, each with a name of its own: a second one of the same name is called ``constant (2)``, and so on."""
+    seen: Counter[str] = Counter()
+    found = []
+    for spell in digest.spells:
+        name = spell.stage.name
+        seen[name] += 1
+        found.append((name if seen[name] == 1 else f"{name} ({seen[name]})", spell))
+    return found
 
 
 def kept(digest: Digest, path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from watchkeeper.stress.analysis.chance import interval
-from watchkeeper.stress.report.digest import Digest, Spell
+from watchkeeper.stress.report.digest import Digest, Spell, calls
 from watchkeeper.stress.report.document import Repeats, Spread
 
 STEADY = ("plateau", "soak", "constant")
@@ -46,12 +46,12 @@ def repeats(digests: Sequence[Digest]) -> Repeats:
 
 def _shared(digests: Sequence[Digest]) -> list[str]:
     """Even stages that all runs have, by name."""
-    first = [spell.stage.name for spell in digests[0].spells if spell.stage.kind in STEADY]
+    first = [name for name, spell in calls(digests[0]) if spell.stage.kind in STEADY]
     return [name for name in first if all(_stage(one, name) is not None for one in digests)]
 
 
 def _stage(digest: Digest, name: str) -> Spell | None:
-    return next((spell for spell in digest.spells if spell.stage.name == name and spell.ended is not None), None)
+    return next((spell for called, spell in calls(digest) if called == name and spell.ended is not None), None)
 
 
 def _sustained(digest: Digest) -> float:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from typing import NamedTuple
 
 from watchkeeper.stress.run import Figures
@@ -26,8 +27,8 @@ class Sampled(NamedTuple):
 
     name: str
     labels: dict[str, str]
-    at: list[int]
-    values: list[float]
+    at: MutableSequence[int]
+    values: MutableSequence[float]
 
 
 def split(text: str) -> tuple[str, dict[str, str]]:
@@ -39,7 +40,10 @@ def split(text: str) -> tuple[str, dict[str, str]]:
 
 
 def unfolded(rows: Iterable[Figures], started_at: int) -> dict[str, list[Sampled]]:
-    """What was kept of a run's sides, by source. Rows hold what has changed; what has not is as it was before."""
+    """What was kept of a run's sides, by source. Rows hold what has changed; what has not is as it was before.
+
+    All of it is in memory then, 16 bytes a reading: 6 MB for an hour of a hundred series.
+    """
     known: dict[str, dict[str, Sampled]] = {}
     latest: dict[str, dict[str, float]] = {}
     for row in rows:
@@ -50,7 +54,7 @@ def unfolded(rows: Iterable[Figures], started_at: int) -> dict[str, list[Sampled
         for text, value in list(values.items()):
             one = series.get(text)
             if one is None:
-                one = series[text] = Sampled(*split(text), [], [])
+                one = series[text] = Sampled(*split(text), array("q"), array("d"))
             one.at.append(at)
             one.values.append(value)
             if math.isnan(value):
@@ -90,7 +94,7 @@ def line(sampled: Sampled) -> Line | None:
     return Line(sampled.name, sampled.labels, unit_of(sampled.name), list(at), told)
 
 
-def rises(sampled: Sampled) -> tuple[list[int], list[float]]:
+def rises(sampled: Sampled) -> tuple[Sequence[int], Sequence[float]]:
     """A counter's rise a second, at the later of each two readings; where it fell it began anew, and there is a gap."""
     at, found = [], []
     for place in range(1, len(sampled.at)):
@@ -104,7 +108,7 @@ def rises(sampled: Sampled) -> tuple[list[int], list[float]]:
     return at, found
 
 
-def thinned(at: list[int], values: list[float]) -> tuple[list[int], list[float]]:
+def thinned(at: Sequence[int], values: Sequence[float]) -> tuple[Sequence[int], Sequence[float]]:
     """At most `MOST_POINTS`, each the highest of those that it stands for: what was full for a moment stays seen."""
     if len(at) <= MOST_POINTS:
         return at, values

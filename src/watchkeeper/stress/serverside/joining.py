@@ -1,7 +1,8 @@
 """The run's record and what a hub knows, put together: `join` writes ``server.json``, ``marks.json`` and ``serverside.json``.
 
 It stands on what is on disk, so it can be done again at any time, also for a run that was cut off. What was read on this
-machine each second goes before what a hub has of the same metric at its agents' pace.
+machine each second goes before what a hub has of the same metric at its agents' pace. What was read is in memory for as long
+as it takes, which grows with the run (`figures.unfolded`).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ async def join(record: Record, teller: Teller | None) -> ServerSide:
             restarts = max(restarts, sum(one.kind == "restart" and one.at >= run.started_at for one in begun))
             hangs = sum(one.kind == "hang" for one in within)
             marks = [one for one in from_hub if one.kind != "restart" or one.at >= run.started_at] or marks
-            fired = told.fired(alerts, spans, run.started_at, offset)
+            fired = told.fired(alerts, run.server, spans, run.started_at, offset)
             sources.append(f"hub ({len(fresh)} series of {machine})")
             notes.append(f"the hub's clock is {offset.ahead:.1f} ms ahead of the run's, give or take {offset.bound:.1f} ms")
     lines = [drawn for one in sampled if (drawn := figures.line(one)) is not None]
@@ -135,8 +136,9 @@ def _per_message(record: Record, lines: Sequence[Line]) -> Cost:
 
 
 def _per_connection(record: Record, lines: Sequence[Line]) -> Cost:
+    last = {(row.second, row.worker): row.connections for row in record.health()}  # at a stage's ends a second has several
     connections: dict[int, int] = {}
-    for row in record.health():
-        connections[row.second] = connections.get(row.second, 0) + row.connections
+    for (second, _), many in last.items():
+        connections[second] = connections.get(second, 0) + many
     memory = cost.by_second(lines, "process_resident_memory_bytes", record.run.started_at)
     return cost.per_connection(connections, memory)

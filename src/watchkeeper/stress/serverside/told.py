@@ -96,11 +96,17 @@ def in_need(alerts: Sequence[Alert], machine: str) -> str:
     return ""
 
 
-def fired(alerts: Sequence[Alert], stages: Sequence[Span], started_at: int, offset: Offset) -> tuple[Fired, ...]:
-    """Alerts with their lags: from the beginning of the load, from the beginning of the condition, until resolved."""
+def fired(alerts: Sequence[Alert], server: str, stages: Sequence[Span], started_at: int, offset: Offset) -> tuple[Fired, ...]:
+    """Alerts with their lags: from the beginning of the load, from the beginning of the condition, until resolved.
+
+    Those about the server and its machine whose condition began in the run: the machine's other servers' are not of it, nor
+    is what held before.
+    """
     found = []
     for one in sorted(alerts, key=lambda alert: alert.fired_at):
         held = (one.active_at - offset.ahead - started_at) / 1000
+        if one.labels.get("server", "") not in {"", server} or held < -offset.bound / 1000:
+            continue
         stage = next((span for span in stages if span.began <= held <= span.ended), None)
         lag = (one.fired_at - one.active_at) / 1000
         after = round(held - stage.began, 3) if stage else None

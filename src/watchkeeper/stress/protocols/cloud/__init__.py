@@ -23,6 +23,12 @@ from watchkeeper.stress.protocols.cloud.streams import HEADER
 Does = Literal["pair", "fan-out", "ping", "login", "register", "discover", "presence", "offline", "resume"]
 
 
+NUMBERED = {"pair", "fan-out", "offline", "resume"}
+"""What sends messages."""
+VISITS = {"login", "presence", "offline", "resume"}
+"""What somebody does who has a connection of its own."""
+
+
 class CloudOperation(Operation, frozen=True, kw_only=True):
     """What it `does`.
 
@@ -49,6 +55,16 @@ class CloudOperation(Operation, frozen=True, kw_only=True):
         if self.to == "slow" and self.until != "accepted":
             raise ValueError('who does not read never takes a message: until = "accepted"')
 
+    @property
+    def visits(self) -> bool:
+        """See `Operation`."""
+        return self.does in VISITS
+
+    @property
+    def numbers(self) -> bool:
+        """See `Operation`."""
+        return self.does in NUMBERED
+
 
 class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):
     """``kind = "cloud"``: clients of a Cloud Server at ``ws://…`` or ``wss://…``, one a connection.
@@ -74,7 +90,7 @@ class Cloud(Part, frozen=True, tag_field="kind", tag="cloud"):
 
     def prepare(self, ground: Ground) -> Maker:
         """See `LoadProtocol`."""
-        from watchkeeper.stress.protocols.cloud.lanes import Clients  # noqa: PLC0415  # cloudnet: for workers alone
+        from watchkeeper.stress.protocols.cloud.crowd import Clients  # noqa: PLC0415  # cloudnet: for workers alone
 
         return Clients(self, ground)
 

@@ -1,4 +1,4 @@
-"""The clients of one worker: what each sends and takes, and what becomes of every message.
+"""One client of a worker: what it sends and takes.
 
 Messages (``pair``, ``fan-out``) are plain callbacks: thousands a second. What takes several steps (logins, mail for the
 absent, coming back) is in `visits`, as coroutines.
@@ -6,13 +6,9 @@ absent, coming back) is in `visits`, as coroutines.
 
 from __future__ import annotations
 
-import itertools
-import os
-import random
-import time
 from collections.abc import Callable
 
-from cloudnet.keys import Identity, profile_text, read
+from cloudnet.keys import Identity, profile_text
 from cloudnet.packets import (
     Accepted,
     Deliver,
@@ -32,141 +28,12 @@ from cloudnet.packets import (
     Watch,
 )
 from watchkeeper.stress.faults import Code
-from watchkeeper.stress.lane import Floor, Ground, Lane, Tally
-from watchkeeper.stress.protocols.cloud import Cloud, CloudOperation, does_read, seed_of, streams
+from watchkeeper.stress.lane import Floor, Tally
+from watchkeeper.stress.protocols.cloud import VISITS, CloudOperation, seed_of, streams
 from watchkeeper.stress.protocols.cloud.client import Connection
-from watchkeeper.stress.protocols.cloud.streams import DATA, RECEIPT, Arrival, Body, Stream
-from watchkeeper.stress.protocols.cloud.visits import VISITS, Visits
-
-Key = tuple[int, int, int]
-"""A message: sender, recipient and number."""
-
-
-class Flight:
-    """An operation that ends by messages: `left` of them are still to come."""
-
-    __slots__ = ("began", "first", "intended", "keys", "lane", "left", "tally", "until")
-
-    def __init__(self, lane: CloudLane, tally: Tally, intended: int, began: int, until: str, left: int) -> None:
-        """`until`: what ends it."""
-        self.lane = lane
-        self.tally = tally
-        self.intended = intended
-        self.began = began
-        self.until = until
-        self.left = left
-        self.first = 0
-        self.keys: list[Key] = []
-        """Its messages."""
-
-
-class Clients:
-    """All lanes of one worker, who they are, and the streams between them."""
-
-    def __init__(self, cloud: Cloud, ground: Ground) -> None:
-        """No client yet."""
-        self.cloud = cloud
-        self.ground = ground
-        self.mix = cloud.mix(ground.url)
-        self.reading = cloud.reading
-        self.server_key = read(cloud.server_key) if cloud.server_key else b""
-        self.mark = os.urandom(4)
-        """Tells the messages of this run from what an earlier one has left in a mailbox."""
-        self.streams: dict[tuple[int, int], Stream] = {}
-        self.flights: dict[Key, Flight] = {}
-        """What waits for a delivery or a receipt."""
-        self.floor: Floor
-        self.tally: Tally | None = None
-        """Where messages were counted last."""
-        self.ids = itertools.count(time.time_ns() << 40)
-        chance = random.Random(ground.seed)  # noqa: S311  # a load, not a secret
-        self.fillers = [streams.filler(chance.randbytes(one.size - streams.HEADER.size)) for one in self.mix]
-        self.receipt = streams.filler(b"")
-
-    def lane(self, number: int, floor: Floor) -> Lane:
-        """See `Maker`."""
-        self.floor = floor
-        return CloudLane(self, floor, number, reads=does_read(number, self.reading))
-
-    def read(self, share: float) -> None:
-        """See `SlowMaker`."""
-        self.reading = share or self.cloud.reading
-        for lane in self.lanes:
-            lane.read(reads=does_read(lane.number, self.reading))
-
-    @property
-    def lanes(self) -> list[CloudLane]:
-        """Those that are in use, by number."""
-        return self.floor.lanes  # type: ignore[return-value]  # all of them are ours
-
-    def stream(self, sender: int, recipient: int) -> Stream:
-        """The messages between two."""
-        found = self.streams.get((sender, recipient))
-        if found is None:
-            found = self.streams[sender, recipient] = Stream()
-        return found
-
-    def settle(self, stage: int) -> None:
-        """See `Maker`: what was accepted and has not come is lost."""
-        lost = unsettled = 0
-        lanes = self.lanes
-        for (_, recipient), stream in self.streams.items():
-            if recipient < len(lanes) and not lanes[recipient].reads:
-                continue  # once it reads again, it is seen whether all of it comes
-            here, unknown = stream.settle()
-            if recipient < len(lanes):
-                lost += here
-                unsettled += unknown
-        tally = self.tally
-        if tally is None or tally.stage != stage:  # nothing was sent in it: it is of an earlier one, whose time is over
-            tally = self.floor.idle
-        if lost:
-            tally.count("lost", lost)
-        if unsettled:
-            tally.count("unsettled", unsettled)
-
-    def arrived(self, lane: CloudLane, packet: Deliver) -> None:
-        """A message has come to a client."""
-        body = streams.read(packet.body)
-        if body is None or body.mark != self.mark:
-            lane.floor.idle.count("stale")  # of an earlier run, out of the mailbox
-            return
-        now = lane.clock()
-        if body.kind == RECEIPT:
-            flight = self.flights.pop((body.recipient, body.sender, body.number), None)
-            if flight is not None:
-                flight.lane.land(flight, now)
-            return
-        arrival = self.stream(body.sender, body.recipient).arrive(body.number)
-        is_right = body.is_whole and body.recipient == lane.number
-        if self.tally is not None:
-            self._count(self.tally, len(packet.body), arrival, is_right=is_right, again=body.intended < lane.since)
-        flight = self.flights.get((body.sender, body.recipient, body.number))
-        if flight is not None and arrival != "duplicate":
-            self._deliver(lane, flight, body, now, is_right=is_right)
-
-    def _count(self, tally: Tally, size: int, arrival: Arrival, *, is_right: bool, again: bool) -> None:
-        """`again`: it was sent before its recipient's present connection; a copy of it is what the protocol allows."""
-        tally.received += size
-        if not is_right:
-            tally.count("corrupt")
-        if arrival != "new":
-            copy = "redelivered" if again else "duplicated"
-            tally.count({"duplicate": copy, "late": "unexpected"}.get(arrival, arrival))
-
-    def _deliver(self, lane: CloudLane, flight: Flight, body: Body, now: int, *, is_right: bool) -> None:
-        """A message that an operation waits for has come."""
-        key = (body.sender, body.recipient, body.number)
-        if not is_right:
-            flight.lane.crash(flight, Code.CORRUPT, "a message came changed, or to somebody else", now)
-        elif flight.until == "delivered":
-            del self.flights[key]
-            flight.lane.land(flight, now)
-        else:
-            flight.tally.span("one-way")(now - flight.began)
-            if flight.until == "receipt":
-                receipt = streams.made(self.mark, RECEIPT, lane.number, body.sender, body.number, now, self.receipt)
-                lane.send(body.sender, receipt, None)
+from watchkeeper.stress.protocols.cloud.crowd import Clients, Flight, Key
+from watchkeeper.stress.protocols.cloud.streams import DATA
+from watchkeeper.stress.protocols.cloud.visits import Visits
 
 
 class CloudLane:
@@ -193,6 +60,7 @@ class CloudLane:
         self._sent_bytes = self._received_bytes = self._most = 0
         self._seq = self._ask = 0
         self._by_seq: dict[int, tuple[Key, Flight] | None] = {}
+        """What was sent and neither accepted nor rejected."""
         self._asks: dict[int, Flight] = {}
         self._under_way: dict[Flight, None] = {}
         """In the order of their beginning."""
@@ -208,10 +76,10 @@ class CloudLane:
         flight = Flight(self, tally, intended, now, operation.until, 1)
         self._under_way[flight] = None
         if does == "pair":
-            self.clients.tally = tally
+            self.clients.tallies[tally.operation] = tally
             self._message(flight, tally, self._partner(self.number, reads=operation.to == "readers"), intended)
         elif does == "fan-out":
-            self.clients.tally = tally
+            self.clients.tallies[tally.operation] = tally
             flight.left = min(operation.recipients, max(1, len(self.clients.lanes) - 1))
             flight.until = "delivered"
             recipient = self.number
@@ -265,10 +133,28 @@ class CloudLane:
 
     # -- messages -------------------------------------------------------------------------------------
 
+    def unsettle(self, *, of_readers: bool = False) -> None:
+        """Nobody is bound to deliver what is neither accepted nor rejected now: if it does not come, that is no loss.
+
+        `of_readers`: those messages alone whose recipient reads.
+        """
+        left: dict[int, tuple[Key, Flight] | None] = {}
+        for seq, found in self._by_seq.items():
+            if found is None:
+                continue
+            sender, recipient, number = found[0]
+            if of_readers and not self.clients.reads(recipient):
+                left[seq] = found
+            else:
+                self.clients.stream(sender, recipient).unsettled.add(number)
+        self._by_seq = left
+
     def send(self, recipient: int, body: bytes, flight: tuple[Key, Flight] | None) -> None:
         """Send a body to another client of this worker."""
         connection = self.connection
         if connection is None:
+            if flight is not None:
+                self.clients.stream(self.number, recipient).unsettled.add(flight[0][2])
             return
         self._seq += 1
         self._by_seq[self._seq] = flight
@@ -321,12 +207,13 @@ class CloudLane:
 
     def _message(self, flight: Flight, tally: Tally, recipient: int, intended: int) -> None:
         clients = self.clients
-        number = clients.stream(self.number, recipient).next()
+        number = clients.stream(self.number, recipient).next(tally.operation)
         key = (self.number, recipient, number)
         flight.keys.append(key)
         clients.flights[key] = flight
         filler = clients.fillers[tally.operation]
-        self.send(recipient, streams.made(clients.mark, DATA, self.number, recipient, number, intended, filler), (key, flight))
+        kind = DATA | tally.operation << 1
+        self.send(recipient, streams.made(clients.mark, kind, self.number, recipient, number, intended, filler), (key, flight))
 
     # -- questions ------------------------------------------------------------------------------------
 
@@ -386,11 +273,7 @@ class CloudLane:
         self.connection = None
         self.room = 0
         self._sent_bytes = 0
-        for found in self._by_seq.values():
-            if found is not None:
-                (sender, recipient, number), _ = found
-                self.clients.stream(sender, recipient).unsettled.add(number)
-        self._by_seq = {}
+        self.unsettle()
         self._asks = {}
         self.floor.lost(self, why)
         now = self.clock()

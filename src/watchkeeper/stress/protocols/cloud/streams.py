@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import struct
 import zlib
+from bisect import bisect_right
+from collections import Counter
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 HEADER = struct.Struct(">4sHIIQqI")
-"""Mark, kind, sender, recipient, number, intended start (ns), CRC-32 of the rest."""
+"""Mark, kind (its operation above the lowest bit), sender, recipient, number, intended start (ns), CRC-32 of the rest."""
 OTHERS_MOST = 100_000
 """Numbers that one stream holds of each kind that is amiss; beyond it they count as lost at once."""
+TURNS_LEAST = 1024
+"""Changes from one operation to another that a stream holds before it looks which of them are still of use."""
 
 Arrival = Literal["new", "reordered", "duplicate", "late"]
 
@@ -21,7 +26,7 @@ DATA, RECEIPT = 0, 1
 
 
 class Body(NamedTuple):
-    """What a message of ours carries. `is_whole`: as it was sent."""
+    """What a message of ours carries. `kind`: `DATA` or `RECEIPT`, and twice its operation; `is_whole`: as it was sent."""
 
     mark: bytes
     kind: int
@@ -53,23 +58,32 @@ def read(body: bytes) -> Body | None:
 class Stream:
     """The messages from one client to another."""
 
-    __slots__ = ("_excused", "_expected", "_given_up", "_missing", "sent", "unsettled")
+    __slots__ = ("_excused", "_expected", "_given_up", "_looks_at", "_missing", "_operation", "_turns", "sent", "unsettled")
 
     def __init__(self) -> None:
         """None so far."""
         self.sent = 0
         self.unsettled: set[int] = set()
-        """Neither accepted nor rejected when their connection was lost: they may arrive, or not."""
+        """Neither accepted nor rejected when their connection was lost, or their time was over: they may arrive, or not."""
         self._expected = 0
         self._missing: set[int] = set()
         self._excused: set[int] = set()
         """Rejected, and not yet passed by `_expected`."""
         self._given_up: set[int] = set()
+        self._operation = -1
+        self._turns: list[tuple[int, int]] = []
+        """From which number on which operation's messages were sent; as far back as a number may still be missing."""
+        self._looks_at = TURNS_LEAST
 
-    def next(self) -> int:
-        """The number of the next message."""
+    def next(self, operation: int = 0) -> int:
+        """The number of the next message, which is an operation's."""
         number = self.sent
         self.sent += 1
+        if operation != self._operation:
+            self._operation = operation
+            self._turns.append((number, operation))
+            if len(self._turns) >= self._looks_at:
+                self._forget(min(self._missing, default=self._expected))
         return number
 
     def arrive(self, number: int) -> Arrival:
@@ -103,14 +117,29 @@ class Stream:
             self._excused.discard(self._expected)
             self._expected += 1
 
-    def settle(self) -> tuple[int, int]:
-        """Nothing is under way any more: how many accepted ones are lost, and how many were never settled and have not come."""
+    def settle(self) -> dict[int, Counter[str]]:
+        """Nothing is under way any more: of each operation how many accepted ones are `lost`, and how many were never settled
+        and have not come (`unsettled`).
+        """  # noqa: D205  # one sentence
         gone = self._missing | set(range(self._expected, min(self.sent, self._expected + OTHERS_MOST))) - self._excused
-        beyond = max(0, self.sent - self._expected - OTHERS_MOST)
-        unsettled = len(gone & self.unsettled)
+        found: dict[int, Counter[str]] = {}
+        for number in gone:
+            fates = found.setdefault(self._operation_of(number), Counter())
+            fates["unsettled" if number in self.unsettled else "lost"] += 1
+        if (beyond := self.sent - self._expected - OTHERS_MOST) > 0:
+            found.setdefault(self._operation, Counter())["lost"] += beyond
         self._given_up = {*gone, *self._given_up} if len(self._given_up) < OTHERS_MOST else self._given_up
         self._missing.clear()
         self.unsettled.clear()
         self._excused.clear()
         self._expected = self.sent
-        return len(gone) - unsettled + beyond, unsettled
+        self._forget(self.sent)
+        return found
+
+    def _operation_of(self, number: int) -> int:
+        return self._turns[max(0, bisect_right(self._turns, number, key=itemgetter(0)) - 1)][1] if self._turns else 0
+
+    def _forget(self, before: int) -> None:
+        """Which operation numbers below this one were of is not asked any more."""
+        self._turns = self._turns[max(0, bisect_right(self._turns, before, key=itemgetter(0)) - 1) :][-OTHERS_MOST:]
+        self._looks_at = 2 * len(self._turns) + TURNS_LEAST

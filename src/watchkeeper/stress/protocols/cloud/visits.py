@@ -7,6 +7,7 @@ lane and given back, so that a server that remembers every key meets few.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -19,18 +20,19 @@ from watchkeeper.stress.protocols.cloud.client import Connection
 from watchkeeper.stress.protocols.cloud.streams import DATA, Stream
 
 if TYPE_CHECKING:
-    from watchkeeper.stress.protocols.cloud.lanes import CloudLane, Flight
+    from watchkeeper.stress.protocols.cloud.crowd import Flight
+    from watchkeeper.stress.protocols.cloud.lanes import CloudLane
 
 LEAVE_SECONDS = 1.0
 """How long the server may take to close the connection of a client that has said that it goes."""
-VISITS = {"login", "presence", "offline", "resume"}
 
 
 class Visitor:
     """A client beside the lane's own: what has come to it, and what became of what it sent."""
 
-    def __init__(self, identity: Identity, mark: bytes) -> None:
-        """Not connected."""
+    def __init__(self, identity: Identity, mark: bytes, visits: asyncio.Semaphore) -> None:
+        """Not connected. `visits`: connections that may still be opened beside the lanes' own."""
+        self._visits = visits
         self.identity = identity
         self.stream = Stream()
         self.corrupt = self.repeated = self.reordered = 0
@@ -46,28 +48,39 @@ class Visitor:
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def open(self, lane: CloudLane, resume: Resume | None = None) -> Connection:
-        """Log in; raises what `Connection.open` raises."""
+        """Log in, once there is room for one more connection; raises what `Connection.open` raises."""
+        await self._visits.acquire()
         self._gone = asyncio.get_running_loop().create_future()
         self.connection = Connection(self.identity, self._take, self._ended)
-        await self.connection.open(lane.clients.ground, lane.number, lane.clients.server_key, resume=resume)
+        try:
+            await self.connection.open(lane.clients.ground, lane.number, lane.clients.server_key, resume=resume)
+        except BaseException:
+            self.cut()
+            raise
         self.known = True
         return self.connection
 
     async def leave(self) -> None:
         """Go for good, and wait until the server has taken note of it."""
         connection, self.connection = self.connection, None
-        if connection is not None and not self._gone.done():
-            connection.say(Leave())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    await asyncio.shield(self._gone)
+        if connection is None:
+            return
+        try:
+            if not self._gone.done():
+                connection.say(Leave())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LEAVE_SECONDS):
+                        await asyncio.shield(self._gone)
+        finally:
             connection.cut()
+            self._visits.release()
 
     def cut(self) -> None:
         """Go as if the network had broken."""
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.cut()
+            self._visits.release()
 
     def _ended(self, code: str) -> None:
         if not self._gone.done():
@@ -100,6 +113,42 @@ class Visitor:
         self._arrived += arrival != "duplicate"
         if self._whole is not None and not self._whole.done() and self._arrived >= self._wanted:
             self._whole.set_result(None)
+
+
+class Posted:
+    """Messages to a visitor, until the server is bound to deliver them all."""
+
+    def __init__(self, stream: Stream) -> None:
+        """`stream`: which they are numbered in. None is sent yet."""
+        self.under_way: dict[int, int] = {}
+        """The numbers of those that are neither accepted nor rejected, by what they were sent as."""
+        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done once all are accepted; raises Failure when one is not."""
+        self._stream = stream
+
+    def take(self, packet: FromServer) -> None:
+        """What the server says to their sender."""
+        if isinstance(packet, Accepted):
+            for seq in packet.seqs:
+                self.under_way.pop(seq, None)
+            if not self.under_way and not self.settled.done():
+                self.settled.set_result(None)
+        elif isinstance(packet, Rejected):
+            if (number := self.under_way.pop(packet.seq, None)) is not None:
+                self._stream.excuse(number)
+            if not self.settled.done():
+                self.settled.set_exception(Failure(f"rejected-{packet.code}", packet.why))
+
+    def ended(self, code: str) -> None:
+        """Their sender's connection is gone."""
+        if not self.settled.done():
+            self.settled.set_exception(Failure(code, "the sender's connection ended"))
+
+    def close(self) -> None:
+        """Nobody waits any more: if what was not accepted does not come, that is no loss."""
+        if self.settled.done() and not self.settled.cancelled():
+            self.settled.exception()
+        self._stream.unsettled.update(self.under_way.values())
 
 
 class Visits:
@@ -221,35 +270,19 @@ class Visits:
         """Send its messages from a client of the visit's own, and wait until the server is bound to deliver them."""
         lane = self._lane
         sender = self._idle.pop() if self._idle else self._new()
-        left = operation.messages
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def take(packet: FromServer) -> None:
-            nonlocal left
-            if isinstance(packet, Accepted):
-                left -= len(packet.seqs)
-                if left <= 0 and not settled.done():
-                    settled.set_result(None)
-            elif isinstance(packet, Rejected) and not settled.done():
-                settled.set_exception(Failure(f"rejected-{packet.code}", packet.why))
-
-        def ended(code: str) -> None:
-            if not settled.done():
-                settled.set_exception(Failure(code, "the sender's connection ended"))
-
-        connection = await sender.open(lane)
-        sender.listen(take, ended)
+        posted = Posted(visitor.stream)
         try:
+            connection = await sender.open(lane)
+            sender.listen(posted.take, posted.ended)
             for seq in range(1, operation.messages + 1):
-                number = visitor.stream.next()
+                number = posted.under_way[seq] = visitor.stream.next()
                 filler = lane.clients.fillers[flight.tally.operation]
                 body = streams.made(lane.clients.mark, DATA, lane.number, lane.number, number, flight.intended, filler)
                 identity = (next(lane.clients.ids) & ((1 << 128) - 1)).to_bytes(16, "big")
                 connection.say(Send(seq, visitor.identity.key, identity, body))
-            await settled
+            await posted.settled
         finally:
-            if settled.done() and not settled.cancelled():
-                settled.exception()
+            posted.close()
             sender.listen(None, None)
             lane.floor.spawn(self._put_back(sender), "a sender leaves")
 
@@ -259,9 +292,9 @@ class Visits:
 
     def _count(self, visitor: Visitor, flight: Flight) -> None:
         """What was amiss with what came, on the operation's tally."""
-        lost, _ = visitor.stream.settle()
+        fates = visitor.stream.settle().get(0, Counter())
         for name, many in (
-            ("lost", lost),
+            *fates.items(),
             ("corrupt", visitor.corrupt),
             ("duplicated", visitor.repeated),
             ("reordered", visitor.reordered),
@@ -274,4 +307,4 @@ class Visits:
         self._made += 1
         lane = self._lane
         seed = seed_of(lane.clients.ground.url, lane.clients.ground.worker, lane.number, self._made)
-        return Visitor(Identity(seed), lane.clients.mark)
+        return Visitor(Identity(seed), lane.clients.mark, lane.clients.visits)

@@ -191,7 +191,9 @@ class HttpLane(asyncio.Protocol):
         if whole > 1 or not self._stays or self._requests.closes or self._step.is_head:
             self._hang_up()
         if code not in self._step.ok:
-            self._fail(status(code), f"{code} to {self._step.requests[0][:200].decode('latin-1')}", keep=True)
+            self._fail(
+                status(code), f"{code} to {self._step.requests[0].partition(b' HTTP/')[0][:200].decode('latin-1')}", keep=True
+            )
         elif len(self._steps) == 1 or self._advance(now):
             self.room = 1
             tally = self._tally
@@ -207,6 +209,7 @@ class HttpLane(asyncio.Protocol):
             return True
         if self._step.think:
             self._is_thinking = True
+            self._tally.thinking += 1
             asyncio.get_running_loop().call_later(self._step.think, self._go_on, self._serial)
         else:
             self._go_on(self._serial)
@@ -215,7 +218,12 @@ class HttpLane(asyncio.Protocol):
     def _go_on(self, serial: int) -> None:
         if self.room or serial != self._serial:  # it has ended meanwhile, and another may have begun
             return
-        self._is_thinking = False
+        if self._is_thinking:  # what was meant to pass is nobody's answer; what passed beyond that is late as any start is
+            self._is_thinking = False
+            self._tally.thinking -= 1
+            thought = int(self._step.think * 1e9)
+            self._intended += thought
+            self._began += thought
         self._step_began = self._clock()
         if self._write is None:
             self._floor.spawn(self._dial(), "http connection")
@@ -227,7 +235,9 @@ class HttpLane(asyncio.Protocol):
         now = self._clock()
         tally = self._tally
         self.room = 1
-        self._is_thinking = False
+        if self._is_thinking:
+            self._is_thinking = False
+            tally.thinking -= 1
         if not keep:
             self._hang_up()
         tally.fail(code, now - self._intended, text)
@@ -239,7 +249,9 @@ class AttentiveLane(HttpLane):
 
     def __init__(self, requests: Requests, floor: Floor, number: int) -> None:
         super().__init__(requests, floor, number)
-        self._body = bytearray()
+        self._tail = b""
+        """The end of what has come of a body, in which a text that is looked for may have begun."""
+        self._has_text = False
         self._jar: dict[bytes, bytes] = {}
 
     def on_headers_complete(self) -> None:
@@ -255,14 +267,16 @@ class AttentiveLane(HttpLane):
                 self._jar[key] = content
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body, kept only where a text is looked for."""
-        if self._step.contains and len(self._body) < 1 << 20:
-            self._body += body
+        """A piece of the body, looked at only where a text is looked for, and not kept."""
+        text = self._step.contains
+        if text and not self._has_text:
+            seen = self._tail + body
+            self._has_text = text in seen
+            self._tail = seen[1 - len(text) :] if len(text) > 1 else b""
 
     def _answered(self) -> None:
-        body, self._body = self._body, bytearray()
         step = self._step
-        is_wanting = step.contains and step.contains not in body and self._code in step.ok
+        is_wanting = step.contains and not self._has_text and self._code in step.ok
         if not is_wanting:
             super()._answered()
             return
@@ -272,6 +286,7 @@ class AttentiveLane(HttpLane):
         self._fail(Code.CORRUPT, f"{step.contains.decode()!r} is not in the answer", keep=True)
 
     def _send(self, step: Script) -> None:
+        self._tail, self._has_text = b"", False
         if not self._jar:
             super()._send(step)
             return
