@@ -70,21 +70,24 @@ class Asking:
         self._relay = relay
         self._spawn = spawn
         self._seen: dict[bytes, int] = {}
+        self._cost = 1
+        """Of the packet that is being answered, in messages, whatever becomes of it."""
 
     def take(self, line: Line, session: Session, packet: FromClient) -> int:
-        """Answer one packet; returns what it costs in messages. Raises Refused for one that ends the connection."""
+        """Answer one packet; returns its cost in messages, refused or not. Raises Refused for one that ends the connection."""
+        self._cost = 1
         try:
             match packet:
                 case Ping(ask=ask):
                     line.say(Pong(ask, _wall()))
                 case Find():
-                    return self._find(line, packet)
+                    self._find(line, packet)
                 case Watch():
-                    return self._watch(line, session, packet)
+                    self._watch(line, session, packet)
                 case AskStatus(ask=ask):
                     line.say(self._status(session, ask))
                 case Register():
-                    return self._claim(line, session, packet)
+                    self._claim(line, session, packet)
                 case Unregister(ask=ask, keys=keys):
                     self._spawn(self._unregister(line, session, ask, keys))
                 case _:
@@ -94,7 +97,7 @@ class Asking:
                 raise
             self._relay.figures.refusals[fault.code] += 1
             line.say(Refusal(packet.ask, fault.code, fault.why))
-        return 1
+        return self._cost
 
     def know(self, device: bytes, at: int, *, at_once: bool = False) -> None:
         """Write down that a device was seen, once an hour at the most unless it is to be done `at_once`."""
@@ -102,25 +105,27 @@ class Asking:
             self._seen[device] = at
             self._spawn(self._write(lambda connection: _know(connection, device, at)))
 
-    def _find(self, line: Line, query: Find) -> int:
+    def _find(self, line: Line, query: Find) -> None:
         if line.clogged_at or line.pages >= PAGES:
             raise Refused("too many searches whose answers you have not taken", Code.TOO_FAST)
+        line.pages += 1  # before it is known whether it is refused: that may take as long
         directory = self._relay.directory
-        entries, cursor = directory.find(query, self._relay.is_present)
-        line.pages += 1
+        try:
+            entries, cursor = directory.find(query, self._relay.is_present)
+        finally:
+            self._cost = FIND_COST + directory.looked_at // LOOKS_PER_MESSAGE
         line.say(Found(query.ask, entries, cursor))
         if line.pages % WAITING == 0:
             line.write_early()
-        return FIND_COST + directory.looked_at // LOOKS_PER_MESSAGE
 
-    def _claim(self, line: Line, session: Session, packet: Register) -> int:
+    def _claim(self, line: Line, session: Session, packet: Register) -> None:
         profiles = self._claimed(packet.profiles, session)
         self._spawn(self._register(line, session, packet.ask, profiles))
-        return REGISTER_COST * len(profiles)
 
-    def _watch(self, line: Line, session: Session, packet: Watch) -> int:
+    def _watch(self, line: Line, session: Session, packet: Watch) -> None:
         if len(packet.keys) > KEYS or any(len(key) != KEY_BYTES for key in packet.keys):
             raise Refused(f"at most {KEYS} keys of {KEY_BYTES} bytes", Code.MALFORMED)
+        self._cost = 1 + len(packet.keys) // KEYS_PER_MESSAGE
         self._relay.attendance.watch(session, packet.keys, on=packet.on)
         line.say(Done(packet.ask))
         if packet.on:
@@ -128,7 +133,6 @@ class Asking:
             for key in packet.keys:
                 device = self._relay.device_of(key) or key
                 line.say(Presence(key, "came" if self._relay.is_present(device) else "left", at))
-        return 1 + len(packet.keys) // KEYS_PER_MESSAGE
 
     def _status(self, session: Session, ask: int) -> ServerStatus:
         relay = self._relay
@@ -141,6 +145,7 @@ class Asking:
         """The profiles, if the owners of their keys let this device answer for them."""
         if len(profiles) > PROFILES:  # before their signatures cost anything
             raise Refused(f"a device has {PROFILES} profiles at the most", Code.TOO_MANY)
+        self._cost = max(1, REGISTER_COST * len(profiles))
         for profile in profiles:
             checked_profile(profile)
             if profile.key != session.key:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudnet.asking import PAGES, PROFILES
+from cloudnet.asking import FIND_COST, LOOKS_PER_MESSAGE, PAGES, PROFILES, REGISTER_COST
 from cloudnet.codec import encode
 from cloudnet.codes import Code
 from cloudnet.errors import Refused
@@ -68,6 +68,12 @@ def service(device: Identity) -> Profile:
     return Profile(*(SERVICE.key, "service", "clock", "time", "", None, b"", SERVICE.sign(profile_text(bare, device.key))))
 
 
+def spent(office: Office, who: Identity) -> int:
+    """What a device's messages have cost since it came; the bucket has hardly filled again."""
+    bucket = office.relay.buckets[who.key]
+    return round(bucket._burst - bucket._left)
+
+
 def test_one_message_asks_for_so_many_pages(office: Office) -> None:
     """A thousand searches in one message would be answered by a thousand times as much; the next message may ask again."""
     wire = enter(office, ANN)
@@ -77,6 +83,32 @@ def test_one_message_asks_for_so_many_pages(office: Office) -> None:
     assert {packet.code for packet in said if isinstance(packet, Refusal)} == {Code.TOO_FAST}
     say(office, wire, Find(1))
     assert isinstance(wire.said()[0], Found)
+
+
+def test_a_refused_search_counts_as_a_page_and_costs_its_looks(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search around a place that gives up has looked at as many profiles as any: no more than the turn's pages are begun."""
+    monkeypatch.setattr("cloudnet.directory.LOOKED_AROUND", 20)
+    for number in range(40):
+        office.relay.directory.put(Profile(number.to_bytes(32), "service", "shop", str(number), "", (number / 10, 0.0)))
+    wire = enter(office, ANN)
+    say(office, wire, *(Find(number, type="nothing", near=(0.0, 0.0)) for number in range(100)))
+    codes = [packet.code for packet in wire.said() if isinstance(packet, Refusal)]
+    assert codes == [Code.TOO_MANY] * PAGES + [Code.TOO_FAST] * (100 - PAGES)
+    assert spent(office, ANN) == PAGES * (FIND_COST + 21 // LOOKS_PER_MESSAGE) + 100 - PAGES
+
+
+def test_a_registration_with_one_bad_signature_costs_what_it_has_taken(office: Office) -> None:
+    """The good ones before it were verified all the same; one without any profile costs a message."""
+    wire = enter(office, ANN)
+    good = service(ANN)
+    bad = Profile(SERVICE.key, "service", "clock", "time", "", None, b"", bytes(64))
+    say(office, wire, Register(1, (*[good] * (PROFILES - 1), bad)), Register(2, ()))
+    office.settle()
+    assert [(type(packet), packet.ask) for packet in wire.said() if isinstance(packet, (Done, Refusal))] == [
+        (Refusal, 1),
+        (Done, 2),
+    ]
+    assert spent(office, ANN) == REGISTER_COST * PROFILES + 1
 
 
 def test_who_reads_no_answers_is_not_read(office: Office) -> None:
