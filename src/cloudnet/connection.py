@@ -23,7 +23,7 @@ from cloudnet.frames import Framed
 from cloudnet.framing import Broken
 from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity, written
-from cloudnet.limits import Admission
+from cloudnet.limits import FLOOD_SECONDS, Admission, FrameAllowance
 from cloudnet.line import Line
 from cloudnet.packets import Bye, Login
 from cloudnet.relay import Relay
@@ -36,6 +36,8 @@ COMPANY_SECONDS = 0.005
 
 CLOSES: dict[str, Close] = {Code.ALREADY_CONNECTED: Close.ALREADY_CONNECTED, Code.TAKEN_OVER: Close.TAKEN_OVER}
 """How a login is refused that was right, by its reason."""
+BROKEN: dict[int, Code] = {Close.TOO_BIG: Code.TOO_BIG, Close.POLICY: Code.TOO_FAST}
+"""The reason for a close code of frames; `malformed` for the others."""
 
 _BINARY = WSMsgType.BINARY
 
@@ -90,10 +92,12 @@ class Connection(Framed):
     __slots__ = (
         "_authority",
         "_callers",
+        "_frames",
         "_greetings",
         "_is_caller",
         "_is_entering",
         "_pause",
+        "_paused_until",
         "figures",
         "greeting",
         "line",
@@ -127,6 +131,9 @@ class Connection(Framed):
         self._is_caller = False
         self._authority = authority
         self._pause: asyncio.TimerHandle | None = None
+        self._paused_until = 0.0
+        self._frames: FrameAllowance | None = None
+        """Most connections need none."""
         self._is_entering = False
 
     # -- picows' listener ---------------------------------------------------------------------------
@@ -215,8 +222,12 @@ class Connection(Framed):
             return
         self._transport.underlying_transport.pause_reading()
         if seconds != float("inf"):
+            until = time.monotonic() + seconds
             if self._pause is not None:
+                if until <= self._paused_until:
+                    return  # there is more than one reason to pause, and the longest counts
                 self._pause.cancel()
+            self._paused_until = until
             self._pause = asyncio.get_running_loop().call_later(seconds, self._paused_enough)
 
     def proceed(self) -> None:
@@ -278,7 +289,9 @@ class Connection(Framed):
                 self.figures.refusals[fault.code] += 1
                 self.end(Close.LOGIN_REFUSED if self.greeting else Close.MALFORMED, fault.code, fault.why)
             case Broken():
-                self.end(fault.code, Code.TOO_BIG if fault.code == Close.TOO_BIG else Code.MALFORMED, fault.why)
+                self.end(fault.code, BROKEN.get(fault.code, Code.MALFORMED), fault.why)
+                if fault.code == Close.POLICY and self._transport is not None:
+                    self._transport.underlying_transport.pause_reading()  # the flood may go on until the connection is cut
             case _:
                 logger.error("a connection of %s broke", self._who(), exc_info=fault)
                 self.end(Close.FAULT, Code.FAULT, "a mistake of ours; it was written down")
@@ -287,6 +300,17 @@ class Connection(Framed):
     def _hear(self) -> None:
         if self.line.session is not None:
             self.line.session.hear(time.monotonic())
+
+    def _weigh(self, size: int, *, is_control: bool) -> None:
+        now = time.monotonic()
+        if self._frames is None:
+            self._frames = FrameAllowance(now)
+        wait = self._frames.take(size, now, is_control=is_control, is_known=self.greeting is None)
+        if wait > FLOOD_SECONDS:
+            raise Broken(Close.POLICY, "more pings, pongs or small fragments than anybody needs")
+        if wait:
+            self.figures.paused[Code.TOO_FAST] += self._pause is None
+            self.pause(wait)
 
     def _lose(self) -> None:
         self._greetings.discard(self)

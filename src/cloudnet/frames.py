@@ -59,6 +59,9 @@ class Framed(WSListener):
     def _hear(self) -> None:
         """A ping or a pong has come: the other side lives."""
 
+    def _weigh(self, size: int, *, is_control: bool) -> None:
+        """A ping, a pong or a fragment has come, of so many bytes; raises Broken when there are too many."""
+
     def _fail(self, fault: Exception) -> None:
         """End this connection: Broken by the other side, or whatever taking a message has raised."""
         raise NotImplementedError
@@ -94,6 +97,8 @@ class Framed(WSListener):
         """Whatever is no whole binary message in one frame; kind and bytes of a message that it completes."""
         kind = frame.msg_type
         reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
+        if kind != _CLOSE:
+            self._weigh(frame.payload_size, is_control=kind not in _OPCODES)
         if kind in _OPCODES:
             if self._assembler is None:
                 self._assembler = Assembler(MESSAGE_BYTES)

@@ -17,8 +17,23 @@ import pytest
 from cloudnet.client import connect
 from cloudnet.codes import Close, Code
 from cloudnet.keys import Identity
-from rigs.cloud import Cable, cloud, unharmed
-from rigs.stranger import ACCEPTED, ACK, BYE, DELIVER, PING, PONG, REFUSAL, REJECTED, SEND, close_code, frame, raw, stranger
+from rigs.cloud import Cable, CloudProgram, cloud, unharmed
+from rigs.stranger import (
+    ACCEPTED,
+    ACK,
+    BYE,
+    DELIVER,
+    PING,
+    PONG,
+    REFUSAL,
+    REJECTED,
+    SEND,
+    Stranger,
+    close_code,
+    frame,
+    raw,
+    stranger,
+)
 
 NOBODY = bytes(range(32))
 ID = bytes(16)
@@ -121,6 +136,68 @@ async def test_a_bad_frame_ends_its_connection_alone(tmp_path: Path, what: str) 
         async with asyncio.timeout(5):
             while sum([(await here.figures()).get(f'cloud_closes_total{{reason="{word}"}}', 0) for word in codes]) != 1:
                 await asyncio.sleep(0.02)
+
+
+FLOODS = {
+    "pings": frame(9, b""),
+    "pongs": frame(10, b""),
+    "empty fragments": frame(2, b"", fin=False) + frame(0, b"", fin=False),
+}
+
+
+@pytest.mark.parametrize("is_in", [False, True], ids=["before the login", "after it"])
+@pytest.mark.parametrize("what", FLOODS)
+async def test_a_flood_of_frames_ends_its_connection_alone(tmp_path: Path, what: str, is_in: bool) -> None:
+    """What is no message costs as well: whoever sends nothing else is closed with 1008, soon and not worked through first."""
+    server = CloudProgram(tmp_path)
+    await asyncio.to_thread(server.start)
+    try:
+        async with unharmed(server):
+            reader, writer = await raw(server.port)
+            if is_in:
+                await enter(reader, writer, server.port)
+            flooding = asyncio.create_task(flood(writer, FLOODS[what], FLOODS[what][-6:] * 20_000))
+            assert await close_code(reader) in {Close.POLICY, 0}  # a reset may overtake the close frame
+            flooding.cancel()
+            await asyncio.gather(flooding, return_exceptions=True)
+            writer.close()
+            assert (await server.figures())['cloud_closes_total{reason="too-fast"}'] == 1
+    finally:
+        server.close()
+
+
+async def test_who_pings_and_fragments_as_anybody_does_is_not_touched(tmp_path: Path) -> None:
+    """Pings are answered, many at once and before the login; 1 MiB may come in pieces of 64 bytes, 20 in those of 1 KiB."""
+    async with cloud(tmp_path) as here, unharmed(here), stranger(here.url) as one:
+        await asyncio.gather(*[await one.socket.ping() for _ in range(20)])
+        await one.enter()
+        await asyncio.gather(*[await one.socket.ping() for _ in range(40)])
+        first = 1
+        for size in (64, *(20 * [1024])):
+            long = packed(*([SEND, seq, NOBODY, ID, bytes(65_000)] for seq in range(first, first + 16)))
+            await one.socket.send(long[start : start + size] for start in range(0, len(long), size))
+            for seq in range(first, first + 16):
+                assert (await one.hear(REJECTED))[1] == seq
+            first += 16
+        figures = await here.figures()
+        assert 'cloud_closes_total{reason="too-fast"}' not in figures
+        assert 'cloud_pauses_total{reason="too-fast"}' not in figures
+
+
+async def flood(writer: asyncio.StreamWriter, first: bytes, more: bytes) -> None:
+    """Write without end."""
+    writer.write(first)
+    while True:
+        writer.write(more)
+        await writer.drain()
+
+
+async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    """Log in on a raw connection; the welcome is read."""
+    one = Stranger(None, f"127.0.0.1:{port}")  # type: ignore[arg-type]  # nothing is said through it
+    one.challenge = msgspec.msgpack.decode(await _message(reader))[0]
+    writer.write(frame(2, packed(one.login())))
+    await _message(reader)
 
 
 LOGINS: dict[str, tuple[Callable[[Any], list[Any]], str]] = {

@@ -107,6 +107,10 @@ def test_every_code_is_explained_and_none_besides() -> None:
         (asking, "PAGES"),
         (courier, "SEEN"),
         (session, "BEATS"),
+        (limits, "FRAMES_PER_SECOND"),
+        (limits, "FRAGMENT_BYTES"),
+        (limits, "CONTROL_COST"),
+        (limits, "FLOOD_SECONDS"),
     ],
     ids=str,
 )
