@@ -24,8 +24,9 @@ from cloudnet.framing import Broken
 from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity, written
 from cloudnet.limits import FLOOD_SECONDS, Admission, FrameAllowance
-from cloudnet.line import Line
+from cloudnet.line import GONE, Line
 from cloudnet.packets import Bye, Login
+from cloudnet.porch import GREETING_BYTES, Porch
 from cloudnet.relay import Relay
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ COMPANY_SECONDS = 0.005
 
 CLOSES: dict[str, Close] = {Code.ALREADY_CONNECTED: Close.ALREADY_CONNECTED, Code.TAKEN_OVER: Close.TAKEN_OVER}
 """How a login is refused that was right, by its reason."""
-BROKEN: dict[int, Code] = {Close.TOO_BIG: Code.TOO_BIG, Close.POLICY: Code.TOO_FAST}
+BROKEN: dict[int, Code] = {Close.TOO_BIG: Code.TOO_BIG, Close.POLICY: Code.TOO_FAST, Close.DEADLINE: Code.DEADLINE}
 """The reason for a close code of frames; `malformed` for the others."""
 
 _BINARY = WSMsgType.BINARY
@@ -98,6 +99,7 @@ class Connection(Framed):
         "_is_entering",
         "_pause",
         "_paused_until",
+        "_porch",
         "figures",
         "greeting",
         "line",
@@ -134,6 +136,7 @@ class Connection(Framed):
         self._paused_until = 0.0
         self._frames: FrameAllowance | None = None
         """Most connections need none."""
+        self._porch: Porch | None = None
         self._is_entering = False
 
     # -- picows' listener ---------------------------------------------------------------------------
@@ -149,6 +152,7 @@ class Connection(Framed):
                 return
             self._is_caller = True
         self._greetings.add(self)
+        self._porch = Porch(transport.underlying_transport, self._overrun)
         self.line.say(self.greeting.challenge(time.time_ns() // 1_000_000))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -159,6 +163,7 @@ class Connection(Framed):
         if sent is not None and not self._is_closing:  # picows has found a bad frame itself
             self.figures.closes[Code.TOO_BIG if sent.code == WSCloseCode.MESSAGE_TOO_BIG else Code.MALFORMED] += 1
         self._is_closing = True
+        self._porch = None
         super().on_ws_disconnected(transport)
         if self._is_caller and self._callers is not None:
             self._is_caller = False
@@ -167,6 +172,7 @@ class Connection(Framed):
             self._lose()
         except Exception:  # picows would swallow it
             logger.exception("a connection of %s was not given up cleanly", self.line.address)
+        self.line.wire = GONE  # no ring of references: what a connection has held is to go with it, not at some collection
 
     def pause_writing(self) -> None:
         """The client does not take what we write: nor do we read what would only make us write more."""
@@ -232,8 +238,7 @@ class Connection(Framed):
 
     def proceed(self) -> None:
         """See `line.Wire`."""
-        is_held = self._pause is not None or self.line.paused or self.line.clogged_at
-        if self._transport is not None and not self._is_closing and not is_held:
+        if self._transport is not None and not self._is_closing and not self._is_held():
             self._transport.underlying_transport.resume_reading()
 
     # -- within ---------------------------------------------------------------------------------------
@@ -280,8 +285,14 @@ class Connection(Framed):
         self.figures.logins["ok"] += 1
         self.greeting = None
         self._greetings.discard(self)
+        if self._porch is not None:
+            self._porch.let_in()
+            self._porch = None
         if self._transport is None:
             self._lose()
+
+    def _overrun(self) -> None:
+        self._fail(Broken(Close.TOO_BIG, f"more than {GREETING_BYTES} bytes, and no login among them"))
 
     def _fail(self, fault: Exception) -> None:
         match fault:
@@ -315,6 +326,9 @@ class Connection(Framed):
     def _lose(self) -> None:
         self._greetings.discard(self)
         self.relay.lose(self.line)
+
+    def _is_held(self) -> bool:
+        return self._pause is not None or self.line.paused or bool(self.line.clogged_at)
 
     def _paused_enough(self) -> None:
         self._pause = None

@@ -68,6 +68,31 @@ class Wire(Protocol):
         ...
 
 
+class Gone:
+    """The wire of a line whose connection is over: whoever still has something to tell it need not know."""
+
+    def write_all(self) -> None:
+        """See `Wire`."""
+
+    def end(self, close: int, code: str, why: str) -> None:
+        """See `Wire`."""
+
+    def ping(self) -> None:
+        """See `Wire`."""
+
+    def beat(self) -> None:
+        """See `Wire`."""
+
+    def pause(self, seconds: float) -> None:
+        """See `Wire`."""
+
+    def proceed(self) -> None:
+        """See `Wire`."""
+
+
+GONE = Gone()
+
+
 class Line:
     """A connection as the relay sees it: what waits to be written, and how its client's own messages stand."""
 

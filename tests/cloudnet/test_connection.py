@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from cloudnet.client import connect
 from cloudnet.codes import Close, Code
+from cloudnet.connection import Connection
 from cloudnet.keys import Identity
 from rigs.cloud import Cable, CloudProgram, cloud, unharmed
 from rigs.stranger import (
@@ -198,6 +200,67 @@ async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port
     one.challenge = msgspec.msgpack.decode(await _message(reader))[0]
     writer.write(frame(2, packed(one.login())))
     await _message(reader)
+
+
+@pytest.mark.parametrize("is_in", [False, True], ids=["before the login", "after it"])
+async def test_a_connection_that_is_gone_holds_nothing(tmp_path: Path, is_in: bool) -> None:
+    """What it had begun to say, its buffers and all of it are given back at once, not at some later collection."""
+    async with cloud(tmp_path) as here, unharmed(here):
+        before = connections()
+        gc.disable()
+        try:
+            reader, writer = await raw(here.port)
+            if is_in:
+                await enter(reader, writer, here.port)
+            writer.write(frame(2, bytes(5000), fin=False))
+            await writer.drain()
+            assert connections() == before + 1
+            writer.transport.abort()
+            async with asyncio.timeout(10):
+                while connections() > before:
+                    await asyncio.sleep(0.02)
+        finally:
+            gc.enable()
+
+
+def connections() -> int:
+    """How many there are in memory."""
+    return sum(type(one) is Connection for one in gc.get_objects())
+
+
+SPEECHES = {
+    "one frame": frame(2, bytes(100_000)),
+    "half a frame": frame(2, bytes(100_000))[:60_000],
+    "fragments": frame(2, bytes(2000), fin=False) + frame(0, bytes(2000), fin=False) * 50,
+}
+
+
+@pytest.mark.parametrize("what", SPEECHES)
+async def test_a_stranger_is_listened_to_for_a_few_kilobytes(tmp_path: Path, what: str) -> None:
+    """A login has a few hundred bytes: whoever says more before it is told so, and no more of it is read."""
+    async with cloud(tmp_path) as here, unharmed(here):
+        reader, writer = await raw(here.port)
+        writer.write(SPEECHES[what])
+        assert await close_code(reader) in {Close.TOO_BIG, 0}  # a reset may overtake the close frame
+        writer.close()
+        assert (await here.figures())['cloud_closes_total{reason="too-big"}'] == 1
+
+
+async def test_a_message_that_is_begun_has_to_become_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its deadline the connection ends, pings or not; one that became whole in time has none any more."""
+    monkeypatch.setattr("cloudnet.frames.WHOLE_SECONDS", 0.5)
+    async with cloud(tmp_path) as here, unharmed(here), stranger(here.url) as one:
+        await one.enter()
+        await one.socket.send([packed([PING, 1])[:2], packed([PING, 1])[2:]])
+        await one.hear(PONG)
+        reader, writer = await raw(here.port)
+        await enter(reader, writer, here.port)
+        writer.write(frame(2, packed([PING, 1])[:2], fin=False) + frame(9, b""))
+        assert await close_code(reader) == Close.DEADLINE
+        writer.close()
+        assert (await here.figures())['cloud_closes_total{reason="deadline"}'] == 1
+        await one.say([PING, 2])
+        await one.hear(PONG)
 
 
 LOGINS: dict[str, tuple[Callable[[Any], list[Any]], str]] = {
