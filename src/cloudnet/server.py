@@ -78,6 +78,7 @@ class Server:
         )
         self.relay.backups = settings.backups
         self.relay.most_devices = settings.devices
+        self.relay.most_profile_bytes = settings.profiles_total
         per_address = settings.connections_per_address, settings.handshakes_per_second
         most = room_for(settings.connections)
         self.admission = Admission(most, 0, 0) if settings.behind_proxy else Admission(most, *per_address)

@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory: int = 0
     lag_seconds: float = 2.0
     devices: int = 1_000_000
+    profiles_total: int = 256 << 20
     forget_days: int = 90
     log_level: str = "info"
     log_format: str = "text"
@@ -93,13 +94,14 @@ ABOUT = {
     "memory": "resident memory at which newcomers are turned away at nine tenths (no limit)",
     "lag_seconds": "lateness of the event loop at which newcomers are turned away (2)",
     "devices": "devices that the server knows at the most; no new one is let in beyond (1000000)",
+    "profiles_total": "bytes of memory for all registered profiles, each counted with 1000 beside its texts (256m)",
     "forget_days": "days after which a client that was not seen is forgotten (90)",
     "log_level": "debug, info, warning or error",
     "log_format": "text, or json: one object a line, for programs",
 }
 """The sentence of each flag; docs and ``--help`` come from here."""
 
-_SIZES = {"body_bytes", "mailbox_bytes", "mailbox_total", "memory"}
+_SIZES = {"body_bytes", "mailbox_bytes", "mailbox_total", "profiles_total", "memory"}
 _RANGES: dict[str, tuple[float, float]] = {
     "workers": (1, 32),
     "body_bytes": (1, 512 << 10),

@@ -69,7 +69,8 @@ class Sweeping:
         self._relay.figures.oldest_under_way = now - oldest
 
     def forget(self, now: float) -> None:
-        """Drop what is known of the rates of those who are not here and have been quiet."""
+        """Note who is here still, and drop what is known of the rates of those who are not and have been quiet."""
+        self._relay.asking.know_all(_wall())
         sessions = self._relay.attendance.sessions
         for key in [key for key, bucket in self._relay.buckets.items() if key not in sessions and bucket.is_full(now)]:
             del self._relay.buckets[key]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from cloudnet.asking import FIND_COST, LOOKS_PER_MESSAGE, PAGES, PROFILES, REGISTER_COST
+from cloudnet.asking import FIND_COST, LOOKS_PER_MESSAGE, PAGES, PROFILES, REGISTER_COST, SEEN_MILLISECONDS
 from cloudnet.codec import encode
 from cloudnet.codes import Code
+from cloudnet.directory import PROFILE_BYTES
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, profile_text
 from cloudnet.packets import (
@@ -134,6 +136,104 @@ def test_too_many_profiles_are_refused_before_they_are_verified(office: Office) 
     say(office, wire, Register(2, (service(ANN),) * PROFILES))
     office.settle()
     assert Done(2) in wire.said()
+
+
+def test_the_directory_has_room_for_so_much(office: Office) -> None:
+    """Of two registrations at once that fit alone one is refused; what is there may be replaced, and given up for others."""
+    office.relay.most_profile_bytes = 3 * PROFILE_BYTES
+    first, second = enter(office, ANN), enter(office, BOB)
+    say(office, first, Register(1, (Profile(ANN.key, "device", "", "x", "", None, bytes(900)),)))
+    say(office, second, Register(1, (Profile(BOB.key, "device", "", "x", "", None, bytes(900)),)))
+    office.settle()
+    assert first.said() == [Done(1)]
+    (refusal,) = second.said()
+    assert isinstance(refusal, Refusal)
+    assert (refusal.code, office.figures.refusals[Code.NO_ROOM]) == (Code.NO_ROOM, 1)
+    assert [profile for key in (ANN.key, BOB.key) if (profile := office.relay.directory.profile(key))] != []
+    say(office, first, Register(2, (Profile(ANN.key, "device", "", "y", "", None, bytes(900)),)), Unregister(3, (ANN.key,)))
+    office.settle()
+    assert first.said() == [Done(2), Done(3)]
+    assert office.relay.directory.bytes == 0
+    say(office, second, Register(4, (Profile(BOB.key, "device", "", "x", "", None, bytes(900)),)))
+    office.settle()
+    assert second.said() == [Done(4)]
+
+
+def test_what_the_disk_refuses_is_not_done(office: Office) -> None:
+    """A registration or its end that was answered with `no-room` has changed nothing, and nobody was told of it."""
+    wire, watcher = enter(office, ANN), enter(office, BOB)
+    say(office, watcher, Watch(1, (ANN.key, SERVICE.key)))
+    say(office, wire, Register(1, (service(ANN),)))
+    office.settle()
+    wire.said()
+    watcher.said()
+    with broken(office, "profile"):
+        say(office, wire, Register(2, (Profile(ANN.key, "device", "", "Ann"),)), Unregister(3, (SERVICE.key,)))
+        office.settle()
+    refusals = [(packet.ask, packet.code) for packet in wire.said() if isinstance(packet, Refusal)]
+    assert refusals == [(2, Code.NO_ROOM), (3, Code.NO_ROOM)]
+    assert watcher.said() == []
+    assert office.relay.directory.profile(ANN.key) is None
+    assert office.relay.directory.profile(SERVICE.key) is not None
+    session = office.attendance.sessions[ANN.key]
+    assert (session.profiles, office.attendance.routes[SERVICE.key]) == ({SERVICE.key}, session)
+
+
+def test_registrations_at_once_are_counted_together(office: Office) -> None:
+    """What is not on the disk yet counts for how many profiles a device may have."""
+    wire = enter(office, ANN)
+    owners = [Identity(number.to_bytes(32)) for number in range(100, 100 + PROFILES + 1)]
+    profiles = []
+    for owner in owners:
+        bare = Profile(owner.key, "service", "", "x")
+        profiles.append(Profile(owner.key, "service", "", "x", "", None, b"", owner.sign(profile_text(bare, ANN.key))))
+    say(office, wire, Register(1, tuple(profiles[:-1])), Register(2, tuple(profiles[-1:])))
+    office.settle()
+    assert [(type(packet), packet.ask) for packet in wire.said() if isinstance(packet, (Done, Refusal))] == [
+        (Refusal, 2),
+        (Done, 1),
+    ]
+    assert len(office.relay.directory) == PROFILES
+
+
+def test_a_key_moves_to_another_device_while_its_last_one_takes_it_back(office: Office) -> None:
+    """Both are written at once, the newer registration first: taking back what is no longer one's own takes nothing."""
+    first, second = enter(office, ANN), enter(office, BOB)
+    say(office, first, Register(1, (service(ANN),)))
+    office.settle()
+    say(office, second, Register(2, (service(BOB),)))
+    say(office, first, Unregister(3, (SERVICE.key,)))
+    office.settle()
+    profile = office.relay.directory.profile(SERVICE.key)
+    assert profile is not None
+    assert profile.device == BOB.key
+    ((device, data),) = office.ask("SELECT device, data FROM profile")
+    assert (device, bool(data)) == (BOB.key, True)
+    assert office.attendance.routes[SERVICE.key] is office.attendance.sessions[BOB.key]
+
+
+def test_who_was_here_is_written_down_once_the_disk_takes_it(office: Office) -> None:
+    """A login with a disk that fails is noted at the next one, not an hour later; whoever stays is noted again and again."""
+    with broken(office, "device"):
+        enter(office, ANN)
+        office.settle()
+    assert office.ask("SELECT key FROM device") == []
+    enter(office, ANN)
+    office.settle()
+    ((before,),) = office.ask("SELECT seen FROM device")
+    office.relay.asking.know_all(before + SEEN_MILLISECONDS)
+    office.settle()
+    assert office.ask("SELECT key, seen FROM device") == [(ANN.key, before + SEEN_MILLISECONDS)]
+
+
+@contextmanager
+def broken(office: Office, table: str) -> Iterator[None]:
+    """As if the disk took nothing that belongs into a table."""
+    office.ask(f"CREATE TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no space'); END")
+    try:
+        yield
+    finally:
+        office.ask("DROP TRIGGER broken")
 
 
 def test_a_key_named_often_is_told_once(office: Office) -> None:

@@ -108,8 +108,11 @@ class Office:
 
     def stored(self) -> int:
         """How many messages are in the file."""
-        count = "SELECT count(*) FROM mail"
-        return int(self.loop.run_until_complete(self.mailbox.do(lambda connection: connection.execute(count).fetchone()[0])))
+        return int(self.ask("SELECT count(*) FROM mail")[0][0])
+
+    def ask(self, statement: str) -> list[Any]:
+        """Rows of the file."""
+        return self.loop.run_until_complete(self.mailbox.do(lambda connection: connection.execute(statement).fetchall()))
 
     async def _open(self, folder: Path) -> Mailbox:
         mailbox = Mailbox(folder / "cloud.db", 0, Flight.settle, self._not_kept)
