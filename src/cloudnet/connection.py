@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import sys
 import time
 
 from picows import WSCloseCode, WSMsgType, WSTransport
@@ -40,6 +42,11 @@ CLOSES: dict[str, Close] = {Code.ALREADY_CONNECTED: Close.ALREADY_CONNECTED, Cod
 BROKEN: dict[int, Code] = {Close.TOO_BIG: Code.TOO_BIG, Close.POLICY: Code.TOO_FAST, Close.DEADLINE: Code.DEADLINE}
 """The reason for a close code of frames; `malformed` for the others."""
 
+CAN_COUNT = sys.platform == "linux"
+"""Whether the system tells how much the other side has acknowledged."""
+
+_ACKED = slice(120, 128)
+"""Where `tcpi_bytes_acked` stands in the `struct tcp_info` of tcp(7), since Linux 4.1."""
 _BINARY = WSMsgType.BINARY
 
 
@@ -221,6 +228,16 @@ class Connection(Framed):
         """See `line.Wire`: a pong that nobody has asked for (RFC 6455 section 5.5.3)."""
         if self._transport is not None and not self._is_closing:
             self._transport.send_pong()
+
+    def taken(self) -> int:
+        """See `line.Wire`: bytes that the other side has acknowledged; where no system tells, what waits here, below 0."""
+        if self._transport is None:
+            return 0
+        underneath = self._transport.underlying_transport
+        if not CAN_COUNT:
+            return -underneath.get_write_buffer_size()
+        told = underneath.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED.stop)
+        return int.from_bytes(told[_ACKED], sys.byteorder)
 
     def pause(self, seconds: float) -> None:
         """See `line.Wire`."""

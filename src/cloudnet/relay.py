@@ -271,6 +271,7 @@ class Relay:
     def clogged(self, line: Line, now: float) -> None:
         """A client does not read what is written to it."""
         line.clogged_at = now
+        line.taken = line.wire.taken()
         self.clogs.add(line)
 
     def unclogged(self, line: Line) -> None:

@@ -63,6 +63,9 @@ class Sweeping:
             elif session.flights[0].at < now - KEEP_SECONDS:
                 oldest = min(oldest, session.flights[0].at)
                 self._relay.keeping.keep_overdue(session, now)
+        for line in self._relay.clogs:
+            if (taken := line.wire.taken()) > line.taken:
+                line.taken, line.clogged_at = taken, now
         for line in [line for line in self._relay.clogs if line.session is not None and now - line.clogged_at >= DRAIN_SECONDS]:
             line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
             self._relay.lose(line)

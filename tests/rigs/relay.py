@@ -31,6 +31,7 @@ class ScriptedWire:
         self.asked: list[str] = []
         self.closed: tuple[int, str] | None = None
         self.is_paused = False
+        self.bytes_taken = 0
 
     def ring(self, line: Line) -> None:
         """See `line.Bell`."""
@@ -55,6 +56,10 @@ class ScriptedWire:
     def beat(self) -> None:
         """See `line.Wire`."""
         self.asked.append("beat")
+
+    def taken(self) -> int:
+        """See `line.Wire`."""
+        return self.bytes_taken
 
     def pause(self, seconds: float) -> None:
         """See `line.Wire`."""
