@@ -255,8 +255,13 @@ class Connection(Framed):
 
     def proceed(self) -> None:
         """See `line.Wire`."""
-        if self._transport is not None and not self._is_closing and not self._is_held():
+        if self._transport is not None and not self._is_closing and not self.is_held():
             self._transport.underlying_transport.resume_reading()
+            self._hear()  # it could say nothing meanwhile
+
+    def is_held(self) -> bool:
+        """See `line.Wire`."""
+        return self._pause is not None or self.line.paused or bool(self.line.clogged_at)
 
     # -- within ---------------------------------------------------------------------------------------
 
@@ -343,9 +348,6 @@ class Connection(Framed):
     def _lose(self) -> None:
         self._greetings.discard(self)
         self.relay.lose(self.line)
-
-    def _is_held(self) -> bool:
-        return self._pause is not None or self.line.paused or bool(self.line.clogged_at)
 
     def _paused_enough(self) -> None:
         self._pause = None

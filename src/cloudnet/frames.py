@@ -65,7 +65,7 @@ class Framed(WSListener):
     def _weigh(self, size: int, *, is_control: bool) -> None:
         """A ping, a pong or a fragment has come, of so many bytes; raises Broken when there are too many."""
 
-    def _is_held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether nothing is read at the moment, so that the other side cannot go on with what it has begun."""
         return False
 
@@ -130,7 +130,7 @@ class Framed(WSListener):
         self._whole_by = asyncio.get_running_loop().call_later(WHOLE_SECONDS, self._not_whole)
 
     def _not_whole(self) -> None:
-        if self._is_held():
+        if self.is_held():
             self._await_whole()
         else:
             self._fail(Broken(Close.DEADLINE, f"a message was begun {WHOLE_SECONDS:g} s ago and is not whole"))

@@ -71,6 +71,10 @@ class Wire(Protocol):
         """Read on."""
         ...
 
+    def is_held(self) -> bool:
+        """Whether nothing is read at the moment."""
+        ...
+
 
 class Gone:
     """The wire of a line whose connection is over: whoever still has something to tell it need not know."""
@@ -96,6 +100,10 @@ class Gone:
 
     def proceed(self) -> None:
         """See `Wire`."""
+
+    def is_held(self) -> bool:
+        """See `Wire`."""
+        return False
 
 
 GONE = Gone()

@@ -38,6 +38,8 @@ class Sweeping:
         due = self._relay.attendance.deadlines.due(self._relay.attendance.sessions, now, LOOKS)
         for session in due:
             line = session.line
+            if line is not None and line.wire.is_held():
+                session.hear(now)  # its silence is ours: whatever it says is not read
             if not session.is_overdue(now):
                 if line is None:
                     pass

@@ -379,6 +379,20 @@ async def test_who_has_too_much_under_way_is_not_read_until_it_is_less(tmp_path:
             await sink.say([ACK, packet[1]])
 
 
+async def test_who_is_not_read_is_not_taken_for_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A burst is made good for longer than a silent client is waited for: it stays connected, and goes on then."""
+    monkeypatch.setattr("cloudnet.session.PING_SECONDS", 1.0)
+    monkeypatch.setattr("cloudnet.session.SILENCE_SECONDS", 2.0)
+    async with cloud(tmp_path, messages_per_second=5, behind_proxy=True) as here, stranger(here.url) as one:
+        await one.enter()
+        await one.say(*([SEND, seq, NOBODY, ID, b"x"] for seq in range(1, 41)))
+        await one.say([PING, 7])
+        assert (await one.hear(PONG))[1] == 7
+        figures = await here.figures()
+        assert figures['cloud_pauses_total{reason="too-fast"}'] >= 1
+        assert 'cloud_closes_total{reason="deadline"}' not in figures
+
+
 @pytest.mark.slow
 async def test_a_half_open_peer_is_found_out_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cable that holds everything: senders do not wait for long, the peer is asked, taken for gone, and gets all later."""

@@ -69,6 +69,10 @@ class ScriptedWire:
         """See `line.Wire`."""
         self.is_paused = False
 
+    def is_held(self) -> bool:
+        """See `line.Wire`."""
+        return self.is_paused
+
     def said(self) -> list[FromServer]:
         """What has been said since the last time, through the codec."""
         return [packet for message in self.line.drain() for packet in from_server(message)]
