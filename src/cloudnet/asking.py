@@ -145,10 +145,8 @@ class Asking:
         self._relay.attendance.watch(session, packet.keys, on=packet.on)
         line.say(Done(packet.ask))
         if packet.on:
-            at = _wall()
             for key in packet.keys:
-                device = self._relay.device_of(key) or key
-                line.say(Presence(key, "came" if self._relay.is_present(device) else "left", at))
+                line.say(Presence(key, *self._relay.standing(self._relay.device_of(key) or key)))
 
     def _status(self, session: Session, ask: int) -> ServerStatus:
         relay = self._relay

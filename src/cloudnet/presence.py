@@ -47,6 +47,11 @@ class Attendance:
         session = self.sessions.get(device)
         return session is not None and session.state is State.READY
 
+    def standing(self, device: bytes) -> tuple[str, int] | None:
+        """How a device that has a session here is, for who watches it, and since when in ms; None for any other."""
+        session = self.sessions.get(device)
+        return None if session is None else ("came" if session.state is State.READY else "away", session.since)
+
     def rival(self, line: Line, login: Login) -> Line | None:
         """The connection that must go for a proved login; raises Refused when it is that login which must go.
 
@@ -78,6 +83,7 @@ class Attendance:
         """It has a connection. `at` in ms since the epoch."""
         self._is_back(session)
         session.attach(line, now)
+        session.since = at
         self.deadlines.watch(session)
         self.known.add(session.key)
         self.tell(session, "resumed" if resumed else "came", at)
@@ -85,6 +91,7 @@ class Attendance:
     def lose(self, session: Session, now: float, at: int) -> None:
         """Its connection is gone; it may come back."""
         session.detach(now)
+        session.since = at
         self.deadlines.watch(session)
         self.tell(session, "away", at)
         self._is_back(session)

@@ -258,6 +258,13 @@ class Relay:
             return True
         return self.elsewhere is not None and self.elsewhere.places.is_present(device)
 
+    def standing(self, device: bytes) -> tuple[str, int]:
+        """How a device is, for who begins to watch it, and since when in ms; now, for one of whom nothing is known."""
+        found = self.attendance.standing(device)
+        if found is None and self.elsewhere is not None:
+            found = self.elsewhere.standing(device)
+        return found or ("left", _wall())
+
     def moment_of_listing(self, key: bytes) -> int:
         """The time in ms under which a profile is registered now, or taken back."""
         at = _wall()

@@ -236,6 +236,26 @@ def broken(office: Office, table: str) -> Iterator[None]:
         office.ask("DROP TRIGGER broken")
 
 
+def test_who_begins_to_watch_hears_how_it_is_and_since_when(office: Office) -> None:
+    """Of a client that is here, of one that may still resume, by its profile too, and of one of whom nothing is known."""
+    began = time.time_ns() // 1_000_000
+    wire, watcher = enter(office, ANN), enter(office, BOB)
+    say(office, wire, Register(1, (service(ANN),)))
+    office.settle()
+    came = office.attendance.sessions[ANN.key].since
+    assert began <= came <= time.time_ns() // 1_000_000
+    say(office, watcher, Watch(1, (ANN.key, SERVICE.key)))
+    assert watcher.said()[1:] == [Presence(ANN.key, "came", came), Presence(SERVICE.key, "came", came)]
+    office.attendance.lose(office.attendance.sessions[ANN.key], time.monotonic(), came + 5)
+    watcher.said()
+    say(office, watcher, Watch(2, (ANN.key, SERVICE.key, bytes(32))))
+    *told, unknown = watcher.said()[1:]
+    assert told == [Presence(ANN.key, "away", came + 5), Presence(SERVICE.key, "away", came + 5)]
+    assert isinstance(unknown, Presence)
+    assert unknown.state == "left"
+    assert unknown.at >= came
+
+
 def test_a_key_named_often_is_told_once(office: Office) -> None:
     """Else one message would be multiplied for everybody who watches; too many keys are refused."""
     wire, watcher = enter(office, ANN), enter(office, BOB)
