@@ -280,7 +280,7 @@ class Connection(Framed):
             if self._is_entering:
                 raise Refused("a login is being dealt with; nothing may follow before the welcome", Code.NOT_LOGGED_IN)
             login = packets[0]
-            self.greeting.check(login, self._authority)
+            self.greeting.check(login, self._authority, self.relay.names)
         except Refused as fault:
             self.figures.logins[fault.code] += 1
             raise

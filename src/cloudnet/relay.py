@@ -63,6 +63,8 @@ class Relay:
         self.figures = figures
         self.backups: tuple[str, ...] = ()
         """Where clients may turn to when we are gone."""
+        self.names: frozenset[str] = frozenset()
+        """How clients reach us, in small letters; empty: however they say."""
         self.most_devices = 0
         """How many devices may be known; a key costs a stranger nothing, so there has to be a bound. 0 is none."""
         self.most_profile_bytes = 0

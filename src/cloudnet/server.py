@@ -77,6 +77,7 @@ class Server:
             settings.limits, self.attendance, self.directory, self.mailbox, self.figures, settings.mailbox_total, self._spawn
         )
         self.relay.backups = settings.backups
+        self.relay.names = frozenset(name.lower() for name in settings.names)
         self.relay.most_devices = settings.devices
         self.relay.most_profile_bytes = settings.profiles_total
         per_address = settings.connections_per_address, settings.handshakes_per_second

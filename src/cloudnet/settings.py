@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics: str = "127.0.0.1:8766"
     tls_certificate: str = ""
     tls_key: str = ""
+    names: tuple[str, ...] = ()
     behind_proxy: bool = False
     nats: str = ""
     nats_credentials: str = ""
@@ -73,6 +74,7 @@ ABOUT = {
     "metrics": "HOST:PORT of /metrics, /healthz and /readyz (127.0.0.1:8766); an empty one is off",
     "tls_certificate": "PEM file of our certificate and its chain; with --tls-key clients use wss://",
     "tls_key": "PEM file of its key",
+    "names": "HOST or HOST:PORT as clients dial it, comma-separated; a login for another one is refused (any is taken)",
     "behind_proxy": "the client's address is the last in X-Forwarded-For, set by a proxy of ours",
     "nats": "nats://… joins the Cloud Servers that share it into one network",
     "nats_credentials": "file of NATS credentials; a name and password belong into the file of --config, not here",
@@ -183,7 +185,7 @@ def _from_flag(name: str, text: str | bool) -> Any:  # noqa: FBT001  # a flag wi
     if name in _SIZES and isinstance(text, str):
         return size(text, f"{_flag(name)}: ")
     wanted = {field.name: field.type for field in msgspec.structs.fields(Settings)}[name]
-    if name == "backups":
+    if name in {"backups", "names"}:
         return tuple(part.strip() for part in str(text).split(",") if part.strip())
     try:
         return msgspec.convert(text, wanted, strict=False)

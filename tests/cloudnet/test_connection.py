@@ -30,6 +30,7 @@ from rigs.stranger import (
     REFUSAL,
     REJECTED,
     SEND,
+    WELCOME,
     Stranger,
     close_code,
     frame,
@@ -194,12 +195,12 @@ async def flood(writer: asyncio.StreamWriter, first: bytes, more: bytes) -> None
         await writer.drain()
 
 
-async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, host: str = "127.0.0.1") -> None:
     """Log in on a raw connection; the welcome is read."""
-    one = Stranger(None, f"127.0.0.1:{port}")  # type: ignore[arg-type]  # nothing is said through it
+    one = Stranger(None, f"{host}:{port}")  # type: ignore[arg-type]  # nothing is said through it
     one.challenge = msgspec.msgpack.decode(await _message(reader))[0]
     writer.write(frame(2, packed(one.login())))
-    await _message(reader)
+    assert msgspec.msgpack.decode(await _message(reader))[0][0] == WELCOME
 
 
 @pytest.mark.parametrize("is_in", [False, True], ids=["before the login", "after it"])
@@ -290,6 +291,17 @@ async def test_a_bad_login_is_refused(tmp_path: Path, what: str) -> None:
         assert (
             sum(value for name, value in figures.items() if name.startswith("cloud_logins_total") and '"ok"' not in name) == 1
         )
+
+
+async def test_a_login_that_another_server_passes_on_is_refused(tmp_path: Path) -> None:
+    """Whoever passes it on chooses the Host header to fit: a server that knows its names takes those for its own alone."""
+    names = ("cloud.example", "LocalHost:1")
+    async with cloud(tmp_path, names=names) as here, stranger(here.url) as one:
+        await one.say(one.login())  # signed for the address in the Host header, which is none of the names
+        assert (await one.end())[::2] == (Close.LOGIN_REFUSED, Code.WRONG_SERVER)
+        reader, writer = await raw(here.port, host="localhost:1")
+        await enter(reader, writer, 1, host="localhost")
+        writer.close()
 
 
 async def test_a_recorded_login_opens_nothing(tmp_path: Path) -> None:
