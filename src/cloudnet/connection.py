@@ -1,9 +1,7 @@
 """One client's WebSocket: frames in to the relay, packets out in one write a turn, and an end in every case.
 
-`frames` holds the rules of frames; `Connection` is picows' listener and the relay's `Wire`. Everything that is said to a client
-within a
-turn of the event loop leaves as one WebSocket message; acceptances alone may wait a few milliseconds for company when much is
-going on. Nothing here knows what packets mean beyond the login.
+`frames` holds the rules of frames; `Connection` is picows' listener and the relay's `Wire`, and `pen` has it write. Nothing
+here knows what packets mean beyond the login.
 """
 
 from __future__ import annotations
@@ -28,14 +26,11 @@ from cloudnet.keys import Identity, written
 from cloudnet.limits import FLOOD_SECONDS, Admission, FrameAllowance
 from cloudnet.line import GONE, Line
 from cloudnet.packets import Bye, Login
+from cloudnet.pen import Pen
 from cloudnet.porch import GREETING_BYTES, Porch
 from cloudnet.relay import Relay
 
 logger = logging.getLogger(__name__)
-
-FEW = 16
-"""So many lines with nothing but acceptances are written at once; when there are more, they wait for company."""
-COMPANY_SECONDS = 0.005
 
 CLOSES: dict[str, Close] = {Code.ALREADY_CONNECTED: Close.ALREADY_CONNECTED, Code.TAKEN_OVER: Close.TAKEN_OVER}
 """How a login is refused that was right, by its reason."""
@@ -48,50 +43,6 @@ CAN_COUNT = sys.platform == "linux"
 _ACKED = slice(120, 128)
 """Where `tcpi_bytes_acked` stands in the `struct tcp_info` of tcp(7), since Linux 4.1."""
 _BINARY = WSMsgType.BINARY
-
-
-class Pen:
-    """Writes for all connections of one event loop, once a turn."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing waits yet."""
-        self._loop = loop
-        self._now: list[Line] = []
-        self._later: list[Line] = []
-        self._is_due = False
-        self._timer: asyncio.TimerHandle | None = None
-
-    def ring(self, line: Line) -> None:
-        """See `line.Bell`."""
-        self._now.append(line)
-        if not self._is_due:
-            self._is_due = True
-            self._loop.call_soon(self._write)
-
-    def ring_later(self, line: Line) -> None:
-        """See `line.Bell`."""
-        self._later.append(line)
-        if not self._is_due and self._timer is None:
-            self._is_due = True
-            self._loop.call_soon(self._write)
-
-    def _write(self) -> None:
-        self._is_due = False
-        lines, self._now = self._now, []
-        for line in lines:
-            line.wire.write_all()
-        if self._later and self._timer is None:
-            if len(self._later) <= FEW:
-                self._write_later()
-            else:
-                self._timer = self._loop.call_later(COMPANY_SECONDS, self._write_later)
-
-    def _write_later(self) -> None:
-        self._timer = None
-        lines, self._later = self._later, []
-        for line in lines:
-            if line.safe and not line.rung:
-                line.wire.write_all()
 
 
 class Connection(Framed):

@@ -28,7 +28,7 @@ from cloudnet import asking, observe
 from cloudnet.accept import CAN_VOUCH, Answer, Street, forwarded, http, listen, passed_on, room_for
 from cloudnet.backbone import Backbone
 from cloudnet.codes import Close, Code
-from cloudnet.connection import Connection, Pen
+from cloudnet.connection import Connection
 from cloudnet.directory import Directory
 from cloudnet.errors import ConfigError, Failed
 from cloudnet.figures import Figures, resident
@@ -40,6 +40,7 @@ from cloudnet.mailfile import database, readable
 from cloudnet.mesh import Mesh
 from cloudnet.network import Network
 from cloudnet.packets import Moving, Servers
+from cloudnet.pen import Pen
 from cloudnet.places import FORGOTTEN
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
