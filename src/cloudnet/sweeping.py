@@ -39,7 +39,8 @@ class Sweeping:
         for session in due:
             line = session.line
             if line is not None and line.wire.is_held():
-                session.hear(now)  # its silence is ours: whatever it says is not read
+                session.hear(now)  # its silence is ours: whatever it says is not read,
+                line.wire.beat()  # and what it asks is not answered: without a word it would take us for gone
             if not session.is_overdue(now):
                 if line is None:
                     pass

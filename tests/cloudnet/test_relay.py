@@ -11,7 +11,7 @@ import pytest
 
 from cloudnet.asking import FIND_COST, LOOKS_PER_MESSAGE, PAGES, PROFILES, REGISTER_COST, SEEN_MILLISECONDS
 from cloudnet.codec import encode
-from cloudnet.codes import Code
+from cloudnet.codes import Close, Code
 from cloudnet.directory import PROFILE_BYTES
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, profile_text
@@ -372,6 +372,20 @@ def test_who_reads_again_is_read_again(office: Office) -> None:
     wire.pause(1.0)
     office.relay.unclogged(wire.line)
     assert not wire.is_paused
+
+
+def test_who_is_not_read_hears_that_we_live(office: Office) -> None:
+    """However long its pause: its silence is not counted, and it gets a sign of life before it would ask for one in vain."""
+    wire = enter(office, ANN)
+    now = time.monotonic()
+    wire.pause(1000.0)
+    for seconds in range(0, 300, 5):
+        office.relay.sweeping.everything(now + seconds)
+    assert (wire.closed, wire.asked.count("beat"), wire.asked.count("ping")) == (None, 5, 0)
+    wire.proceed()
+    for seconds in range(300, 420, 5):
+        office.relay.sweeping.everything(now + seconds)
+    assert wire.closed == (Close.DEADLINE, Code.DEADLINE), "now it could speak, and does not"
 
 
 def test_a_message_has_one_place_wherever_it_is_put(office: Office) -> None:
