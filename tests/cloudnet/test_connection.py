@@ -398,6 +398,8 @@ async def test_who_is_not_read_is_not_taken_for_silent(tmp_path: Path, monkeypat
     async with cloud(tmp_path, messages_per_second=5, behind_proxy=True) as here, stranger(here.url) as one:
         await one.enter()
         await one.say(*([SEND, seq, NOBODY, ID, b"x"] for seq in range(1, 41)))
+        while (await one.hear(REJECTED))[1] != 40:
+            pass
         await one.say([PING, 7])
         assert (await one.hear(PONG))[1] == 7
         figures = await here.figures()
