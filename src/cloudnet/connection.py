@@ -1,15 +1,15 @@
 """One client's WebSocket: frames in to the relay, packets out in one write a turn, and an end in every case.
 
-`frames` holds the rules of frames; `Connection` is picows' listener and the relay's `Wire`. Everything that is said to a client
-within a
-turn of the event loop leaves as one WebSocket message; acceptances alone may wait a few milliseconds for company when much is
-going on. Nothing here knows what packets mean beyond the login.
+`frames` holds the rules of frames; `Connection` is picows' listener and the relay's `Wire`, and `pen` has it write. Nothing
+here knows what packets mean beyond the login.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import sys
 import time
 
 from picows import WSCloseCode, WSMsgType, WSTransport
@@ -23,65 +23,26 @@ from cloudnet.frames import Framed
 from cloudnet.framing import Broken
 from cloudnet.greeting import Greeting
 from cloudnet.keys import Identity, written
-from cloudnet.limits import Admission
-from cloudnet.line import Line
+from cloudnet.limits import FLOOD_SECONDS, Admission, FrameAllowance
+from cloudnet.line import GONE, Line
 from cloudnet.packets import Bye, Login
+from cloudnet.pen import Pen
+from cloudnet.porch import GREETING_BYTES, Porch
 from cloudnet.relay import Relay
 
 logger = logging.getLogger(__name__)
 
-FEW = 16
-"""So many lines with nothing but acceptances are written at once; when there are more, they wait for company."""
-COMPANY_SECONDS = 0.005
-
 CLOSES: dict[str, Close] = {Code.ALREADY_CONNECTED: Close.ALREADY_CONNECTED, Code.TAKEN_OVER: Close.TAKEN_OVER}
 """How a login is refused that was right, by its reason."""
+BROKEN: dict[int, Code] = {Close.TOO_BIG: Code.TOO_BIG, Close.POLICY: Code.TOO_FAST, Close.DEADLINE: Code.DEADLINE}
+"""The reason for a close code of frames; `malformed` for the others."""
 
+CAN_COUNT = sys.platform == "linux"
+"""Whether the system tells how much the other side has acknowledged."""
+
+_ACKED = slice(120, 128)
+"""Where `tcpi_bytes_acked` stands in the `struct tcp_info` of tcp(7), since Linux 4.1."""
 _BINARY = WSMsgType.BINARY
-
-
-class Pen:
-    """Writes for all connections of one event loop, once a turn."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing waits yet."""
-        self._loop = loop
-        self._now: list[Line] = []
-        self._later: list[Line] = []
-        self._is_due = False
-        self._timer: asyncio.TimerHandle | None = None
-
-    def ring(self, line: Line) -> None:
-        """See `line.Bell`."""
-        self._now.append(line)
-        if not self._is_due:
-            self._is_due = True
-            self._loop.call_soon(self._write)
-
-    def ring_later(self, line: Line) -> None:
-        """See `line.Bell`."""
-        self._later.append(line)
-        if not self._is_due and self._timer is None:
-            self._is_due = True
-            self._loop.call_soon(self._write)
-
-    def _write(self) -> None:
-        self._is_due = False
-        lines, self._now = self._now, []
-        for line in lines:
-            line.wire.write_all()
-        if self._later and self._timer is None:
-            if len(self._later) <= FEW:
-                self._write_later()
-            else:
-                self._timer = self._loop.call_later(COMPANY_SECONDS, self._write_later)
-
-    def _write_later(self) -> None:
-        self._timer = None
-        lines, self._later = self._later, []
-        for line in lines:
-            if line.safe and not line.rung:
-                line.wire.write_all()
 
 
 class Connection(Framed):
@@ -90,10 +51,13 @@ class Connection(Framed):
     __slots__ = (
         "_authority",
         "_callers",
+        "_frames",
         "_greetings",
         "_is_caller",
         "_is_entering",
         "_pause",
+        "_paused_until",
+        "_porch",
         "figures",
         "greeting",
         "line",
@@ -127,6 +91,10 @@ class Connection(Framed):
         self._is_caller = False
         self._authority = authority
         self._pause: asyncio.TimerHandle | None = None
+        self._paused_until = 0.0
+        self._frames: FrameAllowance | None = None
+        """Most connections need none."""
+        self._porch: Porch | None = None
         self._is_entering = False
 
     # -- picows' listener ---------------------------------------------------------------------------
@@ -142,6 +110,7 @@ class Connection(Framed):
                 return
             self._is_caller = True
         self._greetings.add(self)
+        self._porch = Porch(transport.underlying_transport, self._overrun)
         self.line.say(self.greeting.challenge(time.time_ns() // 1_000_000))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -152,6 +121,7 @@ class Connection(Framed):
         if sent is not None and not self._is_closing:  # picows has found a bad frame itself
             self.figures.closes[Code.TOO_BIG if sent.code == WSCloseCode.MESSAGE_TOO_BIG else Code.MALFORMED] += 1
         self._is_closing = True
+        self._porch = None
         super().on_ws_disconnected(transport)
         if self._is_caller and self._callers is not None:
             self._is_caller = False
@@ -160,6 +130,7 @@ class Connection(Framed):
             self._lose()
         except Exception:  # picows would swallow it
             logger.exception("a connection of %s was not given up cleanly", self.line.address)
+        self.line.wire = GONE  # no ring of references: what a connection has held is to go with it, not at some collection
 
     def pause_writing(self) -> None:
         """The client does not take what we write: nor do we read what would only make us write more."""
@@ -209,21 +180,39 @@ class Connection(Framed):
         if self._transport is not None and not self._is_closing:
             self._transport.send_pong()
 
+    def taken(self) -> int:
+        """See `line.Wire`: bytes that the other side has acknowledged; where no system tells, what waits here, below 0."""
+        if self._transport is None:
+            return 0
+        underneath = self._transport.underlying_transport
+        if not CAN_COUNT:
+            return -underneath.get_write_buffer_size()
+        told = underneath.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED.stop)
+        return int.from_bytes(told[_ACKED], sys.byteorder)
+
     def pause(self, seconds: float) -> None:
         """See `line.Wire`."""
         if self._transport is None or self._is_closing:
             return
         self._transport.underlying_transport.pause_reading()
         if seconds != float("inf"):
+            until = time.monotonic() + seconds
             if self._pause is not None:
+                if until <= self._paused_until:
+                    return  # there is more than one reason to pause, and the longest counts
                 self._pause.cancel()
+            self._paused_until = until
             self._pause = asyncio.get_running_loop().call_later(seconds, self._paused_enough)
 
     def proceed(self) -> None:
         """See `line.Wire`."""
-        is_held = self._pause is not None or self.line.paused or self.line.clogged_at
-        if self._transport is not None and not self._is_closing and not is_held:
+        if self._transport is not None and not self._is_closing and not self.is_held():
             self._transport.underlying_transport.resume_reading()
+            self._hear()  # it could say nothing meanwhile
+
+    def is_held(self) -> bool:
+        """See `line.Wire`."""
+        return self._pause is not None or self.line.paused or bool(self.line.clogged_at)
 
     # -- within ---------------------------------------------------------------------------------------
 
@@ -242,7 +231,7 @@ class Connection(Framed):
             if self._is_entering:
                 raise Refused("a login is being dealt with; nothing may follow before the welcome", Code.NOT_LOGGED_IN)
             login = packets[0]
-            self.greeting.check(login, self._authority)
+            self.greeting.check(login, self._authority, self.relay.names)
         except Refused as fault:
             self.figures.logins[fault.code] += 1
             raise
@@ -269,8 +258,14 @@ class Connection(Framed):
         self.figures.logins["ok"] += 1
         self.greeting = None
         self._greetings.discard(self)
+        if self._porch is not None:
+            self._porch.let_in()
+            self._porch = None
         if self._transport is None:
             self._lose()
+
+    def _overrun(self) -> None:
+        self._fail(Broken(Close.TOO_BIG, f"more than {GREETING_BYTES} bytes, and no login among them"))
 
     def _fail(self, fault: Exception) -> None:
         match fault:
@@ -278,7 +273,9 @@ class Connection(Framed):
                 self.figures.refusals[fault.code] += 1
                 self.end(Close.LOGIN_REFUSED if self.greeting else Close.MALFORMED, fault.code, fault.why)
             case Broken():
-                self.end(fault.code, Code.TOO_BIG if fault.code == Close.TOO_BIG else Code.MALFORMED, fault.why)
+                self.end(fault.code, BROKEN.get(fault.code, Code.MALFORMED), fault.why)
+                if fault.code == Close.POLICY and self._transport is not None:
+                    self._transport.underlying_transport.pause_reading()  # the flood may go on until the connection is cut
             case _:
                 logger.error("a connection of %s broke", self._who(), exc_info=fault)
                 self.end(Close.FAULT, Code.FAULT, "a mistake of ours; it was written down")
@@ -287,6 +284,17 @@ class Connection(Framed):
     def _hear(self) -> None:
         if self.line.session is not None:
             self.line.session.hear(time.monotonic())
+
+    def _weigh(self, size: int, *, is_control: bool) -> None:
+        now = time.monotonic()
+        if self._frames is None:
+            self._frames = FrameAllowance(now)
+        wait = self._frames.take(size, now, is_control=is_control, is_known=self.greeting is None)
+        if wait > FLOOD_SECONDS:
+            raise Broken(Close.POLICY, "more pings, pongs or small fragments than anybody needs")
+        if wait:
+            self.figures.paused[Code.TOO_FAST] += self._pause is None
+            self.pause(wait)
 
     def _lose(self) -> None:
         self._greetings.discard(self)

@@ -17,6 +17,8 @@ from cloudnet.codes import Code
 from cloudnet.errors import Refused
 from cloudnet.packets import EXTRA_BYTES, KEY_BYTES, PAGE, TEXT_CHARACTERS, Entry, Find, Profile
 
+PROFILE_BYTES = 1000
+"""What a profile takes in memory beside its texts and extra bytes."""
 LOOKED_AT = 5000
 """How many profiles a search by name looks at before it answers with what it has, and a cursor to go on from."""
 LOOKED_AROUND = 10_000
@@ -34,6 +36,8 @@ class Directory:
         self._by_name: list[tuple[str, bytes]] = []
         self._by_latitude: list[tuple[float, bytes]] = []
         self._by_device: dict[bytes, set[bytes]] = {}
+        self.bytes = 0
+        """About what all of it takes in memory."""
         self.looked_at = 0
         """How many profiles the last search has looked at: what it has cost."""
         for profile in profiles:
@@ -50,6 +54,7 @@ class Directory:
         """Add one, replacing what was under its key."""
         self.remove(profile.key)
         self._by_key[profile.key] = profile
+        self.bytes += size(profile)
         insort(self._by_name, (profile.name.casefold(), profile.key))
         if profile.place:
             insort(self._by_latitude, (profile.place[0], profile.key))
@@ -60,6 +65,7 @@ class Directory:
         profile = self._by_key.pop(key, None)
         if profile is None:
             return False
+        self.bytes -= size(profile)
         _drop(self._by_name, (profile.name.casefold(), key))
         if profile.place:
             _drop(self._by_latitude, (profile.place[0], key))
@@ -68,6 +74,12 @@ class Directory:
         if not mine:
             del self._by_device[profile.device]
         return True
+
+    def growth(self, profiles: Iterable[Profile]) -> int:
+        """By how many bytes it would grow if these were put into it; less than 0 when they replace larger ones."""
+        fresh = {profile.key: profile for profile in profiles}
+        replaced = (self._by_key[key] for key in fresh if key in self._by_key)
+        return sum(map(size, fresh.values())) - sum(map(size, replaced))
 
     def keys_of(self, device: bytes) -> frozenset[bytes]:
         """The keys that a device answers for."""
@@ -154,6 +166,12 @@ class Directory:
             else:
                 yield least, order[high][1]
                 high += 1
+
+
+def size(profile: Profile) -> int:
+    """About how many bytes of memory a profile takes; its name stands in the order as well."""
+    texts = profile.type, profile.name, profile.name, profile.alias
+    return PROFILE_BYTES + sum(len(text.encode()) for text in texts) + len(profile.extra)
 
 
 def checked_profile(profile: Profile) -> Profile:

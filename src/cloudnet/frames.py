@@ -17,6 +17,8 @@ from cloudnet.packets import MESSAGE_BYTES
 
 CLOSING_SECONDS = 1.0
 """How long the other side may take to answer a close frame, or to take what was written before ours."""
+WHOLE_SECONDS = 120.0
+"""How long a message may take from its first fragment to its last: what has come of it is held in memory."""
 
 _BINARY = WSMsgType.BINARY
 _PING = WSMsgType.PING
@@ -31,7 +33,7 @@ _LAST_CODE = 4999
 class Framed(WSListener):
     """The rules of frames for one connection. Subclasses say what becomes of messages and of faults."""
 
-    __slots__ = ("_assembler", "_is_closing", "_transport", "is_shaken")
+    __slots__ = ("_assembler", "_is_closing", "_transport", "_whole_by", "is_shaken")
 
     def __init__(self) -> None:
         """Nothing has come yet."""
@@ -39,6 +41,7 @@ class Framed(WSListener):
         """Whether the handshake was ever done."""
         self._assembler: Assembler | None = None
         """Of the message that has begun; most come in one frame and need none."""
+        self._whole_by: asyncio.TimerHandle | None = None
         self._transport: WSTransport | None = None
         self._is_closing = False
 
@@ -59,6 +62,13 @@ class Framed(WSListener):
     def _hear(self) -> None:
         """A ping or a pong has come: the other side lives."""
 
+    def _weigh(self, size: int, *, is_control: bool) -> None:
+        """A ping, a pong or a fragment has come, of so many bytes; raises Broken when there are too many."""
+
+    def is_held(self) -> bool:
+        """Whether nothing is read at the moment, so that the other side cannot go on with what it has begun."""
+        return False
+
     def _fail(self, fault: Exception) -> None:
         """End this connection: Broken by the other side, or whatever taking a message has raised."""
         raise NotImplementedError
@@ -73,6 +83,7 @@ class Framed(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  # picows' own signature
         """It is gone."""
         self._transport = None
+        self._put_down()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame; whole binary messages are taken straight away."""
@@ -94,12 +105,15 @@ class Framed(WSListener):
         """Whatever is no whole binary message in one frame; kind and bytes of a message that it completes."""
         kind = frame.msg_type
         reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
+        if kind != _CLOSE:
+            self._weigh(frame.payload_size, is_control=kind not in _OPCODES)
         if kind in _OPCODES:
             if self._assembler is None:
                 self._assembler = Assembler(MESSAGE_BYTES)
+                self._await_whole()
             whole = self._assembler.take(_OPCODES[kind], frame.get_payload_as_bytes(), fin=frame.fin, reserved=reserved)
             if whole is not None:
-                self._assembler = None
+                self._put_down()
             return whole
         if reserved:
             raise Broken(Close.MALFORMED, "a reserved bit is set, and no extension was agreed on")
@@ -111,6 +125,23 @@ class Framed(WSListener):
         elif kind == _CLOSE:
             self._closed(transport, frame)
         return None
+
+    def _await_whole(self) -> None:
+        self._whole_by = asyncio.get_running_loop().call_later(WHOLE_SECONDS, self._not_whole)
+
+    def _not_whole(self) -> None:
+        if self.is_held():
+            self._await_whole()
+        else:
+            self._fail(Broken(Close.DEADLINE, f"a message was begun {WHOLE_SECONDS:g} s ago and is not whole"))
+            self._put_down()
+
+    def _put_down(self) -> None:
+        """No message is begun any more."""
+        self._assembler = None
+        if self._whole_by is not None:
+            self._whole_by.cancel()
+            self._whole_by = None
 
     def _closed(self, transport: WSTransport, frame: WSFrame) -> None:
         """Answer a close frame with its own code and hang up, as servers do first (sections 5.5.1 and 7.1.1)."""

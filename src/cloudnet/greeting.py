@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Collection
 
 from cloudnet.codes import Code
 from cloudnet.errors import Refused
@@ -31,14 +32,20 @@ class Greeting:
         """The first word; `wall` in ms since the epoch."""
         return Challenge(VERSION, self._server.key, self._nonce, wall)
 
-    def check(self, login: Login, authority: str) -> None:
-        """Raises Refused unless it is proved, here and now; `authority` is the Host that the client's handshake named."""
+    def check(self, login: Login, authority: str, names: Collection[str] = ()) -> None:
+        """Raises Refused unless it is proved, here and now; `authority` is the Host that the client's handshake named.
+
+        Whoever connects chooses that, so a login may have been signed for another server and passed on by it: `names`, where
+        they are known, are ours, in small letters.
+        """
         if len(login.key) != KEY_BYTES or len(login.nonce) != NONCE_BYTES:
             raise Refused("a login has a key and a nonce of 32 bytes each", Code.MALFORMED)
         if login.authority.lower() != authority.lower():
             raise Refused(
                 f"the login was signed for {login.authority[:80]!r}, which is not how you reached us", Code.WRONG_SERVER
             )
+        if names and authority.lower() not in names:
+            raise Refused(f"{authority[:80]!r} is no name of ours: the login was signed for another server", Code.WRONG_SERVER)
         if self._certificate and not hmac.compare_digest(login.certificate, self._certificate):
             raise Refused("the login was signed for another TLS certificate than ours", Code.WRONG_SERVER)
         if len(login.certificate) not in {0, 32}:

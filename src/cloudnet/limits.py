@@ -7,6 +7,15 @@ from cloudnet.codes import Code
 HANDSHAKES_BURST_SECONDS = 5.0
 """An address may open as many connections at once as its rate allows in so many seconds."""
 
+FRAMES_PER_SECOND = 10_000
+"""What a connection may send beside messages, on the average and twice as much at once; a small fragment counts as one,"""
+FRAGMENT_BYTES = 1024
+"""one of at least so many bytes as none: its bytes bound it,"""
+CONTROL_COST = 50
+"""and a ping or a pong, or anything before the login, as so many. Who is over it is not read for a while;"""
+FLOOD_SECONDS = 1
+"""and closed, when that would be for longer: what was read at once is worked through, however long nothing more is read."""
+
 
 class Bucket:
     """A token bucket: `rate` a second on the average, `burst` at once."""
@@ -36,6 +45,25 @@ class Bucket:
     def is_full(self, now: float) -> bool:
         """Whether nothing was taken lately, so that it may be forgotten."""
         return not self._rate or self._left + (now - self._at) * self._rate >= self._burst
+
+
+class FrameAllowance:
+    """What one connection may send in frames that are no whole messages."""
+
+    __slots__ = ("_bucket",)
+
+    def __init__(self, now: float) -> None:
+        """None was sent yet."""
+        self._bucket = Bucket(FRAMES_PER_SECOND, 2 * FRAMES_PER_SECOND, now)
+
+    def take(self, size: int, now: float, *, is_control: bool, is_known: bool) -> float:
+        """A ping or pong (`is_control`), or a fragment of `size` bytes, of a client that `is_known` once it has logged in.
+
+        Returns for how many seconds it should be left waiting.
+        """
+        if is_control or not is_known:
+            return self._bucket.take(CONTROL_COST, now)
+        return self._bucket.take(1, now) if size < FRAGMENT_BYTES else 0.0
 
 
 class Admission:

@@ -59,6 +59,10 @@ class Wire(Protocol):
         """Give a sign of life that wants no answer."""
         ...
 
+    def taken(self) -> int:
+        """A number that rises as the client takes what was written."""
+        ...
+
     def pause(self, seconds: float) -> None:
         """Read nothing for a while; infinity: until `proceed`."""
         ...
@@ -66,6 +70,43 @@ class Wire(Protocol):
     def proceed(self) -> None:
         """Read on."""
         ...
+
+    def is_held(self) -> bool:
+        """Whether nothing is read at the moment."""
+        ...
+
+
+class Gone:
+    """The wire of a line whose connection is over: whoever still has something to tell it need not know."""
+
+    def write_all(self) -> None:
+        """See `Wire`."""
+
+    def end(self, close: int, code: str, why: str) -> None:
+        """See `Wire`."""
+
+    def ping(self) -> None:
+        """See `Wire`."""
+
+    def beat(self) -> None:
+        """See `Wire`."""
+
+    def taken(self) -> int:
+        """See `Wire`."""
+        return 0
+
+    def pause(self, seconds: float) -> None:
+        """See `Wire`."""
+
+    def proceed(self) -> None:
+        """See `Wire`."""
+
+    def is_held(self) -> bool:
+        """See `Wire`."""
+        return False
+
+
+GONE = Gone()
 
 
 class Line:
@@ -85,6 +126,7 @@ class Line:
         "safe",
         "seq",
         "session",
+        "taken",
         "vouched",
         "wire",
     )
@@ -110,7 +152,9 @@ class Line:
         self.paused = False
         """Whether it is not read because of what is `unsettled`, or because its client reads nothing itself."""
         self.clogged_at = 0.0
-        """Since when its client has not taken what was written; 0 when it takes it."""
+        """Since when its client has not taken a byte of what waits; 0 when it takes all of it."""
+        self.taken = 0
+        """What the wire said of that when it was looked at last."""
 
     @property
     def unsettled(self) -> int:

@@ -151,6 +151,13 @@ class Network:
         if (news := self.holding.news(device, on=on)) is not None:
             self.backbone.publish(news)
 
+    def standing(self, device: bytes) -> tuple[str, int] | None:
+        """How a device at another node that lives is, for who watches it, and since when in ms; None when none has it."""
+        place = self.places.elsewhere(device)
+        if place is None:
+            return None
+        return "came" if place.state in PRESENT else "away" if place.state == "away" else "left", place.at
+
     def changed(self, device: bytes, state: str) -> None:
         """Somebody has come, gone or been forgotten here.
 

@@ -17,6 +17,9 @@ from cloudnet.line import Line
 from cloudnet.packets import KEYS, Limits, Login, Presence
 from cloudnet.session import Session, State
 
+AWAY = 250_000
+"""Sessions that are away and keys that they watch, together: beyond it, whoever went first is ended before its time."""
+
 Changed = Callable[[bytes, str], None]
 
 
@@ -34,12 +37,20 @@ class Attendance:
         """All with something in flight, and some that had: whoever goes through it takes those out."""
         self._limits = limits
         self._changed = changed
+        self._away: dict[Session, int] = {}
+        """What each that is away counts, whoever went first stands first."""
+        self._away_in_all = 0
         self._watchers: dict[bytes, set[Session]] = {}
 
     def is_present(self, device: bytes) -> bool:
         """Whether its client is connected here now."""
         session = self.sessions.get(device)
         return session is not None and session.state is State.READY
+
+    def standing(self, device: bytes) -> tuple[str, int] | None:
+        """How a device that has a session here is, for who watches it, and since when in ms; None for any other."""
+        session = self.sessions.get(device)
+        return None if session is None else ("came" if session.state is State.READY else "away", session.since)
 
     def rival(self, line: Line, login: Login) -> Line | None:
         """The connection that must go for a proved login; raises Refused when it is that login which must go.
@@ -70,7 +81,9 @@ class Attendance:
 
     def ready(self, session: Session, line: Line, now: float, at: int, *, resumed: bool) -> None:
         """It has a connection. `at` in ms since the epoch."""
+        self._is_back(session)
         session.attach(line, now)
+        session.since = at
         self.deadlines.watch(session)
         self.known.add(session.key)
         self.tell(session, "resumed" if resumed else "came", at)
@@ -78,12 +91,19 @@ class Attendance:
     def lose(self, session: Session, now: float, at: int) -> None:
         """Its connection is gone; it may come back."""
         session.detach(now)
+        session.since = at
         self.deadlines.watch(session)
         self.tell(session, "away", at)
+        self._is_back(session)
+        count = self._away[session] = 1 + len(session.watches)
+        self._away_in_all += count
+        while self._away_in_all > AWAY and (first := next(iter(self._away))) is not session:
+            self.end(first, "left", at)
 
     def end(self, session: Session, state: str = "left", at: int = 0) -> None:
         """It is over; an empty `state` tells nobody, since the key comes back at once."""
         session.end()
+        self._is_back(session)
         self.flying.discard(session)
         if state:
             self.tell(session, state, at)
@@ -131,6 +151,10 @@ class Attendance:
         session.profiles.discard(key)
         if key != session.key:
             self._mislead(key, session)
+
+    def _is_back(self, session: Session) -> None:
+        """It is not away any more, if it was."""
+        self._away_in_all -= self._away.pop(session, 0)
 
     def _lead(self, key: bytes, session: Session) -> None:
         """A key leads here now; whoever had it before has it no more."""

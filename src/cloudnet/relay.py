@@ -63,8 +63,12 @@ class Relay:
         self.figures = figures
         self.backups: tuple[str, ...] = ()
         """Where clients may turn to when we are gone."""
+        self.names: frozenset[str] = frozenset()
+        """How clients reach us, in small letters; empty: however they say."""
         self.most_devices = 0
         """How many devices may be known; a key costs a stranger nothing, so there has to be a bound. 0 is none."""
+        self.most_profile_bytes = 0
+        """How large the directory may be; 0 is no bound."""
         self.spawn = spawn
         self.keeping = Keeping(limits, mailbox, attendance.routes, figures, mailbox_bytes, spawn)
         self.elsewhere: Network | None = None
@@ -74,7 +78,7 @@ class Relay:
         """What each device may say, by key: outlives sessions, else coming back would renew it."""
         self.clogs: set[Line] = set()
         """Connections that take nothing of what is written to them."""
-        self._asking = Asking(self, spawn)
+        self.asking = Asking(self, spawn)
         self.diverting = Diverting(self)
         self.sweeping = Sweeping(self)
 
@@ -112,7 +116,7 @@ class Relay:
         count = waiting.messages if waiting else 0
         line.say(Welcome(session.epoch, resumed, count, signature, self.limits, self.backups))
         self.attendance.ready(session, line, now, at, resumed=resumed)
-        self._asking.know(session.key, at, at_once=handover is not None)
+        self.asking.know(session.key, at, at_once=handover is not None)
         if session.key not in self.buckets:
             rate = self.limits.messages_per_second
             self.buckets[session.key] = Bucket(rate, rate * BURST_SECONDS, now)
@@ -200,7 +204,7 @@ class Relay:
                     return
                 else:
                     self.figures.packets[type(packet).__name__] += 1
-                    asked += self._asking.take(line, session, packet)
+                    asked += self.asking.take(line, session, packet)
         finally:
             self.figures.received += line.seq - before
             self.figures.received_bytes += size
@@ -256,17 +260,27 @@ class Relay:
             return True
         return self.elsewhere is not None and self.elsewhere.places.is_present(device)
 
-    def listed(self, key: bytes, profile: Profile | None) -> int:
-        """A client of ours has registered a profile, or taken it back; returns the time under which that is known."""
+    def standing(self, device: bytes) -> tuple[str, int]:
+        """How a device is, for who begins to watch it, and since when in ms; now, for one of whom nothing is known."""
+        found = self.attendance.standing(device)
+        if found is None and self.elsewhere is not None:
+            found = self.elsewhere.standing(device)
+        return found or ("left", _wall())
+
+    def moment_of_listing(self, key: bytes) -> int:
+        """The time in ms under which a profile is registered now, or taken back."""
         at = _wall()
-        if self.elsewhere is not None:
-            at = self.elsewhere.places.moment_of_listing(key, at)
-            self.elsewhere.listed(key, profile, at)
-        return at
+        return at if self.elsewhere is None else self.elsewhere.places.moment_of_listing(key, at)
+
+    def listed(self, key: bytes, profile: Profile | None, at: int) -> None:
+        """A client of ours has registered a profile, or taken it back: it is on the disk, and others may know."""
+        if self.elsewhere is not None:  # and something else may have been listed while it was written
+            self.elsewhere.listed(key, profile, self.elsewhere.places.moment_of_listing(key, at))
 
     def clogged(self, line: Line, now: float) -> None:
         """A client does not read what is written to it."""
         line.clogged_at = now
+        line.taken = line.wire.taken()
         self.clogs.add(line)
 
     def unclogged(self, line: Line) -> None:

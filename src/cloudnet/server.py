@@ -28,7 +28,7 @@ from cloudnet import asking, observe
 from cloudnet.accept import CAN_VOUCH, Answer, Street, forwarded, http, listen, passed_on, room_for
 from cloudnet.backbone import Backbone
 from cloudnet.codes import Close, Code
-from cloudnet.connection import Connection, Pen
+from cloudnet.connection import Connection
 from cloudnet.directory import Directory
 from cloudnet.errors import ConfigError, Failed
 from cloudnet.figures import Figures, resident
@@ -41,6 +41,7 @@ from cloudnet.mailfile import database, readable
 from cloudnet.mesh import Mesh
 from cloudnet.network import Network
 from cloudnet.packets import Moving, Servers
+from cloudnet.pen import Pen
 from cloudnet.places import FORGOTTEN
 from cloudnet.presence import Attendance
 from cloudnet.relay import Relay
@@ -82,7 +83,9 @@ class Server:
             settings.limits, self.attendance, self.directory, self.mailbox, self.figures, settings.mailbox_total, self._spawn
         )
         self.relay.backups = settings.backups
+        self.relay.names = frozenset(name.lower() for name in settings.names)
         self.relay.most_devices = settings.devices
+        self.relay.most_profile_bytes = settings.profiles_total
         per_address = settings.connections_per_address, settings.handshakes_per_second
         most = room_for(settings.connections)
         self.admission = Admission(most, 0, 0) if settings.behind_proxy else Admission(most, *per_address)

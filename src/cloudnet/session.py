@@ -108,6 +108,7 @@ class Session:
         "profiles",
         "puts",
         "read_upto",
+        "since",
         "state",
         "watches",
     )
@@ -122,6 +123,8 @@ class Session:
         """What its client may say; the relay gives it one that outlives sessions, else coming back would renew it."""
         self.epoch = os.urandom(EPOCH_BYTES)
         self.state = State.AWAY
+        self.since = 0
+        """When it came, or went away: for those who watch it, in ms since the epoch."""
         self.line: Line | None = None
         self.deadline = now + limits.resume_seconds
         self.heard = now

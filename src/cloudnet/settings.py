@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics: str = "127.0.0.1:8766"
     tls_certificate: str = ""
     tls_key: str = ""
+    names: tuple[str, ...] = ()
     behind_proxy: bool = False
     nats: str = ""
     nats_credentials: str = ""
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory: int = 0
     lag_seconds: float = 2.0
     devices: int = 1_000_000
+    profiles_total: int = 256 << 20
     forget_days: int = 90
     log_level: str = "info"
     log_format: str = "text"
@@ -72,6 +74,7 @@ ABOUT = {
     "metrics": "HOST:PORT of /metrics, /healthz and /readyz (127.0.0.1:8766); an empty one is off",
     "tls_certificate": "PEM file of our certificate and its chain; with --tls-key clients use wss://",
     "tls_key": "PEM file of its key",
+    "names": "HOST or HOST:PORT as clients dial it, comma-separated; a login for another one is refused (any is taken)",
     "behind_proxy": "the client's address is the last in X-Forwarded-For, set by a proxy of ours",
     "nats": "nats://… joins the Cloud Servers that share it into one network",
     "nats_credentials": "file of NATS credentials; a name and password belong into the file of --config, not here",
@@ -93,13 +96,14 @@ ABOUT = {
     "memory": "resident memory at which newcomers are turned away at nine tenths (no limit)",
     "lag_seconds": "lateness of the event loop at which newcomers are turned away (2)",
     "devices": "devices that the server knows at the most; no new one is let in beyond (1000000)",
+    "profiles_total": "bytes of memory for all registered profiles, each counted with 1000 beside its texts (256m)",
     "forget_days": "days after which a client that was not seen is forgotten (90)",
     "log_level": "debug, info, warning or error",
     "log_format": "text, or json: one object a line, for programs",
 }
 """The sentence of each flag; docs and ``--help`` come from here."""
 
-_SIZES = {"body_bytes", "mailbox_bytes", "mailbox_total", "memory"}
+_SIZES = {"body_bytes", "mailbox_bytes", "mailbox_total", "profiles_total", "memory"}
 _RANGES: dict[str, tuple[float, float]] = {
     "workers": (1, 32),
     "body_bytes": (1, 512 << 10),
@@ -181,7 +185,7 @@ def _from_flag(name: str, text: str | bool) -> Any:  # noqa: FBT001  # a flag wi
     if name in _SIZES and isinstance(text, str):
         return size(text, f"{_flag(name)}: ")
     wanted = {field.name: field.type for field in msgspec.structs.fields(Settings)}[name]
-    if name == "backups":
+    if name in {"backups", "names"}:
         return tuple(part.strip() for part in str(text).split(",") if part.strip())
     try:
         return msgspec.convert(text, wanted, strict=False)

@@ -38,6 +38,9 @@ class Sweeping:
         due = self._relay.attendance.deadlines.due(self._relay.attendance.sessions, now, LOOKS)
         for session in due:
             line = session.line
+            if line is not None and line.wire.is_held():
+                session.hear(now)  # its silence is ours: whatever it says is not read,
+                line.wire.beat()  # and what it asks is not answered: without a word it would take us for gone
             if not session.is_overdue(now):
                 if line is None:
                     pass
@@ -63,13 +66,17 @@ class Sweeping:
             elif session.flights[0].at < now - KEEP_SECONDS:
                 oldest = min(oldest, session.flights[0].at)
                 self._relay.keeping.keep_overdue(session, now)
+        for line in self._relay.clogs:
+            if (taken := line.wire.taken()) > line.taken:
+                line.taken, line.clogged_at = taken, now
         for line in [line for line in self._relay.clogs if line.session is not None and now - line.clogged_at >= DRAIN_SECONDS]:
             line.wire.end(Close.OVERLOADED, Code.SLOW_READER, "you do not read what is sent to you")
             self._relay.lose(line)
         self._relay.figures.oldest_under_way = now - oldest
 
     def forget(self, now: float) -> None:
-        """Drop what is known of the rates of those who are not here and have been quiet."""
+        """Note who is here still, and drop what is known of the rates of those who are not and have been quiet."""
+        self._relay.asking.know_all(_wall())
         sessions = self._relay.attendance.sessions
         for key in [key for key, bucket in self._relay.buckets.items() if key not in sessions and bucket.is_full(now)]:
             del self._relay.buckets[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import subprocess
@@ -16,9 +17,26 @@ import pytest
 
 from cloudnet.client import connect
 from cloudnet.codes import Close, Code
+from cloudnet.connection import Connection
 from cloudnet.keys import Identity
-from rigs.cloud import Cable, cloud, unharmed
-from rigs.stranger import ACCEPTED, ACK, BYE, DELIVER, PING, PONG, REFUSAL, REJECTED, SEND, close_code, frame, raw, stranger
+from rigs.cloud import Cable, CloudProgram, cloud, unharmed
+from rigs.stranger import (
+    ACCEPTED,
+    ACK,
+    BYE,
+    DELIVER,
+    PING,
+    PONG,
+    REFUSAL,
+    REJECTED,
+    SEND,
+    WELCOME,
+    Stranger,
+    close_code,
+    frame,
+    raw,
+    stranger,
+)
 
 NOBODY = bytes(range(32))
 ID = bytes(16)
@@ -123,6 +141,129 @@ async def test_a_bad_frame_ends_its_connection_alone(tmp_path: Path, what: str) 
                 await asyncio.sleep(0.02)
 
 
+FLOODS = {
+    "pings": frame(9, b""),
+    "pongs": frame(10, b""),
+    "empty fragments": frame(2, b"", fin=False) + frame(0, b"", fin=False),
+}
+
+
+@pytest.mark.parametrize("is_in", [False, True], ids=["before the login", "after it"])
+@pytest.mark.parametrize("what", FLOODS)
+async def test_a_flood_of_frames_ends_its_connection_alone(tmp_path: Path, what: str, is_in: bool) -> None:
+    """What is no message costs as well: whoever sends nothing else is closed with 1008, soon and not worked through first."""
+    server = CloudProgram(tmp_path)
+    await asyncio.to_thread(server.start)
+    try:
+        async with unharmed(server):
+            reader, writer = await raw(server.port)
+            if is_in:
+                await enter(reader, writer, server.port)
+            flooding = asyncio.create_task(flood(writer, FLOODS[what], FLOODS[what][-6:] * 20_000))
+            assert await close_code(reader) in {Close.POLICY, 0}  # a reset may overtake the close frame
+            flooding.cancel()
+            await asyncio.gather(flooding, return_exceptions=True)
+            writer.close()
+            assert (await server.figures())['cloud_closes_total{reason="too-fast"}'] == 1
+    finally:
+        server.close()
+
+
+async def test_who_pings_and_fragments_as_anybody_does_is_not_touched(tmp_path: Path) -> None:
+    """Pings are answered, many at once and before the login; 1 MiB may come in pieces of 64 bytes, 20 in those of 1 KiB."""
+    async with cloud(tmp_path) as here, unharmed(here), stranger(here.url) as one:
+        await asyncio.gather(*[await one.socket.ping() for _ in range(20)])
+        await one.enter()
+        await asyncio.gather(*[await one.socket.ping() for _ in range(40)])
+        first = 1
+        for size in (64, *(20 * [1024])):
+            long = packed(*([SEND, seq, NOBODY, ID, bytes(65_000)] for seq in range(first, first + 16)))
+            await one.socket.send(long[start : start + size] for start in range(0, len(long), size))
+            for seq in range(first, first + 16):
+                assert (await one.hear(REJECTED))[1] == seq
+            first += 16
+        figures = await here.figures()
+        assert 'cloud_closes_total{reason="too-fast"}' not in figures
+        assert 'cloud_pauses_total{reason="too-fast"}' not in figures
+
+
+async def flood(writer: asyncio.StreamWriter, first: bytes, more: bytes) -> None:
+    """Write without end."""
+    writer.write(first)
+    while True:
+        writer.write(more)
+        await writer.drain()
+
+
+async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, host: str = "127.0.0.1") -> None:
+    """Log in on a raw connection; the welcome is read."""
+    one = Stranger(None, f"{host}:{port}")  # type: ignore[arg-type]  # nothing is said through it
+    one.challenge = msgspec.msgpack.decode(await _message(reader))[0]
+    writer.write(frame(2, packed(one.login())))
+    assert msgspec.msgpack.decode(await _message(reader))[0][0] == WELCOME
+
+
+@pytest.mark.parametrize("is_in", [False, True], ids=["before the login", "after it"])
+async def test_a_connection_that_is_gone_holds_nothing(tmp_path: Path, is_in: bool) -> None:
+    """What it had begun to say, its buffers and all of it are given back at once, not at some later collection."""
+    async with cloud(tmp_path) as here, unharmed(here):
+        before = connections()
+        gc.disable()
+        try:
+            reader, writer = await raw(here.port)
+            if is_in:
+                await enter(reader, writer, here.port)
+            writer.write(frame(2, bytes(5000), fin=False))
+            await writer.drain()
+            assert connections() == before + 1
+            writer.transport.abort()
+            async with asyncio.timeout(10):
+                while connections() > before:
+                    await asyncio.sleep(0.02)
+        finally:
+            gc.enable()
+
+
+def connections() -> int:
+    """How many there are in memory."""
+    return sum(type(one) is Connection for one in gc.get_objects())
+
+
+SPEECHES = {
+    "one frame": frame(2, bytes(100_000)),
+    "half a frame": frame(2, bytes(100_000))[:60_000],
+    "fragments": frame(2, bytes(2000), fin=False) + frame(0, bytes(2000), fin=False) * 50,
+}
+
+
+@pytest.mark.parametrize("what", SPEECHES)
+async def test_a_stranger_is_listened_to_for_a_few_kilobytes(tmp_path: Path, what: str) -> None:
+    """A login has a few hundred bytes: whoever says more before it is told so, and no more of it is read."""
+    async with cloud(tmp_path) as here, unharmed(here):
+        reader, writer = await raw(here.port)
+        writer.write(SPEECHES[what])
+        assert await close_code(reader) in {Close.TOO_BIG, 0}  # a reset may overtake the close frame
+        writer.close()
+        assert (await here.figures())['cloud_closes_total{reason="too-big"}'] == 1
+
+
+async def test_a_message_that_is_begun_has_to_become_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its deadline the connection ends, pings or not; one that became whole in time has none any more."""
+    monkeypatch.setattr("cloudnet.frames.WHOLE_SECONDS", 0.5)
+    async with cloud(tmp_path) as here, unharmed(here), stranger(here.url) as one:
+        await one.enter()
+        await one.socket.send([packed([PING, 1])[:2], packed([PING, 1])[2:]])
+        await one.hear(PONG)
+        reader, writer = await raw(here.port)
+        await enter(reader, writer, here.port)
+        writer.write(frame(2, packed([PING, 1])[:2], fin=False) + frame(9, b""))
+        assert await close_code(reader) == Close.DEADLINE
+        writer.close()
+        assert (await here.figures())['cloud_closes_total{reason="deadline"}'] == 1
+        await one.say([PING, 2])
+        await one.hear(PONG)
+
+
 LOGINS: dict[str, tuple[Callable[[Any], list[Any]], str]] = {
     "for another authority": (lambda one: one.login(authority="elsewhere.example:443"), Code.WRONG_SERVER),
     "for another server": (lambda one: one.login(server=bytes(32)), Code.BAD_SIGNATURE),
@@ -150,6 +291,17 @@ async def test_a_bad_login_is_refused(tmp_path: Path, what: str) -> None:
         assert (
             sum(value for name, value in figures.items() if name.startswith("cloud_logins_total") and '"ok"' not in name) == 1
         )
+
+
+async def test_a_login_that_another_server_passes_on_is_refused(tmp_path: Path) -> None:
+    """Whoever passes it on chooses the Host header to fit: a server that knows its names takes those for its own alone."""
+    names = ("cloud.example", "LocalHost:1")
+    async with cloud(tmp_path, names=names) as here, stranger(here.url) as one:
+        await one.say(one.login())  # signed for the address in the Host header, which is none of the names
+        assert (await one.end())[::2] == (Close.LOGIN_REFUSED, Code.WRONG_SERVER)
+        reader, writer = await raw(here.port, host="localhost:1")
+        await enter(reader, writer, 1, host="localhost")
+        writer.close()
 
 
 async def test_a_recorded_login_opens_nothing(tmp_path: Path) -> None:
@@ -237,6 +389,22 @@ async def test_who_has_too_much_under_way_is_not_read_until_it_is_less(tmp_path:
             taken += 1
             assert packet[3] == taken.to_bytes(16, "big")
             await sink.say([ACK, packet[1]])
+
+
+async def test_who_is_not_read_is_not_taken_for_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A burst is made good for longer than a silent client is waited for: it stays connected, and goes on then."""
+    monkeypatch.setattr("cloudnet.session.PING_SECONDS", 1.0)
+    monkeypatch.setattr("cloudnet.session.SILENCE_SECONDS", 2.0)
+    async with cloud(tmp_path, messages_per_second=5, behind_proxy=True) as here, stranger(here.url) as one:
+        await one.enter()
+        await one.say(*([SEND, seq, NOBODY, ID, b"x"] for seq in range(1, 41)))
+        while (await one.hear(REJECTED))[1] != 40:
+            pass
+        await one.say([PING, 7])
+        assert (await one.hear(PONG))[1] == 7
+        figures = await here.figures()
+        assert figures['cloud_pauses_total{reason="too-fast"}'] >= 1
+        assert 'cloud_closes_total{reason="deadline"}' not in figures
 
 
 @pytest.mark.slow

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,42 @@ async def test_a_slow_reader_is_shed_and_gets_everything_later(tmp_path: Path) -
                     assert message.body.startswith(b"%d " % number)
             assert server.resident() - before < 60 << 20
         assert server.stop() == 0
+
+
+@pytest.mark.slow
+async def test_who_reads_slowly_but_reads_is_not_shed(tmp_path: Path) -> None:
+    """A client on a thin line takes its bytes for longer than the bound, and stays; it goes once it takes none any more."""
+    quick = "import cloudnet.sweeping\ncloudnet.sweeping.DRAIN_SECONDS = 3.0"
+    with program(tmp_path, first=quick) as server:
+        thin = socket.socket()
+        thin.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        thin.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+        thin.connect(("127.0.0.1", server.port))
+        async with connect(server.url, Identity.new()) as a, stranger(server.url, sock=thin, max_queue=1) as slow:
+            await slow.enter()
+            slow.socket.transport.pause_reading()
+            await asyncio.gather(*(a.send(slow.key, os.urandom(60_000)) for _ in range(100)))
+            await eventually(lambda: _is(server, "cloud_clients_clogged", 1), "the line to be full")
+            loop = asyncio.get_running_loop()
+            until = loop.time() + 10
+            while loop.time() < until:
+                await asyncio.to_thread(thin_read, thin)
+                await asyncio.sleep(0.1)
+            figures = await server.figures()
+            assert figures["cloud_clients_clogged"] == 1
+            assert 'cloud_closes_total{reason="slow-reader"}' not in figures
+            await eventually(lambda: _is(server, 'cloud_closes_total{reason="slow-reader"}', 1), "its end", 30)
+            slow.socket.transport.abort()
+
+
+def thin_read(line: socket.socket) -> None:
+    """Take a few kilobytes past the client that the socket belongs to."""
+    with suppress(BlockingIOError):
+        os.read(line.fileno(), 4096)
+
+
+async def _is(server: CloudProgram, figure: str, value: float) -> bool:
+    return (await server.figures()).get(figure) == value
 
 
 async def test_who_asks_much_and_reads_nothing_costs_no_memory(tmp_path: Path) -> None:

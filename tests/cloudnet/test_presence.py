@@ -190,3 +190,28 @@ def test_devices_of_earlier_runs_are_known_and_absent() -> None:
     assert desk.attendance.known == {ANN}
     assert not desk.attendance.is_present(ANN)
     assert desk.attendance.rival(ScriptedWire().line, bare_login(ANN)) is None
+
+
+def test_those_who_are_away_hold_no_more_than_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each counts with the keys that it watches; beyond the bound whoever went first is over, and may come as a new one."""
+    monkeypatch.setattr("cloudnet.presence.AWAY", 25)
+    desk = Desk()
+    watched = [number.to_bytes(32) for number in range(9)]
+    sessions = []
+    for key in (ANN, BOB, EVE):
+        session, _ = desk.enter(key)
+        desk.attendance.watch(session, watched, on=True)
+        sessions.append(session)
+    ann, bob, eve = sessions
+    desk.attendance.lose(ann, 2.0, 2)
+    desk.attendance.lose(bob, 2.0, 2)
+    assert desk.enter(ANN, resume=Resume(ann.epoch, 0))[0] is ann, "what is back counts no more"
+    desk.attendance.lose(ann, 3.0, 3)
+    desk.attendance.lose(eve, 4.0, 4)
+    assert [session.state for session in sessions] == [State.AWAY, State.ENDED, State.AWAY]
+    assert (BOB, "left") in desk.changes
+    assert desk.enter(BOB, resume=Resume(bob.epoch, 0))[0] is not bob
+    for session in (ann, eve):
+        desk.attendance.end(session)
+    assert desk.attendance._away_in_all == 0
+    assert desk.attendance._watchers == {}

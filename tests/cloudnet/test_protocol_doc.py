@@ -23,6 +23,9 @@ from cloudnet import (
     link,
     observe,
     packets,
+    pen,
+    porch,
+    presence,
     reaching,
     relay,
     sealed,
@@ -107,6 +110,12 @@ def test_every_code_is_explained_and_none_besides() -> None:
         (asking, "PAGES"),
         (courier, "SEEN"),
         (session, "BEATS"),
+        (presence, "AWAY"),
+        (porch, "GREETING_BYTES"),
+        (limits, "FRAMES_PER_SECOND"),
+        (limits, "FRAGMENT_BYTES"),
+        (limits, "CONTROL_COST"),
+        (limits, "FLOOD_SECONDS"),
     ],
     ids=str,
 )
@@ -130,7 +139,8 @@ TIMES = {
     (session.DRAIN_SECONDS, "`DRAIN_SECONDS` (session)", "server"),
     (server.DRAIN_SECONDS, "`DRAIN_SECONDS` (server)", "server"),
     (frames.CLOSING_SECONDS, "`CLOSING_SECONDS`", "server"),
-    (connection.COMPANY_SECONDS, "`COMPANY_SECONDS`", "server"),
+    (frames.WHOLE_SECONDS, "`WHOLE_SECONDS`", "server"),
+    (pen.COMPANY_SECONDS, "`COMPANY_SECONDS`", "server"),
     (link.SILENCE_SECONDS, "`SILENCE_SECONDS`", "client"),
     (link.ANSWER_SECONDS, "`ANSWER_SECONDS`", "client"),
     (reaching.LOGIN_SECONDS, "`LOGIN_SECONDS`", "client"),
@@ -146,7 +156,7 @@ def test_every_time_has_its_row() -> None:
     """Seconds, name and side; and whatever room has another one is named here too."""
     assert {(float(row[0]), row[1], row[2]) for row in rows(SECTIONS["Times"])[1:]} == TIMES
     told = {name.strip("`").partition("`")[0] for _, name, _ in TIMES} | {"BURST_SECONDS", "HANDSHAKES_BURST_SECONDS"}
-    for room in (greeting, session, frames, connection, link, reaching, relay, limits):
+    for room in (greeting, session, frames, pen, connection, link, reaching, relay, limits):
         own = {name for name, value in vars(room).items() if name.isupper() and isinstance(value, float)}
         assert own <= told, room.__name__
 

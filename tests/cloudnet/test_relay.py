@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from cloudnet.asking import PAGES, PROFILES
+from cloudnet.asking import FIND_COST, LOOKS_PER_MESSAGE, PAGES, PROFILES, REGISTER_COST, SEEN_MILLISECONDS
 from cloudnet.codec import encode
-from cloudnet.codes import Code
+from cloudnet.codes import Close, Code
+from cloudnet.directory import PROFILE_BYTES
 from cloudnet.errors import Refused
 from cloudnet.keys import Identity, profile_text
 from cloudnet.packets import (
@@ -69,6 +71,12 @@ def service(device: Identity) -> Profile:
     return Profile(*(SERVICE.key, "service", "clock", "time", "", None, b"", SERVICE.sign(profile_text(bare, device.key))))
 
 
+def spent(office: Office, who: Identity) -> int:
+    """What a device's messages have cost since it came; the bucket has hardly filled again."""
+    bucket = office.relay.buckets[who.key]
+    return round(bucket._burst - bucket._left)
+
+
 def test_one_message_asks_for_so_many_pages(office: Office) -> None:
     """A thousand searches in one message would be answered by a thousand times as much; the next message may ask again."""
     wire = enter(office, ANN)
@@ -78,6 +86,32 @@ def test_one_message_asks_for_so_many_pages(office: Office) -> None:
     assert {packet.code for packet in said if isinstance(packet, Refusal)} == {Code.TOO_FAST}
     say(office, wire, Find(1))
     assert isinstance(wire.said()[0], Found)
+
+
+def test_a_refused_search_counts_as_a_page_and_costs_its_looks(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search around a place that gives up has looked at as many profiles as any: no more than the turn's pages are begun."""
+    monkeypatch.setattr("cloudnet.directory.LOOKED_AROUND", 20)
+    for number in range(40):
+        office.relay.directory.put(Profile(number.to_bytes(32), "service", "shop", str(number), "", (number / 10, 0.0)))
+    wire = enter(office, ANN)
+    say(office, wire, *(Find(number, type="nothing", near=(0.0, 0.0)) for number in range(100)))
+    codes = [packet.code for packet in wire.said() if isinstance(packet, Refusal)]
+    assert codes == [Code.TOO_MANY] * PAGES + [Code.TOO_FAST] * (100 - PAGES)
+    assert spent(office, ANN) == PAGES * (FIND_COST + 21 // LOOKS_PER_MESSAGE) + 100 - PAGES
+
+
+def test_a_registration_with_one_bad_signature_costs_what_it_has_taken(office: Office) -> None:
+    """The good ones before it were verified all the same; one without any profile costs a message."""
+    wire = enter(office, ANN)
+    good = service(ANN)
+    bad = Profile(SERVICE.key, "service", "clock", "time", "", None, b"", bytes(64))
+    say(office, wire, Register(1, (*[good] * (PROFILES - 1), bad)), Register(2, ()))
+    office.settle()
+    assert [(type(packet), packet.ask) for packet in wire.said() if isinstance(packet, (Done, Refusal))] == [
+        (Refusal, 1),
+        (Done, 2),
+    ]
+    assert spent(office, ANN) == REGISTER_COST * PROFILES + 1
 
 
 def test_who_reads_no_answers_is_not_read(office: Office) -> None:
@@ -103,6 +137,124 @@ def test_too_many_profiles_are_refused_before_they_are_verified(office: Office) 
     say(office, wire, Register(2, (service(ANN),) * PROFILES))
     office.settle()
     assert Done(2) in wire.said()
+
+
+def test_the_directory_has_room_for_so_much(office: Office) -> None:
+    """Of two registrations at once that fit alone one is refused; what is there may be replaced, and given up for others."""
+    office.relay.most_profile_bytes = 3 * PROFILE_BYTES
+    first, second = enter(office, ANN), enter(office, BOB)
+    say(office, first, Register(1, (Profile(ANN.key, "device", "", "x", "", None, bytes(900)),)))
+    say(office, second, Register(1, (Profile(BOB.key, "device", "", "x", "", None, bytes(900)),)))
+    office.settle()
+    assert first.said() == [Done(1)]
+    (refusal,) = second.said()
+    assert isinstance(refusal, Refusal)
+    assert (refusal.code, office.figures.refusals[Code.NO_ROOM]) == (Code.NO_ROOM, 1)
+    assert [profile for key in (ANN.key, BOB.key) if (profile := office.relay.directory.profile(key))] != []
+    say(office, first, Register(2, (Profile(ANN.key, "device", "", "y", "", None, bytes(900)),)), Unregister(3, (ANN.key,)))
+    office.settle()
+    assert first.said() == [Done(2), Done(3)]
+    assert office.relay.directory.bytes == 0
+    say(office, second, Register(4, (Profile(BOB.key, "device", "", "x", "", None, bytes(900)),)))
+    office.settle()
+    assert second.said() == [Done(4)]
+
+
+def test_what_the_disk_refuses_is_not_done(office: Office) -> None:
+    """A registration or its end that was answered with `no-room` has changed nothing, and nobody was told of it."""
+    wire, watcher = enter(office, ANN), enter(office, BOB)
+    say(office, watcher, Watch(1, (ANN.key, SERVICE.key)))
+    say(office, wire, Register(1, (service(ANN),)))
+    office.settle()
+    wire.said()
+    watcher.said()
+    with broken(office, "profile"):
+        say(office, wire, Register(2, (Profile(ANN.key, "device", "", "Ann"),)), Unregister(3, (SERVICE.key,)))
+        office.settle()
+    refusals = [(packet.ask, packet.code) for packet in wire.said() if isinstance(packet, Refusal)]
+    assert refusals == [(2, Code.NO_ROOM), (3, Code.NO_ROOM)]
+    assert watcher.said() == []
+    assert office.relay.directory.profile(ANN.key) is None
+    assert office.relay.directory.profile(SERVICE.key) is not None
+    session = office.attendance.sessions[ANN.key]
+    assert (session.profiles, office.attendance.routes[SERVICE.key]) == ({SERVICE.key}, session)
+
+
+def test_registrations_at_once_are_counted_together(office: Office) -> None:
+    """What is not on the disk yet counts for how many profiles a device may have."""
+    wire = enter(office, ANN)
+    owners = [Identity(number.to_bytes(32)) for number in range(100, 100 + PROFILES + 1)]
+    profiles = []
+    for owner in owners:
+        bare = Profile(owner.key, "service", "", "x")
+        profiles.append(Profile(owner.key, "service", "", "x", "", None, b"", owner.sign(profile_text(bare, ANN.key))))
+    say(office, wire, Register(1, tuple(profiles[:-1])), Register(2, tuple(profiles[-1:])))
+    office.settle()
+    assert [(type(packet), packet.ask) for packet in wire.said() if isinstance(packet, (Done, Refusal))] == [
+        (Refusal, 2),
+        (Done, 1),
+    ]
+    assert len(office.relay.directory) == PROFILES
+
+
+def test_a_key_moves_to_another_device_while_its_last_one_takes_it_back(office: Office) -> None:
+    """Both are written at once, the newer registration first: taking back what is no longer one's own takes nothing."""
+    first, second = enter(office, ANN), enter(office, BOB)
+    say(office, first, Register(1, (service(ANN),)))
+    office.settle()
+    say(office, second, Register(2, (service(BOB),)))
+    say(office, first, Unregister(3, (SERVICE.key,)))
+    office.settle()
+    profile = office.relay.directory.profile(SERVICE.key)
+    assert profile is not None
+    assert profile.device == BOB.key
+    ((device, data),) = office.ask("SELECT device, data FROM profile")
+    assert (device, bool(data)) == (BOB.key, True)
+    assert office.attendance.routes[SERVICE.key] is office.attendance.sessions[BOB.key]
+
+
+def test_who_was_here_is_written_down_once_the_disk_takes_it(office: Office) -> None:
+    """A login with a disk that fails is noted at the next one, not an hour later; whoever stays is noted again and again."""
+    with broken(office, "device"):
+        enter(office, ANN)
+        office.settle()
+    assert office.ask("SELECT key FROM device") == []
+    enter(office, ANN)
+    office.settle()
+    ((before,),) = office.ask("SELECT seen FROM device")
+    office.relay.asking.know_all(before + SEEN_MILLISECONDS)
+    office.settle()
+    assert office.ask("SELECT key, seen FROM device") == [(ANN.key, before + SEEN_MILLISECONDS)]
+
+
+@contextmanager
+def broken(office: Office, table: str) -> Iterator[None]:
+    """As if the disk took nothing that belongs into a table."""
+    office.ask(f"CREATE TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no space'); END")
+    try:
+        yield
+    finally:
+        office.ask("DROP TRIGGER broken")
+
+
+def test_who_begins_to_watch_hears_how_it_is_and_since_when(office: Office) -> None:
+    """Of a client that is here, of one that may still resume, by its profile too, and of one of whom nothing is known."""
+    began = time.time_ns() // 1_000_000
+    wire, watcher = enter(office, ANN), enter(office, BOB)
+    say(office, wire, Register(1, (service(ANN),)))
+    office.settle()
+    came = office.attendance.sessions[ANN.key].since
+    assert began <= came <= time.time_ns() // 1_000_000
+    say(office, watcher, Watch(1, (ANN.key, SERVICE.key)))
+    assert watcher.said()[1:] == [Presence(ANN.key, "came", came), Presence(SERVICE.key, "came", came)]
+    office.attendance.lose(office.attendance.sessions[ANN.key], time.monotonic(), came + 5)
+    watcher.said()
+    say(office, watcher, Watch(2, (ANN.key, SERVICE.key, bytes(32))))
+    *told, unknown = watcher.said()[1:]
+    assert told == [Presence(ANN.key, "away", came + 5), Presence(SERVICE.key, "away", came + 5)]
+    assert isinstance(unknown, Presence)
+    assert unknown.state == "left"
+    assert unknown.at >= came
 
 
 def test_a_key_named_often_is_told_once(office: Office) -> None:
@@ -269,6 +421,20 @@ def test_who_reads_again_is_read_again(office: Office) -> None:
     wire.pause(1.0)
     office.relay.unclogged(wire.line)
     assert not wire.is_paused
+
+
+def test_who_is_not_read_hears_that_we_live(office: Office) -> None:
+    """However long its pause: its silence is not counted, and it gets a sign of life before it would ask for one in vain."""
+    wire = enter(office, ANN)
+    now = time.monotonic()
+    wire.pause(1000.0)
+    for seconds in range(0, 300, 5):
+        office.relay.sweeping.everything(now + seconds)
+    assert (wire.closed, wire.asked.count("beat"), wire.asked.count("ping")) == (None, 5, 0)
+    wire.proceed()
+    for seconds in range(300, 420, 5):
+        office.relay.sweeping.everything(now + seconds)
+    assert wire.closed == (Close.DEADLINE, Code.DEADLINE), "now it could speak, and does not"
 
 
 def test_a_message_has_one_place_wherever_it_is_put(office: Office) -> None:

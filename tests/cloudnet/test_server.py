@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from cloudnet.client import connect
+from cloudnet.keys import Identity
 from rigs.cloud import cloud, unharmed
 from rigs.stranger import PING, PONG, stranger
 
@@ -82,6 +87,22 @@ def packet(key: bytes) -> list[Any]:
     if random.random() < 0.1:
         del made[random.randrange(1, len(made))]
     return made
+
+
+async def test_who_is_connected_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long ago its login was: the device and its profile stay in the file, which is all that a restart knows."""
+    monkeypatch.setattr("cloudnet.server.EXPIRE_SECONDS", 1.0)
+    monkeypatch.setattr("cloudnet.asking.SEEN_MILLISECONDS", 0)
+    bob = Identity.new()
+    async with cloud(tmp_path, forget_days=1) as here, connect(here.url, bob) as client:
+        await client.register("Bob")
+        with closing(sqlite3.connect(tmp_path / "cloud" / "cloud.db", timeout=5, isolation_level=None)) as file:
+            file.execute("UPDATE device SET seen = 1")  # as if the login had been years ago
+            async with asyncio.timeout(20):
+                while file.execute("SELECT seen FROM device WHERE key = ?", (bob.key,)).fetchone() == (1,):
+                    await asyncio.sleep(0.05)
+            assert file.execute("SELECT count(*) FROM device WHERE key = ?", (bob.key,)).fetchone() == (1,)
+            assert file.execute("SELECT count(*) FROM profile WHERE key = ?", (bob.key,)).fetchone() == (1,)
 
 
 async def test_whatever_a_client_says_the_server_lives(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -31,6 +31,7 @@ class ScriptedWire:
         self.asked: list[str] = []
         self.closed: tuple[int, str] | None = None
         self.is_paused = False
+        self.bytes_taken = 0
 
     def ring(self, line: Line) -> None:
         """See `line.Bell`."""
@@ -56,6 +57,10 @@ class ScriptedWire:
         """See `line.Wire`."""
         self.asked.append("beat")
 
+    def taken(self) -> int:
+        """See `line.Wire`."""
+        return self.bytes_taken
+
     def pause(self, seconds: float) -> None:
         """See `line.Wire`."""
         self.is_paused = True
@@ -63,6 +68,10 @@ class ScriptedWire:
     def proceed(self) -> None:
         """See `line.Wire`."""
         self.is_paused = False
+
+    def is_held(self) -> bool:
+        """See `line.Wire`."""
+        return self.is_paused
 
     def said(self) -> list[FromServer]:
         """What has been said since the last time, through the codec."""
@@ -108,8 +117,11 @@ class Office:
 
     def stored(self) -> int:
         """How many messages are in the file."""
-        count = "SELECT count(*) FROM mail"
-        return int(self.loop.run_until_complete(self.mailbox.do(lambda connection: connection.execute(count).fetchone()[0])))
+        return int(self.ask("SELECT count(*) FROM mail")[0][0])
+
+    def ask(self, statement: str) -> list[Any]:
+        """Rows of the file."""
+        return self.loop.run_until_complete(self.mailbox.do(lambda connection: connection.execute(statement).fetchall()))
 
     async def _open(self, folder: Path) -> Mailbox:
         mailbox = Mailbox(folder / "cloud.db", 0, Flight.settle, self._not_kept)

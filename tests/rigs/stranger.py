@@ -111,13 +111,13 @@ async def stranger(url: str, *, after: float = 0.0, **more: Any) -> AsyncIterato
         yield found
 
 
-async def raw(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def raw(port: int, host: str = "") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A TCP connection after the WebSocket handshake; what the server has said behind it is still to be read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     key = base64.b64encode(os.urandom(16)).decode()
     lines = (
         "GET / HTTP/1.1",
-        f"Host: 127.0.0.1:{port}",
+        f"Host: {host or f'127.0.0.1:{port}'}",
         "Upgrade: websocket",
         "Connection: Upgrade",
         "Sec-WebSocket-Version: 13",
