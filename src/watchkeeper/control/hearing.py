@@ -21,7 +21,7 @@ from watchkeeper.control.hang import Verdict
 from watchkeeper.control.liveness import LivenessSettings, Pulse
 from watchkeeper.control.notifysocket import NotifySocket, is_there, parse
 from watchkeeper.control.parentage import Process
-from watchkeeper.control.processtree import belongs
+from watchkeeper.control.processtree import belongs, kin
 from watchkeeper.control.server import KeptServer
 from watchkeeper.control.settings import AnyServer
 from watchkeeper.model import EventKind, ServerState, Severity
@@ -32,6 +32,8 @@ TICK_SECONDS = 1.0
 SHORTEST_TICK = 0.05
 SILENT_SECONDS = 0.5
 """How often a silent server is looked at again when no probe does so."""
+EARLY_MESSAGES = 16
+"""So many messages are kept of a server that speaks before it is told that its process runs."""
 SEES_THREADS = sys.platform in {"linux", "darwin", "win32"}
 
 
@@ -47,6 +49,8 @@ class Heard:
         self.stamp: heartbeat.Stamp = None
         self.looking: asyncio.TimerHandle | None = None
         self.helped = False
+        self.early: list[tuple[bytes, frozenset[int]]] = []
+        """Messages that came before its process was known, and whose they may be."""
 
 
 class Hearing:
@@ -94,6 +98,7 @@ class Hearing:
                 continue
             acts = settings.then == "restart" and "restart" in server.verbs
             heard = fresh[name] = Heard(Pulse(settings, probes, self._clock.monotonic()), acts=acts)
+            heard.early = old.early if old else []
             if old and old.process and old.pulse.alive:  # the same process under other rules
                 heard.process = old.process
                 heard.pulse.adopt()
@@ -115,7 +120,11 @@ class Hearing:
     def changed(self, server: str) -> None:
         """Its life has taken a step: another process has a pulse of its own."""
         heard, kept = self._heard.get(server), self._kept(server)
-        if heard is None or kept is None or kept.process is heard.process:
+        if heard is None or kept is None:
+            return
+        if kept.process is heard.process:
+            if kept.life.state is not ServerState.STARTING:
+                heard.early.clear()
             return
         heard.process = kept.process
         heard.told = None
@@ -123,6 +132,10 @@ class Hearing:
         heard.pulse.begin(self._clock.monotonic())
         if kept.adopted and kept.process:
             heard.pulse.adopt()
+        early, heard.early = heard.early, []
+        for message, leaders in early:
+            if kept.process and kept.process.pid in leaders:
+                self._understand(kept, heard, message)
         self._rung.set()
 
     def probed(self, server: str, probe: str, ok: bool, why: str) -> None:  # noqa: FBT001  # as a probe's frame tells it
@@ -191,16 +204,27 @@ class Hearing:
     def _hear(self, server: str, message: bytes, pid: int) -> None:
         heard = self._heard.get(server)
         kept = self._kept(server)
-        if heard is None or kept is None or kept.process is None or not belongs(pid, kept.process.pid):
+        if heard is None or kept is None:
             return
+        if kept.process is None:
+            # It is quick: its program is executed before the agent hears of that. Who has spoken is asked now; it may end.
+            if kept.life.state is ServerState.STARTING and len(heard.early) < EARLY_MESSAGES:
+                heard.early.append((message, frozenset(kin(pid))))
+            return
+        if not belongs(pid, kept.process.pid):
+            return
+        self.changed(server)  # what is heard of another process must not be taken back when that is told
+        self._understand(kept, heard, message)
+
+    def _understand(self, kept: KeptServer, heard: Heard, message: bytes) -> None:
         said = parse(message)
         was_ready, status = heard.pulse.ready, heard.pulse.status
         heard.pulse.said(said, self._clock.monotonic())
         if said.extend_seconds:
             kept.give(lifecycle.Extend(said.extend_seconds))
         if (was_ready, status) != (heard.pulse.ready, heard.pulse.status):
-            self._changed(server)
-        self._consider(server, heard)
+            self._changed(kept.name)
+        self._consider(kept.name, heard)
         self._rung.set()
 
     async def _beat(self, server: str, heard: Heard) -> None:
