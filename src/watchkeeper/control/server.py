@@ -241,6 +241,9 @@ class KeptServer:
         except Failed as fault:
             self.give(lifecycle.SpawnFailed(fault.why))
             return
+        except OSError as fault:  # of the agent's own surroundings, such as its folder
+            self.give(lifecycle.SpawnFailed(fault.strerror or str(fault)))
+            return
         finally:
             if before:
                 self._parent.heard(self.name, before)  # behind the start: nothing may stand before that
