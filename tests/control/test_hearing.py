@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from rigs.watching import Moody, earlier_agent, python, watching
-from watchkeeper.control import ServerSettings, lifecycle
+from watchkeeper.control import ServerSettings, hearing, heartbeat, lifecycle
 from watchkeeper.control.evidence import Evidence
 from watchkeeper.control.hearing import Heard
 from watchkeeper.control.heartbeat import HeartbeatFileSettings
@@ -258,6 +259,42 @@ async def test_a_heartbeat_file_that_rests(tmp_path: Path) -> None:
         first = one.pid()
         await one.until(lambda: one.pid() not in {0, first}, "another process")
         assert "heartbeat: beat has not changed for 500ms" in one.told(K.SERVER_HUNG)[0].text
+
+
+async def test_a_heartbeat_file_on_a_mount_that_hangs_blinds_for_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own server is neither alive nor hung, which is told; another that stops beating is found and restarted meanwhile."""
+    away, back, stamp = threading.Event(), threading.Event(), heartbeat.stamp
+    (tmp_path / "mount").mkdir()
+
+    def hanging(path: Path) -> heartbeat.Stamp:
+        if path.parent.name == "mount" and away.is_set():
+            back.wait(60)
+        return stamp(path)
+
+    def beating(folder: Path) -> ServerSettings:
+        beats = HeartbeatFileSettings(file=folder / "beat", within=Duration(0.5))
+        command = ("sh", "-c", f"while touch {folder}/beat; do sleep 0.1; done")
+        return ServerSettings(command=command, liveness=LivenessSettings(heartbeat=beats))
+
+    monkeypatch.setattr(heartbeat, "stamp", hanging)
+    monkeypatch.setattr(hearing, "BLIND_SECONDS", 0.5)
+    servers = {"a": beating(tmp_path / "mount"), "b": beating(tmp_path)}
+    async with watching(tmp_path / "agent", servers) as one:
+        mounted, first = await one.until_well("a"), await one.until_well("b")
+        away.set()
+        await one.until(lambda: one.told(K.SERVER_WARNED), "that nobody knows")
+        assert "nobody knows whether a beats" in one.told(K.SERVER_WARNED)[0].text
+        os.kill(first, signal.SIGSTOP)
+        await one.until(lambda: one.pid("b") not in {0, first}, "another process of the other")
+        assert one.pid("a") == mounted
+        back.set()
+        await one.until(lambda: one.told(K.SERVER_LIVES), "that it is known again")
+        heard = one.watch.hearing._heard["a"]
+        known = heard.pulse._beat
+        await one.until(lambda: heard.pulse._beat > known, "its next beats")
+        assert (one.pid("a"), one.told(K.SERVER_HUNG)) == (mounted, [])
 
 
 @pytest.mark.slow

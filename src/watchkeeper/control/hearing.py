@@ -12,11 +12,13 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from watchkeeper.clock import Clock
 from watchkeeper.control import heartbeat, lifecycle
 from watchkeeper.control.acting import Acting
 from watchkeeper.control.activity import SHORTEST, look
+from watchkeeper.control.aside import Aside
 from watchkeeper.control.hang import Verdict
 from watchkeeper.control.liveness import LivenessSettings, Pulse
 from watchkeeper.control.notifysocket import NotifySocket, is_there, parse
@@ -34,6 +36,8 @@ SILENT_SECONDS = 0.5
 """How often a silent server is looked at again when no probe does so."""
 EARLY_MESSAGES = 16
 """So many messages are kept of a server that speaks before it is told that its process runs."""
+BLIND_SECONDS = 5.0
+"""A look at a heartbeat file that takes longer is told: until it ends nobody knows whether the server beats."""
 SEES_THREADS = sys.platform in {"linux", "darwin", "win32"}
 
 
@@ -49,6 +53,10 @@ class Heard:
         self.stamp: heartbeat.Stamp = None
         self.looking: asyncio.TimerHandle | None = None
         self.helped = False
+        self.peering = False
+        """Whether its heartbeat file is being looked at."""
+        self.blind = False
+        """Whether it was told that this does not come to an end."""
         self.early: list[tuple[bytes, frozenset[int]]] = []
         """Messages that came before its process was known, and whose they may be."""
 
@@ -77,6 +85,7 @@ class Hearing:
         self._sockets: dict[str, NotifySocket] = {}
         self._group: asyncio.TaskGroup | None = None
         self._rung = asyncio.Event()
+        self._looks = Aside()
 
     def replace(
         self, servers: Mapping[str, AnyServer], marked: Mapping[str, Iterable[str]], asked: Mapping[str, Iterable[str]]
@@ -167,7 +176,8 @@ class Hearing:
                 while True:
                     timed = [(name, heard) for name, heard in self._heard.items() if heard.process and heard.pulse.timed]
                     for name, heard in timed:
-                        await self._beat(name, heard)
+                        if heard.pulse.settings.heartbeat and not heard.peering:
+                            group.create_task(self._beat(name, heard), name=f"heartbeat file of {name}")
                         self._consider(name, heard)
                     self._rung.clear()
                     try:
@@ -228,17 +238,41 @@ class Hearing:
         self._rung.set()
 
     async def _beat(self, server: str, heard: Heard) -> None:
+        """Look at its heartbeat file once: none waits for another's; until it ends the server is neither alive nor silent."""
         kept = self._kept(server)
         settings = heard.pulse.settings.heartbeat
         if settings is None or kept is None:
             return
         folder = getattr(kept.settings, "folder", None)
         path = (folder / settings.file) if folder else settings.file
-        fresh = await asyncio.to_thread(heartbeat.stamp, path)
+        heard.peering = True
+        began = self._clock.monotonic()
+        heard.pulse.peers(began)
+        late = asyncio.get_running_loop().call_later(BLIND_SECONDS, self._tell_blind, server, heard, path)
+        try:
+            fresh = await self._looks.ask(path, lambda: heartbeat.stamp(path))
+        except (OSError, ValueError):
+            fresh = None
+        finally:
+            late.cancel()
+            heard.peering = False
+        if heard is not self._heard.get(server):
+            return
+        now = self._clock.monotonic()
+        heard.pulse.peered(began, now)
+        if heard.blind:
+            heard.blind = False
+            self._acting.tell(EventKind.SERVER_LIVES, server, f"it is known again whether {server} beats")
         if fresh is not None and fresh != heard.stamp:
             if heard.stamp is not None:  # what an earlier process has left is no sign of this one
-                heard.pulse.beat(self._clock.monotonic())
+                heard.pulse.beat(now)
             heard.stamp = fresh
+        self._consider(server, heard)
+
+    def _tell_blind(self, server: str, heard: Heard, path: Path) -> None:
+        heard.blind = True
+        text = f"nobody knows whether {server} beats: looking at {path} does not come to an end"
+        self._acting.tell(EventKind.SERVER_WARNED, server, text, "warning")
 
     def _pause(self, pulses: list[Pulse]) -> float | None:
         """Until when nothing can change by time alone; None: for ever."""
