@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.control import lifecycle
 from watchkeeper.control.archive import Archive
 from watchkeeper.control.aside import Aside
+from watchkeeper.control.enduring import told
 from watchkeeper.control.limits import HOUR, spent
 from watchkeeper.control.remembered import Memory
 from watchkeeper.control.server import KeptServer
@@ -55,6 +57,14 @@ class Acting:
         self._looking = asyncio.Semaphore(AT_ONCE)
         self._looks: set[asyncio.Task[str]] = set()
         self._saving = Aside()
+
+    async def see_through(self, server: str, deed: Coroutine[Any, Any, None]) -> None:
+        """Do `deed` to a server; a fault of our own in it is told, and ends neither who decided it nor the care for others."""
+        try:
+            await deed
+        except Exception as fault:
+            logger.exception("what was to be done to %s broke", server)
+            self.tell(EventKind.SERVER_WARNED, server, f"what was to be done to {server} broke: {told(fault)}", "critical")
 
     async def restart(
         self,
@@ -120,7 +130,7 @@ class Acting:
             fault = failed.why
         except Exception as broken:
             logger.exception("evidence of %s could not be taken", server.name)
-            fault = f"{type(broken).__name__}: {broken}"
+            fault = told(broken)
         finally:
             looking.cancel()
         self.tell(EventKind.EVIDENCE_SAVED, server.name, f"no evidence of {server.name} was taken: {fault}", "warning")

@@ -312,7 +312,8 @@ class Hearing:
             self._changed(server)
         if verdict.state == "hung" and not heard.helped and self._group is not None:
             heard.helped = True
-            self._group.create_task(self._help(kept, heard, verdict), name=f"help {server}")
+            helping = self._acting.see_through(server, self._help(kept, heard, verdict))
+            self._group.create_task(helping, name=f"help {server}")
 
     def _look_soon(self, server: str, heard: Heard) -> None:
         """One more look, so that there are two to compare."""
