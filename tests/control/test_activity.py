@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from watchkeeper.control.activity import SHORTEST, Look, Thread, look, motion
+from watchkeeper.control.activity import MOST_THREADS, SHORTEST, Look, Thread, look, motion
 from watchkeeper.control.processtree import belongs, processes
 
 WORKS = """
@@ -66,6 +66,26 @@ def test_one_that_works_one_that_sleeps_and_one_that_is_stopped(start) -> None:
     until(lambda: set(moved(works, 0.15).states) == {"T"})
 
 
+def test_a_thread_that_works_among_hundreds_is_seen(start) -> None:
+    """One that came after more than are looked at burns a core: the server is at work, and its idle twin is not."""
+    crowd = f"""
+import threading, time
+for _ in range({MOST_THREADS + 40}): threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+"""
+    works, idles = (
+        start(crowd + "def burn():\n  while True: pass\nthreading.Thread(target=burn).start()"),
+        start(crowd + "time.sleep(1000)"),
+    )
+    count = {works: MOST_THREADS + 42, idles: MOST_THREADS + 41}
+    until(lambda: all(len(os.listdir(f"/proc/{pid}/task")) == wanted for pid, wanted in count.items()), 30)
+    assert len(look(works, 0).threads) == MOST_THREADS
+    until(lambda: moved(idles).cpu == 0)
+    busy, idle = moved(works), moved(idles)
+    assert busy.busiest > 0.1
+    assert busy.cpu >= busy.busiest
+    assert idle.busiest < 0.1
+
+
 def test_children_are_the_servers_own_even_in_a_session_of_theirs(start) -> None:
     """Who descends from the leader belongs to it; a stranger and one that has gone do not."""
     leader = start(PARENT)
@@ -96,6 +116,9 @@ def test_what_moves_is_told_by_thread() -> None:
     assert found is not None
     assert (found.cpu, found.busiest, found.starved) == (0.75, 0.5, 1.0)
     assert found.states == {"S": 2, "R": 1}
+    crowded = motion(Look(0, before.threads, {7: 10.0}), Look(2, after.threads, {7: 16.0, 8: 99.0}))
+    assert crowded is not None
+    assert (crowded.cpu, crowded.busiest) == (3.0, 1.0)
 
 
 def test_statistics_of_the_scheduler_are_used_where_they_are(tmp_path: Path) -> None:

@@ -6,19 +6,22 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from rigs.watching import Moody, earlier_agent, python, watching
-from watchkeeper.control import ServerSettings
+from watchkeeper.control import ServerSettings, hearing, heartbeat, lifecycle
 from watchkeeper.control.evidence import Evidence
 from watchkeeper.control.hearing import Heard
 from watchkeeper.control.heartbeat import HeartbeatFileSettings
 from watchkeeper.control.liveness import LivenessSettings
+from watchkeeper.control.parentage import Process, Spawn
 from watchkeeper.control.permission import ControlSettings
 from watchkeeper.model import EventKind as K  # a table of them
+from watchkeeper.model import ServerState
 from watchkeeper.quantities import Duration
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="stops and looks at processes as Linux does")
@@ -191,6 +194,51 @@ async def test_nobody_else_may_speak_for_a_server(tmp_path: Path) -> None:
         assert not one.watch.is_ready("a")
 
 
+QUICK_TO_SAY = """
+import subprocess, sys, time
+say = "from os import environ as e; from socket import *; a = chr(0) + e['NOTIFY_SOCKET'][1:]"
+say += "; socket(AF_UNIX, SOCK_DGRAM).sendto(b'READY=1', a)"
+subprocess.run([sys.executable, "-c", say], check=True)
+print("said", flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("held_up", ["the word that it is executed", "the step to running"])
+async def test_what_is_said_before_the_agent_knows_who_it_is_counts(tmp_path: Path, held_up: str) -> None:
+    """READY=1 of a quick server comes before the agent hears of its process, or takes that in; its sender has ended by then."""
+    settings = ServerSettings(command=python(QUICK_TO_SAY), liveness=LivenessSettings(notify=True), autostart=False)
+    async with watching(tmp_path, {"a": settings}) as one:
+        kept = one.watch.supervisor.kept("a")
+        assert kept is not None
+        spawn, give = kept._parent.spawn, kept.give
+
+        async def said() -> None:
+            await one.until(lambda: "said" in kept.log.last_line(0), "its word")
+
+        async def late_spawn(wanted: Spawn) -> Process:
+            process = await spawn(wanted)
+            await said()
+            return process
+
+        def late_give(given: lifecycle.Input, *, first: bool = False) -> None:
+            if isinstance(given, lifecycle.Spawned):
+                waiting.append(asyncio.ensure_future(said()))
+                waiting[0].add_done_callback(lambda _: asyncio.get_running_loop().call_later(0.05, give, given))
+            else:
+                give(given, first=first)
+
+        waiting: list[asyncio.Future[None]] = []
+        if held_up == "the step to running":
+            kept.give = late_give  # type: ignore[method-assign]  # the step must come late
+        else:
+            kept._parent.spawn = late_spawn  # type: ignore[method-assign]  # the word must come late
+        outcome = await one.order("start")
+        assert outcome.ok, outcome.text
+        await one.until(lambda: one.status().state is ServerState.RUNNING, "it to run")
+        await one.until(lambda: one.watch.is_ready("a"), "its READY=1", seconds=5)
+
+
 BEATS = """
 import pathlib, time
 beat = pathlib.Path("beat")
@@ -211,6 +259,42 @@ async def test_a_heartbeat_file_that_rests(tmp_path: Path) -> None:
         first = one.pid()
         await one.until(lambda: one.pid() not in {0, first}, "another process")
         assert "heartbeat: beat has not changed for 500ms" in one.told(K.SERVER_HUNG)[0].text
+
+
+async def test_a_heartbeat_file_on_a_mount_that_hangs_blinds_for_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own server is neither alive nor hung, which is told; another that stops beating is found and restarted meanwhile."""
+    away, back, stamp = threading.Event(), threading.Event(), heartbeat.stamp
+    (tmp_path / "mount").mkdir()
+
+    def hanging(path: Path) -> heartbeat.Stamp:
+        if path.parent.name == "mount" and away.is_set():
+            back.wait(60)
+        return stamp(path)
+
+    def beating(folder: Path) -> ServerSettings:
+        beats = HeartbeatFileSettings(file=folder / "beat", within=Duration(0.5))
+        command = ("sh", "-c", f"while touch {folder}/beat; do sleep 0.1; done")
+        return ServerSettings(command=command, liveness=LivenessSettings(heartbeat=beats))
+
+    monkeypatch.setattr(heartbeat, "stamp", hanging)
+    monkeypatch.setattr(hearing, "BLIND_SECONDS", 0.5)
+    servers = {"a": beating(tmp_path / "mount"), "b": beating(tmp_path)}
+    async with watching(tmp_path / "agent", servers) as one:
+        mounted, first = await one.until_well("a"), await one.until_well("b")
+        away.set()
+        await one.until(lambda: one.told(K.SERVER_WARNED), "that nobody knows")
+        assert "nobody knows whether a beats" in one.told(K.SERVER_WARNED)[0].text
+        os.kill(first, signal.SIGSTOP)
+        await one.until(lambda: one.pid("b") not in {0, first}, "another process of the other")
+        assert one.pid("a") == mounted
+        back.set()
+        await one.until(lambda: one.told(K.SERVER_LIVES), "that it is known again")
+        heard = one.watch.hearing._heard["a"]
+        known = heard.pulse._beat
+        await one.until(lambda: heard.pulse._beat > known, "its next beats")
+        assert (one.pid("a"), one.told(K.SERVER_HUNG)) == (mounted, [])
 
 
 @pytest.mark.slow

@@ -100,6 +100,26 @@ def test_a_heartbeat_file_that_rests() -> None:
     assert one.due(NOW + 9) == NOW + 14
 
 
+def test_a_heartbeat_file_that_cannot_be_looked_at_is_no_silence() -> None:
+    """While a look does not end, no more is held against the server than before; after a long one it has all its time again."""
+    one = pulse(heartbeat=HeartbeatFileSettings(file=Path("beat"), within=Duration(5)))
+    one.beat(NOW + 1)
+    one.peers(NOW + 2)
+    assert not any(sign.silent for sign in one.signs(NOW + 100))
+    one.peered(NOW + 2, NOW + 100)
+    one.peers(NOW + 104)
+    one.peered(NOW + 104, NOW + 104)
+    assert not any(sign.silent for sign in one.signs(NOW + 104))
+    one.peers(NOW + 106)
+    assert not any(sign.silent for sign in one.signs(NOW + 106))
+    one.peered(NOW + 106, NOW + 106.01)
+    assert any(sign.silent for sign in one.signs(NOW + 106.01))
+    one.peers(NOW + 107)
+    assert any(sign.silent for sign in one.signs(NOW + 200)), "what was known before a look that does not end is still known"
+    one.begin(NOW + 201)
+    assert not any(sign.silent for sign in one.signs(NOW + 300)), "also of the next process"
+
+
 def test_a_trigger_and_a_farewell_are_taken_at_their_word() -> None:
     """WATCHDOG=trigger is a hang at once; after STOPPING=1 nothing is held against it for a while."""
     one = pulse(watchdog=Duration(1), start=Duration(10))

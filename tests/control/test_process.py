@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
+from rigs.watching import QUICK, watching
 from watchkeeper.clock import SystemClock
-from watchkeeper.control import ServerSettings, bykeeper, byourselves, envfile, process
+from watchkeeper.control import AnyServer, Script, ServerSettings, bykeeper, byourselves, envfile, process
 from watchkeeper.control.parentage import Told
 from watchkeeper.control.process import made, prepare
 from watchkeeper.control.runfile import RunFile
 from watchkeeper.errors import Failed
+from watchkeeper.model import EventKind, ServerState
+from watchkeeper.quantities import Duration
 
 
 def test_later_ones_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +54,37 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.undo()
     with pytest.raises(Failed, match=r"bad\.env:2: expected NAME=VALUE"):
         prepare("web", "o1", ServerSettings(command=("x",), folder=tmp_path, environment_files=("bad.env",)), tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a folder in use stays")
+async def test_an_agent_whose_own_folder_is_gone_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers with a folder and those that run elsewhere are started as before; one without is told why it is not."""
+    release, up = tmp_path / "release", tmp_path / "up"
+    release.mkdir()
+    monkeypatch.chdir(release)
+    servers: dict[str, AnyServer] = {
+        "a": ServerSettings(command=("sleep", "1000"), backoff=QUICK),
+        "b": ServerSettings(command=("sleep", "1000"), folder=tmp_path, backoff=QUICK),
+        "c": Script(
+            status=("/bin/sh", "-c", f"test -e {up} || exit 3"),
+            start=("/bin/touch", str(up)),
+            stop=("/bin/rm", str(up)),
+            restart="always",
+            period=Duration(0.1),
+        ),
+    }
+    up.touch()
+    async with watching(tmp_path / "agent", servers) as one:
+        await one.until(lambda: one.pid("a") and one.pid("b"), "their start")
+        await one.until(lambda: one.status("c").state is ServerState.RUNNING, "it to be seen")
+        release.rmdir()
+        os.kill(one.pid("a"), signal.SIGKILL)
+        os.kill(one.pid("b"), signal.SIGKILL)
+        up.unlink()
+        await one.until(lambda: one.told(EventKind.SERVER_START_FAILED), "that it cannot be started")
+        assert "the agent's is gone: No such file or directory" in one.told(EventKind.SERVER_START_FAILED)[0].text
+        await one.until(lambda: one.status("b").restarts and one.pid("b"), "the next run of what has a folder")
+        await one.until(lambda: up.exists() and one.status("c").restarts, "the next run of what runs elsewhere")
 
 
 def test_what_runs_is_told_from_what_would_run_now(tmp_path: Path) -> None:

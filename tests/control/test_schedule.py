@@ -45,6 +45,21 @@ def test_a_night_when_clocks_are_set_has_one_restart(day: int, month: int) -> No
     assert count == 1
 
 
+@pytest.mark.parametrize("expression", ["30 2 * * *", "59 2 * * sun", "15 2,4 * * *", "*/20 2 * * *", "5 * * * *"])
+def test_the_hour_that_comes_twice_brings_nothing_back(expression: str) -> None:
+    """Asked at any minute of that night, the next instant is to come; looked at each second, none is due twice or missed."""
+    plan = ScheduleSettings(restart=expression, zone="Europe/Berlin")
+    start = at(2026, 10, 25, 1)
+    wanted = [start]
+    while wanted[-1] < start + 5 * 3600:
+        wanted.append(next_after(plan, wanted[-1]))
+    for now in range(int(start), int(start) + 5 * 3600, 60):
+        assert next_after(plan, now) == next(one for one in wanted[1:] if one > now)
+    looks = [due(plan, start + second, start + second + 1) for second in range(4 * 3600)]
+    assert "missed" not in looks
+    assert looks.count("due") == sum(one <= start + 4 * 3600 for one in wanted[1:])
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.integers(1_700_000_000, 1_900_000_000), st.sampled_from(["*/5 * * * *", "0 4 * * sun", "0 0 1 * *"]))
 def test_the_next_is_after_now_and_every_look_in_between_says_nothing(now: int, expression: str) -> None:

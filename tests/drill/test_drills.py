@@ -164,6 +164,10 @@ async def test_the_schedule_says_when_and_what_cannot_be_done(tmp_path: Path) ->
     settings = DrillSettings(schedule="0 10 1 * *", zone="Europe/Berlin")
     assert settings.due_after(AT) == 1_761_987_600_000  # 2025-11-01 10:00 in Berlin
     assert DrillSettings().due_after(AT) == 0
+    nightly = DrillSettings(schedule="30 2 * * *", zone="Europe/Berlin")
+    assert (
+        nightly.due_after(1_792_890_600_000) == 1_792_978_200_000
+    )  # at 2:10 for the second time: half past two of the next night
     async with rigged(tmp_path, settings, channels=()) as rig:
         await rig.drills._begin_by_schedule()
         assert "nobody would be told" in rig.texts()[0]

@@ -86,6 +86,12 @@ def test_cron_goes_by_its_own_clock() -> None:
     assert nightly.due_after(night) == at("2026-10-26 02:30", "UTC")
 
 
+def test_the_hour_that_comes_twice_makes_nobody_late() -> None:
+    """A job of half past two that tells at ten past two, when that is for the second time, is due the next night."""
+    nightly = Expected(cron="30 2 * * *", zone="Europe/Berlin")
+    assert nightly.due_after(at("2026-10-25 01:10", "UTC")) == at("2026-10-26 01:30", "UTC")
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [

@@ -29,6 +29,8 @@ class Box:
         """As with ``--restart always``."""
         self.output = [b"out one\n", b"err one\n"]
         self.terminal = False
+        self.logs = "kept"
+        """``none``: its logging driver cannot be read; ``stuck``: who asks gets no answer."""
 
     def inspect(self) -> dict[str, object]:
         """What ``GET /containers/{id}/json`` answers, of what is looked at."""
@@ -172,9 +174,17 @@ class Engine:
                 box.process.send_signal(int(query["signal"]))
                 await self._say(connection, writer, 204, None)
             case "logs":
-                lines = box.output[-int(query["tail"]) :]
-                pieces = lines if box.terminal else [bytes([1, 0, 0, 0]) + len(one).to_bytes(4, "big") + one for one in lines]
-                await self._say(connection, writer, 200, b"".join(pieces))
+                await self._logs(box, int(query["tail"]), connection, writer)
+
+    async def _logs(self, box: Box, tail: int, connection: h11.Connection, writer: asyncio.StreamWriter) -> None:
+        if box.logs == "none":
+            await self._say(connection, writer, 501, {"message": "configured logging driver does not support reading"})
+            return
+        if box.logs == "stuck":
+            await asyncio.sleep(1000)
+        lines = box.output[-tail:]
+        pieces = lines if box.terminal else [bytes([1, 0, 0, 0]) + len(one).to_bytes(4, "big") + one for one in lines]
+        await self._say(connection, writer, 200, b"".join(pieces))
 
     async def _events(self, connection: h11.Connection, writer: asyncio.StreamWriter) -> None:
         queue: asyncio.Queue[bytes] = asyncio.Queue()

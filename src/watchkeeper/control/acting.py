@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.control import lifecycle
 from watchkeeper.control.archive import Archive
+from watchkeeper.control.aside import Aside
+from watchkeeper.control.enduring import told
 from watchkeeper.control.limits import HOUR, spent
 from watchkeeper.control.remembered import Memory
 from watchkeeper.control.server import KeptServer
+from watchkeeper.errors import Failed
 from watchkeeper.model import OURSELVES, Event, EventKind, ServerState, Severity, new_id
 from watchkeeper.quantities import Duration
 
@@ -27,6 +31,11 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 4
 """So many servers are looked at together; when more fail at once, the rest are helped without evidence rather than late."""
 RUNNING_SECONDS = 60.0
+LOG_SECONDS = 1.0
+"""So long whoever has a server's output may take to give it; evidence is then taken without."""
+SAVE_SECONDS = 5.0
+LOOK_SECONDS = 10.0
+"""No look takes longer, whatever hangs: what is to be done to a server is then done without evidence."""
 
 
 class Acting:
@@ -46,6 +55,16 @@ class Acting:
         self._emit = emit
         self._changed = changed
         self._looking = asyncio.Semaphore(AT_ONCE)
+        self._looks: set[asyncio.Task[str]] = set()
+        self._saving = Aside()
+
+    async def see_through(self, server: str, deed: Coroutine[Any, Any, None]) -> None:
+        """Do `deed` to a server; a fault of our own in it is told, and ends neither who decided it nor the care for others."""
+        try:
+            await deed
+        except Exception as fault:
+            logger.exception("what was to be done to %s broke", server)
+            self.tell(EventKind.SERVER_WARNED, server, f"what was to be done to {server} broke: {told(fault)}", "critical")
 
     async def restart(
         self,
@@ -96,36 +115,73 @@ class Acting:
 
     async def look(self, server: KeptServer, why: str) -> str:
         """Gather and keep evidence; returns its id, empty when there is none. Bounded in time, raises nothing."""
-        from watchkeeper.control.evidence import LOG_LINES, gather  # noqa: PLC0415  # rarely needed, and the agent's memory is counted
-
-        process = server.process
-        if process is None or self._looking.locked():
-            if process is not None:
-                self.tell(
-                    EventKind.EVIDENCE_SAVED,
-                    server.name,
-                    f"no evidence of {server.name} was taken: too many fail at once",
-                    "warning",
-                )
+        if server.process is None:
             return ""
-        async with self._looking:
-            lines = [line async for part in server.log.tail(LOG_LINES, follow=False) for line in part]
-            found = await gather(server.name, process.pid, why, lines, self._clock)
+        looking = asyncio.create_task(self._look(server, server.process.pid, why), name=f"evidence of {server.name}")
+        self._looks.add(looking)
+        looking.add_done_callback(self._looks.discard)
         try:
-            size = await asyncio.to_thread(self._archive.save, found)
+            # Not awaited itself: one that is stuck would heed no cancelling either.
+            await asyncio.wait({looking}, timeout=LOOK_SECONDS)
+            if looking.done():
+                return looking.result()
+            fault = f"it took longer than {LOOK_SECONDS:.0f} s"
+        except Failed as failed:
+            fault = failed.why
+        except Exception as broken:
+            logger.exception("evidence of %s could not be taken", server.name)
+            fault = told(broken)
+        finally:
+            looking.cancel()
+        self.tell(EventKind.EVIDENCE_SAVED, server.name, f"no evidence of {server.name} was taken: {fault}", "warning")
+        return ""
+
+    async def _look(self, server: KeptServer, pid: int, why: str) -> str:
+        """See `look`; raises Failed with why there is no evidence, and may break."""
+        from watchkeeper.control.evidence import gather  # noqa: PLC0415  # rarely needed, and the agent's memory is counted
+
+        if self._looking.locked():
+            raise Failed("too many fail at once")
+        async with self._looking:
+            began = asyncio.get_running_loop().time()
+            lines = await self._last_lines(server)
+            spent = asyncio.get_running_loop().time() - began
+            found = await gather(server.name, pid, why, lines, self._clock, spent=spent)
+        if self._saving.unanswered >= AT_ONCE:
+            raise Failed("the disk for it does not answer")
+        try:
+            async with asyncio.timeout(SAVE_SECONDS):
+                size = await self._saving.ask(found.id, lambda: self._archive.save(found))
+        except TimeoutError:
+            raise Failed(f"the disk for it has not answered within {SAVE_SECONDS:.0f} s") from None
         except OSError as fault:
-            logger.error("evidence of %s cannot be kept: %s", server.name, fault.strerror)  # noqa: TRY400  # the disk's fault, not ours
-            return ""
+            raise Failed(f"it cannot be kept: {fault.strerror}") from None
         facts = {
             "evidence": found.id,
             "bytes": str(size),
-            "pid": str(process.pid),
+            "pid": str(pid),
             "seconds": f"{found.seconds:.3f}",
             "why": why,
         }
         text = f"what {server.name} was doing was saved within {found.seconds:.2f} s, before anything was done to it"
         self.tell(EventKind.EVIDENCE_SAVED, server.name, text, facts=facts)
         return found.id
+
+    @staticmethod
+    async def _last_lines(server: KeptServer) -> list[str]:
+        """What it has printed last; what cannot be had costs no more than itself, and is said in its place."""
+        from watchkeeper.control.evidence import LOG_LINES  # noqa: PLC0415  # as above
+
+        lines: list[str] = []
+        try:
+            async with asyncio.timeout(LOG_SECONDS):
+                async for part in server.log.tail(LOG_LINES, follow=False):
+                    lines += part
+        except TimeoutError:
+            lines.append(f"(the rest was not given within {LOG_SECONDS:.0f} s)")
+        except Exception as fault:  # noqa: BLE001  # whatever keeps it: evidence says what broke
+            lines.append(f"(it cannot be read: {str(fault) or type(fault).__name__})")
+        return lines
 
     def person_has_acted(self, server: str) -> None:
         """Somebody has seen to it: what was asked is answered, and the hour begins anew."""

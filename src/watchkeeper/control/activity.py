@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from watchkeeper.control.processtree import PROC, processes
@@ -16,7 +18,10 @@ from watchkeeper.control.processtree import PROC, processes
 SHORTEST = 0.1
 """Two looks that are closer than this, in seconds, say nothing: the kernel counts CPU time in ticks of 10 ms."""
 MOST_THREADS = 256
-"""So many threads are looked at, the oldest first: a look is taken on the agent's loop, and must not hold up other servers."""
+"""So many threads are looked at, the oldest first: a look is taken on the agent's loop, and must not hold up other servers.
+
+Of a process that has more, the CPU time of all of its threads together stands for those that are left out.
+"""
 _TICK = 1.0 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
 
 
@@ -29,16 +34,21 @@ class Thread(NamedTuple):
 
 
 class Look(NamedTuple):
-    """All threads of a server at the instant `at` (monotonic seconds), by thread id."""
+    """All threads of a server at the instant `at` (monotonic seconds), by thread id.
+
+    `crowds`: CPU seconds so far of each process, by pid, of whose threads some were left out.
+    """
 
     at: float
     threads: dict[int, Thread]
+    crowds: Mapping[int, float] = MappingProxyType({})
 
 
 class Motion(NamedTuple):
     """What a server's threads did in `seconds` between two looks.
 
-    `cpu`: cores that they used together; `busiest`: the part of one core that the busiest used; `starved`: the part of the
+    `cpu`: cores that they used together; `busiest`: the part of one core that the busiest used (a process of which threads
+    were left out counts as one); `starved`: the part of the
     time that the most starved one wanted a CPU and had none; `states`: the letters of their states now, by how many.
     """
 
@@ -54,16 +64,20 @@ def look(leader: int, now: float, proc: Path = PROC) -> Look:
     if sys.platform != "linux" and proc is PROC:
         return Look(now, _portable(leader))
     threads: dict[int, Thread] = {}
+    crowds: dict[int, float] = {}
     for pid in processes(leader, proc):
         folder = proc / str(pid) / "task"
         try:
             tids = sorted(map(int, os.listdir(folder)))  # noqa: PTH208  # names suffice
         except OSError:
             continue
-        for tid in tids[: MOST_THREADS - len(threads)]:
+        left = MOST_THREADS - len(threads)
+        for tid in tids[:left]:
             if thread := _thread(folder / str(tid)):
                 threads[tid] = thread
-    return Look(now, threads)
+        if len(tids) > left and (whole := _thread(folder.parent)):
+            crowds[pid] = whole.cpu
+    return Look(now, threads, crowds)
 
 
 def motion(before: Look, after: Look) -> Motion | None:
@@ -87,6 +101,9 @@ def motion(before: Look, after: Look) -> Motion | None:
             starved = max(starved, (now.waited - then.waited) / seconds)
         elif now.state == then.state == "R":
             starved = max(starved, 1.0 - share)
+    shares = [max(0.0, cpu - before.crowds[pid]) / seconds for pid, cpu in after.crowds.items() if pid in before.crowds]
+    busiest = max(busiest, *(min(share, 1.0) for share in shares), 0.0)
+    total = max(total, sum(shares) * seconds)  # the threads that were looked at are of them
     return Motion(seconds, total / seconds, busiest, min(max(starved, 0.0), 1.0), states)
 
 

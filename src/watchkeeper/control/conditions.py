@@ -1,7 +1,7 @@
 """What must hold before a server is started. The door of the conditions: each is one class here and one arm of `Condition`.
 
 A condition only looks, and says in words what is missing; the frame (`unmet`) bounds its time. Looking may block where a
-file system hangs, so it is done in a thread.
+file system hangs or names are resolved, so it is done aside: a look that is stuck is the only one of its condition.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 from watchkeeper.config import Part
+from watchkeeper.control.aside import Aside
 from watchkeeper.quantities import Size
 
 LOOK_SECONDS = 2.0
+_LOOKS = Aside()
 
 
 class FileThere(Part, frozen=True, kw_only=True, tag_field="kind", tag="file"):
@@ -25,7 +28,7 @@ class FileThere(Part, frozen=True, kw_only=True, tag_field="kind", tag="file"):
 
     async def missing(self) -> str:
         """What is missing, in words; empty when it holds."""
-        return "" if await asyncio.to_thread(self.path.exists) else f"there is {self.path}"
+        return "" if await _LOOKS.ask(self, self.path.exists) else f"there is {self.path}"
 
 
 class PortAnswers(Part, frozen=True, kw_only=True, tag_field="kind", tag="port"):
@@ -41,14 +44,17 @@ class PortAnswers(Part, frozen=True, kw_only=True, tag_field="kind", tag="port")
 
     async def missing(self) -> str:
         """See `FileThere.missing`."""
+        wanted = f"something answers at {self.host}:{self.port}"
         try:
-            _, writer = await asyncio.open_connection(self.host, self.port)
+            found = await _LOOKS.ask(self, lambda: socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM))
         except OSError:
-            return f"something answers at {self.host}:{self.port}"
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return ""
+            return wanted
+        for family, kind, protocol, _, address in found:
+            with contextlib.suppress(OSError), socket.socket(family, kind, protocol) as line:
+                line.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(line, address)
+                return ""
+        return wanted
 
 
 class DiskRoom(Part, frozen=True, kw_only=True, tag_field="kind", tag="disk"):
@@ -60,7 +66,7 @@ class DiskRoom(Part, frozen=True, kw_only=True, tag_field="kind", tag="disk"):
     async def missing(self) -> str:
         """See `FileThere.missing`."""
         try:
-            left = (await asyncio.to_thread(shutil.disk_usage, self.path)).free
+            left = (await _LOOKS.ask(self, lambda: shutil.disk_usage(self.path))).free
         except OSError as fault:
             return f"the room on {self.path} can be told ({fault.strerror})"
         return "" if left >= self.free else f"{self.path} has {self.free} free (it has {left / (1 << 20):.0f} MiB)"
@@ -77,6 +83,9 @@ async def unmet(conditions: Sequence[Condition]) -> str:
                 missing = await condition.missing()
         except TimeoutError:
             missing = f"looking at {condition} comes to an end"
+        except (OSError, ValueError) as fault:
+            # A folder that may not be entered, a name that is none: it may come right, and ends no other server meanwhile.
+            missing = f"{condition} can be looked at ({getattr(fault, 'strerror', None) or fault})"
         if missing:
             return missing
     return ""

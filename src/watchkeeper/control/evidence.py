@@ -71,24 +71,25 @@ class _Desk:
         self.done.set()
 
 
-async def gather(server: str, pid: int, why: str, lines: Sequence[str], clock: Clock) -> Evidence:
-    """Look at a server's processes; `lines` is its last output. Raises nothing."""
-    began = time.monotonic()
+async def gather(server: str, pid: int, why: str, lines: Sequence[str], clock: Clock, *, spent: float = 0.0) -> Evidence:
+    """Look at a server's processes; `lines` is its last output. So many seconds were `spent` on it already."""
+    began = time.monotonic() - spent
     at = milliseconds(clock.wall())
     pids = processes(pid) if sys.platform == "linux" else [pid]
     desk = _Desk(pids, lines)
     threading.Thread(target=desk.run, name=f"evidence {server}", daemon=True).start()
-    stacks = await _python_stacks(pids, SECONDS - 0.2)
+    stacks = await _python_stacks(pids, SECONDS - 0.2 - spent)
     # Polled, so that no thread of the loop's own pool waits for one that is stuck in the kernel.
     while not desk.done.is_set() and time.monotonic() - began < SECONDS:  # noqa: ASYNC110  # as above
         await asyncio.sleep(0.01)
     found = dict(desk.found)
-    parts = [Section("why", redact(why)), *(Section("python stacks", text) for text in [stacks] if text)]
+    why = _bounded(redact(why), SECTION_BYTES)
+    parts = [Section("why", why), *(Section("python stacks", text) for text in [stacks] if text)]
     parts += [Section(title, _bounded(found[title], SECTION_BYTES)) for title, _ in desk.wanted if title in found]
     missing = tuple(title for title, _ in desk.wanted if title not in found)
     parts = _within(parts, MOST_BYTES - (100 << 10))
     taken = time.monotonic() - began
-    return Evidence(new_id(at), at, server, pid, redact(why), round(taken, 3), tuple(parts), missing)
+    return Evidence(new_id(at), at, server, pid, why, round(taken, 3), tuple(parts), missing)
 
 
 async def _python_stacks(pids: list[int], seconds: float) -> str:
@@ -141,6 +142,6 @@ def _within(parts: list[Section], most: int) -> list[Section]:
 
 
 def _bounded(text: str, most: int) -> str:
-    """At most so many bytes of it, the first ones."""
-    raw = text.encode("utf-8", "replace")
-    return text if len(raw) <= most else raw[:most].decode("utf-8", "ignore") + "\n… (cut here)"
+    """At most so many bytes of it, the first ones, as text that can be written: names may hold what no encoding has."""
+    raw = text.encode("utf-8", "backslashreplace")
+    return raw[:most].decode("utf-8", "ignore") + ("" if len(raw) <= most else "\n… (cut here)")

@@ -176,7 +176,10 @@ def word(path: Path) -> str:
 
 
 def links(folder: Path) -> list[tuple[str, str]]:
-    """The descriptors of a process and what they lead to; those that cannot be seen are left out."""
+    """The descriptors of a process and what they lead to; those that cannot be seen are left out.
+
+    A file's name may be any bytes: those that are no UTF-8 are written as numbers.
+    """
     found: list[tuple[str, str]] = []
     try:
         names = os.listdir(folder)  # noqa: PTH208  # names suffice
@@ -184,7 +187,8 @@ def links(folder: Path) -> list[tuple[str, str]]:
         return found
     for name in sorted(names[:20_000], key=int):
         try:
-            found.append((name, os.readlink(folder / name)))  # noqa: PTH115  # a socket's is no path
+            target = os.fsencode(os.readlink(folder / name))  # noqa: PTH115  # a socket's is no path
+            found.append((name, target.decode("utf-8", "backslashreplace")))
         except OSError:
             continue
     return found

@@ -12,16 +12,18 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from watchkeeper.clock import Clock
 from watchkeeper.control import heartbeat, lifecycle
 from watchkeeper.control.acting import Acting
 from watchkeeper.control.activity import SHORTEST, look
+from watchkeeper.control.aside import Aside
 from watchkeeper.control.hang import Verdict
 from watchkeeper.control.liveness import LivenessSettings, Pulse
 from watchkeeper.control.notifysocket import NotifySocket, is_there, parse
 from watchkeeper.control.parentage import Process
-from watchkeeper.control.processtree import belongs
+from watchkeeper.control.processtree import belongs, kin
 from watchkeeper.control.server import KeptServer
 from watchkeeper.control.settings import AnyServer
 from watchkeeper.model import EventKind, ServerState, Severity
@@ -32,6 +34,10 @@ TICK_SECONDS = 1.0
 SHORTEST_TICK = 0.05
 SILENT_SECONDS = 0.5
 """How often a silent server is looked at again when no probe does so."""
+EARLY_MESSAGES = 16
+"""So many messages are kept of a server that speaks before it is told that its process runs."""
+BLIND_SECONDS = 5.0
+"""A look at a heartbeat file that takes longer is told: until it ends nobody knows whether the server beats."""
 SEES_THREADS = sys.platform in {"linux", "darwin", "win32"}
 
 
@@ -47,6 +53,12 @@ class Heard:
         self.stamp: heartbeat.Stamp = None
         self.looking: asyncio.TimerHandle | None = None
         self.helped = False
+        self.peering = False
+        """Whether its heartbeat file is being looked at."""
+        self.blind = False
+        """Whether it was told that this does not come to an end."""
+        self.early: list[tuple[bytes, frozenset[int]]] = []
+        """Messages that came before its process was known, and whose they may be."""
 
 
 class Hearing:
@@ -73,6 +85,7 @@ class Hearing:
         self._sockets: dict[str, NotifySocket] = {}
         self._group: asyncio.TaskGroup | None = None
         self._rung = asyncio.Event()
+        self._looks = Aside()
 
     def replace(
         self, servers: Mapping[str, AnyServer], marked: Mapping[str, Iterable[str]], asked: Mapping[str, Iterable[str]]
@@ -94,6 +107,7 @@ class Hearing:
                 continue
             acts = settings.then == "restart" and "restart" in server.verbs
             heard = fresh[name] = Heard(Pulse(settings, probes, self._clock.monotonic()), acts=acts)
+            heard.early = old.early if old else []
             if old and old.process and old.pulse.alive:  # the same process under other rules
                 heard.process = old.process
                 heard.pulse.adopt()
@@ -115,7 +129,11 @@ class Hearing:
     def changed(self, server: str) -> None:
         """Its life has taken a step: another process has a pulse of its own."""
         heard, kept = self._heard.get(server), self._kept(server)
-        if heard is None or kept is None or kept.process is heard.process:
+        if heard is None or kept is None:
+            return
+        if kept.process is heard.process:
+            if kept.life.state is not ServerState.STARTING:
+                heard.early.clear()
             return
         heard.process = kept.process
         heard.told = None
@@ -123,6 +141,10 @@ class Hearing:
         heard.pulse.begin(self._clock.monotonic())
         if kept.adopted and kept.process:
             heard.pulse.adopt()
+        early, heard.early = heard.early, []
+        for message, leaders in early:
+            if kept.process and kept.process.pid in leaders:
+                self._understand(kept, heard, message)
         self._rung.set()
 
     def probed(self, server: str, probe: str, ok: bool, why: str) -> None:  # noqa: FBT001  # as a probe's frame tells it
@@ -154,7 +176,8 @@ class Hearing:
                 while True:
                     timed = [(name, heard) for name, heard in self._heard.items() if heard.process and heard.pulse.timed]
                     for name, heard in timed:
-                        await self._beat(name, heard)
+                        if heard.pulse.settings.heartbeat and not heard.peering:
+                            group.create_task(self._beat(name, heard), name=f"heartbeat file of {name}")
                         self._consider(name, heard)
                     self._rung.clear()
                     try:
@@ -191,30 +214,65 @@ class Hearing:
     def _hear(self, server: str, message: bytes, pid: int) -> None:
         heard = self._heard.get(server)
         kept = self._kept(server)
-        if heard is None or kept is None or kept.process is None or not belongs(pid, kept.process.pid):
+        if heard is None or kept is None:
             return
+        if kept.process is None:
+            # It is quick: its program is executed before the agent hears of that. Who has spoken is asked now; it may end.
+            if kept.life.state is ServerState.STARTING and len(heard.early) < EARLY_MESSAGES:
+                heard.early.append((message, frozenset(kin(pid))))
+            return
+        if not belongs(pid, kept.process.pid):
+            return
+        self.changed(server)  # what is heard of another process must not be taken back when that is told
+        self._understand(kept, heard, message)
+
+    def _understand(self, kept: KeptServer, heard: Heard, message: bytes) -> None:
         said = parse(message)
         was_ready, status = heard.pulse.ready, heard.pulse.status
         heard.pulse.said(said, self._clock.monotonic())
         if said.extend_seconds:
             kept.give(lifecycle.Extend(said.extend_seconds))
         if (was_ready, status) != (heard.pulse.ready, heard.pulse.status):
-            self._changed(server)
-        self._consider(server, heard)
+            self._changed(kept.name)
+        self._consider(kept.name, heard)
         self._rung.set()
 
     async def _beat(self, server: str, heard: Heard) -> None:
+        """Look at its heartbeat file once: none waits for another's; until it ends the server is neither alive nor silent."""
         kept = self._kept(server)
         settings = heard.pulse.settings.heartbeat
         if settings is None or kept is None:
             return
         folder = getattr(kept.settings, "folder", None)
         path = (folder / settings.file) if folder else settings.file
-        fresh = await asyncio.to_thread(heartbeat.stamp, path)
+        heard.peering = True
+        began = self._clock.monotonic()
+        heard.pulse.peers(began)
+        late = asyncio.get_running_loop().call_later(BLIND_SECONDS, self._tell_blind, server, heard, path)
+        try:
+            fresh = await self._looks.ask(path, lambda: heartbeat.stamp(path))
+        except (OSError, ValueError):
+            fresh = None
+        finally:
+            late.cancel()
+            heard.peering = False
+        if heard is not self._heard.get(server):
+            return
+        now = self._clock.monotonic()
+        heard.pulse.peered(began, now)
+        if heard.blind:
+            heard.blind = False
+            self._acting.tell(EventKind.SERVER_LIVES, server, f"it is known again whether {server} beats")
         if fresh is not None and fresh != heard.stamp:
             if heard.stamp is not None:  # what an earlier process has left is no sign of this one
-                heard.pulse.beat(self._clock.monotonic())
+                heard.pulse.beat(now)
             heard.stamp = fresh
+        self._consider(server, heard)
+
+    def _tell_blind(self, server: str, heard: Heard, path: Path) -> None:
+        heard.blind = True
+        text = f"nobody knows whether {server} beats: looking at {path} does not come to an end"
+        self._acting.tell(EventKind.SERVER_WARNED, server, text, "warning")
 
     def _pause(self, pulses: list[Pulse]) -> float | None:
         """Until when nothing can change by time alone; None: for ever."""
@@ -254,7 +312,8 @@ class Hearing:
             self._changed(server)
         if verdict.state == "hung" and not heard.helped and self._group is not None:
             heard.helped = True
-            self._group.create_task(self._help(kept, heard, verdict), name=f"help {server}")
+            helping = self._acting.see_through(server, self._help(kept, heard, verdict))
+            self._group.create_task(helping, name=f"help {server}")
 
     def _look_soon(self, server: str, heard: Heard) -> None:
         """One more look, so that there are two to compare."""

@@ -69,6 +69,8 @@ class Pulse:
         self.probes = probes
         self.status = ""
         """What it says of itself (``STATUS=``)."""
+        self._seen: float | None = None
+        """As of when its heartbeat file is known; None: at any time."""
         self.begin(now)
 
     def begin(self, now: float) -> None:
@@ -82,6 +84,7 @@ class Pulse:
         self._within = float(self.settings.watchdog) if self.settings.watchdog else 0.0
         self._pinged = now
         self._beat = now
+        self._seen = None if self._seen is None else now
         self._asked = False
         self._quiet_until = 0.0
         self._start = float(self.settings.start)
@@ -123,6 +126,19 @@ class Pulse:
         self._beat = now
         self._live(now, ok=self.ready or not self.settings.notify)
 
+    def peers(self, now: float) -> None:
+        """Its heartbeat file is looked at from now on; until that comes to an end, no more is known of it than before."""
+        self._seen = now if self._seen is None else self._seen
+
+    def peered(self, began: float, now: float) -> None:
+        """A look at its heartbeat file, which `began` then, has come to an end: the time of it is not held against the server.
+
+        After one that took long, on a file system that hung, the server has all of its time again: it may have hung there, too.
+        """
+        self._seen = began
+        within = self.settings.heartbeat.within if self.settings.heartbeat else 0.0
+        self._beat = now if now - began > within else min(now, self._beat + now - began)
+
     def looked(self, look: Look) -> None:
         """What its threads do was looked at."""
         self._looks.append(look)
@@ -152,7 +168,7 @@ class Pulse:
             late = now - self._pinged > self._within
             found.append(Sign("watchdog", late, self._pinged, f"no WATCHDOG=1 within {Duration(self._within)}"))
         if heartbeat := self.settings.heartbeat:
-            late = now - self._beat > heartbeat.within
+            late = (now if self._seen is None else min(now, self._seen)) - self._beat > heartbeat.within
             found.append(Sign("heartbeat", late, self._beat, f"{heartbeat.file} has not changed for {heartbeat.within}"))
         return tuple(found)
 

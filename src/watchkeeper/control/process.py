@@ -38,10 +38,10 @@ def prepare(server: str, order: str, settings: AnyServer, log: Path, extra: Mapp
     Later ones win: the agent's own environment, the files in their order, the table `environment`, then `extra` (ours).
     """
     if not isinstance(settings, ServerSettings):  # whoever runs it knows how
-        return Spawn(server, order, (), {}, log.absolute(), Path.cwd(), made(settings))
+        return Spawn(server, order, (), {}, log.absolute(), Path("/"), made(settings))
     if any("\0" in word for word in settings.command):
         raise Failed(f"the program {settings.command[0]!r} cannot be started: a zero byte cannot be passed to it", retry=False)
-    folder = settings.folder or Path.cwd()
+    folder = settings.folder or _here()
     own: dict[str, str] = {}
     for name in settings.environment_files:
         own |= read_variables(name, folder)
@@ -57,6 +57,13 @@ def prepare(server: str, order: str, settings: AnyServer, log: Path, extra: Mapp
         own=tuple(own),
         options=written(settings),
     )
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as fault:
+        raise Failed(f"it has no folder of its own, and the agent's is gone: {fault.strerror}") from None
 
 
 def made(settings: AnyServer) -> str:

@@ -7,6 +7,7 @@ wrong and when a message claims to come from a server, never on a round.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -34,19 +35,21 @@ def belongs(pid: int, leader: int, proc: Path = PROC) -> bool:
     A server is started in a session of its own, whose number is its leader's pid; what has left the session is
     still known by its parents.
     """
+    return leader in kin(pid, proc)
+
+
+def kin(pid: int, proc: Path = PROC) -> Iterator[int]:
+    """The leaders that `pid` may belong to: itself, its parents, and the sessions of all of these."""
     here = pid
     for _ in range(DEEPEST):
-        if here == leader:
-            return True
+        yield here
         fields = stat(here, proc)
         if fields is None:
-            return False
-        if int(fields[3]) == leader:
-            return True
+            return
+        yield int(fields[3])
         here = int(fields[1])
         if here <= 1:
-            return False
-    return False
+            return
 
 
 def stat(pid: int, proc: Path = PROC) -> list[bytes] | None:

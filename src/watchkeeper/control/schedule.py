@@ -42,7 +42,8 @@ def next_after(settings: ScheduleSettings, at: float) -> float:
     from cronsim import CronSim  # noqa: PLC0415  # as above
 
     here = datetime.fromtimestamp(at, _zone(settings.zone))
-    return next(CronSim(settings.restart, here)).timestamp()
+    # In the hour that a clock which is set back repeats, instants of the first time round are named, too.
+    return next(found for one in CronSim(settings.restart, here) if (found := one.timestamp()) > at)
 
 
 def due(settings: ScheduleSettings, last: float, now: float) -> Literal["", "due", "missed"]:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from watchkeeper.clock import Clock, milliseconds
 from watchkeeper.control import history, lifecycle
 from watchkeeper.control.abroad import AbroadProcess
+from watchkeeper.control.enduring import endure
 from watchkeeper.control.history import History
 from watchkeeper.control.identity import boot_id
 from watchkeeper.control.lifecycle import Do, Life
@@ -90,6 +91,7 @@ class KeptServer:
         self._failure = ""
         self._output_from = 0
         self._busy = False
+        self._broken = False
         self._inputs: deque[lifecycle.Input] = deque()
         self._rung = asyncio.Event()
         self._moved = asyncio.Condition()
@@ -184,10 +186,21 @@ class KeptServer:
         self._runfile.remember(self.name, History(boot_id(), self.life, self._since, self._order, self.last_exit, self.done))
 
     async def live(self) -> None:
-        """Keep it until cancelled; then its process goes on without us."""
+        """Keep it until cancelled; then its process goes on without us. A fault of our own is told and costs a moment."""
+        await endure(f"keeping {self.name}", self._live, self._broke)
+
+    def _broke(self, why: str) -> None:
+        self._broken = True
+        self._tell(EventKind.SERVER_WARNED, f"keeping {self.name} broke, and is begun again: {why}", "critical")
+
+    async def _live(self) -> None:
         async with asyncio.TaskGroup() as group:
-            if self.process:
+            known = any(isinstance(one, lifecycle.Exited | lifecycle.SpawnFailed) for one in self._inputs)
+            if self.process and not known:
                 self._watch = group.create_task(self._see_end(self.process), name=f"watch {self.name}")
+            elif self._broken and not known and self.life.state in lifecycle.ALIVE:
+                # A start was under way: whoever starts it knows by its order whether that was done.
+                self._watch = group.create_task(self._run(self._order, ""), name=f"run {self.name}")
             while True:
                 self._busy = True
                 while self._inputs:
@@ -209,12 +222,12 @@ class KeptServer:
             self.last_exit = given.how
             self.process = None
         self.life, do = lifecycle.step(before, given, self.settings.policy, self._clock.monotonic(), random.random())  # noqa: S311  # jitter, not a secret
+        if do is Do.SPAWN:
+            self._order = new_id(milliseconds(self._clock.wall()))
         if self.life is not before:
             self._narrate(before, given)
             if self.life.state is not before.state or do is Do.SPAWN:
                 self._since = milliseconds(self._clock.wall())
-        if do is Do.SPAWN:
-            self._order = new_id(milliseconds(self._clock.wall()))
         if self.life is not before or isinstance(given, lifecycle.Exited):
             # Written before anything is done: whoever takes up here does it again under the same order, or knows of it.
             self.save()
@@ -248,6 +261,9 @@ class KeptServer:
             process = await self._parent.spawn(wanted)
         except Failed as fault:
             self.give(lifecycle.SpawnFailed(fault.why))
+            return
+        except OSError as fault:  # of the agent's own surroundings, such as its folder
+            self.give(lifecycle.SpawnFailed(fault.strerror or str(fault)))
             return
         finally:
             if before:

@@ -191,7 +191,8 @@ class Upkeep:
             if limit.then == "restart" and self._group is not None:
                 why = f"it {breach.text}"
                 given = lifecycle.Restart(f"watchkeeper restarts it, since {why}")
-                self._group.create_task(self._acting.restart(kept, given, why), name=f"limit {name} of {server}")
+                deed = self._acting.see_through(server, self._acting.restart(kept, given, why))
+                self._group.create_task(deed, name=f"limit {name} of {server}")
 
     def _restart(self, server: str, why: str) -> None:
         kept = self._kept(server)
@@ -202,7 +203,8 @@ class Upkeep:
             text = f"a restart of {server} by its schedule was left out: it is {state}"
             self._acting.tell(EventKind.RESTART_MISSED, server, text)
             return
-        self._group.create_task(self._acting.carry_out(kept, lifecycle.Restart(why), why), name=f"schedule of {server}")
+        deed = self._acting.see_through(server, self._acting.carry_out(kept, lifecycle.Restart(why), why))
+        self._group.create_task(deed, name=f"schedule of {server}")
 
     def _now(self) -> int:
         return milliseconds(self._clock.wall())

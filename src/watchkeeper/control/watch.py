@@ -17,6 +17,7 @@ import msgspec
 from watchkeeper.clock import Clock
 from watchkeeper.control.acting import Acting
 from watchkeeper.control.archive import Archive, EvidenceSettings
+from watchkeeper.control.enduring import endure
 from watchkeeper.control.hearing import Hearing
 from watchkeeper.control.holding import Holding
 from watchkeeper.control.logbudget import LogsSettings
@@ -27,7 +28,7 @@ from watchkeeper.control.server import KeptServer
 from watchkeeper.control.settings import AnyServer
 from watchkeeper.control.supervisor import Supervisor
 from watchkeeper.control.upkeep import Upkeep
-from watchkeeper.model import Action, Event, Outcome, ServerState, ServerStatus
+from watchkeeper.model import Action, Event, EventKind, Outcome, ServerState, ServerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +95,8 @@ class Watch:
         """Keep and watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.supervisor.run(), name="supervisor")
-            group.create_task(self.hearing.run(), name="signs of life")
-            group.create_task(self.upkeep.run(), name="upkeep")
+            group.create_task(endure("hearing signs of life", self.hearing.run, self._broke), name="signs of life")
+            group.create_task(endure("upkeep", self.upkeep.run, self._broke), name="upkeep")
 
     async def order(self, action: Action) -> Outcome:
         """See `orders.Orders.order`."""
@@ -143,6 +144,10 @@ class Watch:
     def _heard(self, server: str) -> None:
         self._report(server)
         self.supervisor.see_ready()
+
+    def _broke(self, why: str) -> None:
+        text = f"looking after servers broke, and is begun again: {why}"
+        self.acting.tell(EventKind.SERVER_WARNED, "", text, "critical")
 
     async def _before_kill(self, server: KeptServer) -> None:
         await self.acting.look(server, f"{server.name} was asked to end and has not within its grace: {server.life.reason}")

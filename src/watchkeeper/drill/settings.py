@@ -51,4 +51,5 @@ class DrillSettings(Part, frozen=True, kw_only=True):
         if not self.schedule:
             return 0
         began = datetime.fromtimestamp(at / 1000, time_zone(self.zone))
-        return round(next(CronSim(self.schedule, began)).timestamp() * 1000)
+        # In the hour that a clock which is set back repeats, instants of the first time round are named, too.
+        return next(due for one in CronSim(self.schedule, began) if (due := round(one.timestamp() * 1000)) > at)

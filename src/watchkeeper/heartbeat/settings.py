@@ -72,7 +72,8 @@ class Expected(Part, frozen=True, kw_only=True):
         if not self.cron:
             return at + round((self.period or Duration(86400)) * 1000)
         began = datetime.fromtimestamp(at / 1000, time_zone(self.zone))
-        return round(next(CronSim(self.cron, began)).timestamp() * 1000)
+        # In the hour that a clock which is set back repeats, instants of the first time round are named, too.
+        return next(due for one in CronSim(self.cron, began) if (due := round(one.timestamp() * 1000)) > at)
 
     def told(self) -> str:
         """How it is expected, in words."""
