@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cloudnet.client import connect
+from cloudnet.client import Client, connect
 from cloudnet.codes import Code
 from cloudnet.courier import Courier
 from cloudnet.errors import ConfigError, Failed, Refused
@@ -208,49 +209,50 @@ async def test_who_is_no_longer_waited_for_may_be_sent_again(tmp_path: Path) -> 
         assert [type(one) for one in both] == [Refused, Refused]
 
 
+@contextlib.asynccontextmanager
+async def by_cable(folder: Path, outbox: int = 1024) -> AsyncIterator[tuple[Client, Client, Cable]]:
+    """Ann behind a cable, Bob beside the server, and the cable."""
+    async with (
+        cloud(folder) as here,
+        connect(here.url, Identity.new()) as bob,
+        Cable(here.port).plugged() as cable,
+        connect(cable.url, Identity.new(), outbox=outbox) as ann,
+    ):
+        yield ann, bob, cable
+
+
+async def part(cable: Cable, client: Client) -> None:
+    """Cut the cable for as long as the test wants; returns once the client knows."""
+    cable.is_down = True
+    cable.cut()
+    async with asyncio.timeout(10):
+        while client.server:
+            await asyncio.sleep(0.01)
+
+
 async def test_the_outbox_bounds_what_was_given_up_too(tmp_path: Path) -> None:
     """While the server cannot be reached, sends that time out leave behind what the outbox holds, however many there are."""
-    ann, bob = Identity.new(), Identity.new()
-    async with (
-        cloud(tmp_path) as here,
-        connect(here.url, bob) as b,
-        Cable(here.port).plugged() as cable,
-        connect(cable.url, ann, outbox=10) as a,
-    ):
-        cable.is_down = True
-        cable.cut()
-        async with asyncio.timeout(10):
-            while a.server:
-                await asyncio.sleep(0.01)
+    async with by_cable(tmp_path, outbox=10) as (a, b, cable):
+        await part(cable, a)
         for number in range(30):
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(a.send(bob.key, b"%d" % number), 0.01)
+                await asyncio.wait_for(a.send(b.identity.key, b"%d" % number), 0.01)
         assert a._courier.under_way == 10
         cable.is_down = False
-        sending = asyncio.create_task(a.send(bob.key, b"after"))
+        sending = asyncio.create_task(a.send(b.identity.key, b"after"))
         assert await take(b, 11) == [*(b"%d" % number for number in range(10)), b"after"]
         await asyncio.wait_for(sending, 10)
 
 
 async def test_what_is_sent_again_after_it_was_given_up_keeps_its_place_in_the_order(tmp_path: Path) -> None:
     """Under its old id it arrives once, before what was sent after its first attempt."""
-    ann, bob = Identity.new(), Identity.new()
-    async with (
-        cloud(tmp_path) as here,
-        connect(here.url, bob) as b,
-        Cable(here.port).plugged() as cable,
-        connect(cable.url, ann) as a,
-    ):
-        cable.is_down = True
-        cable.cut()
-        async with asyncio.timeout(10):
-            while a.server:
-                await asyncio.sleep(0.01)
+    async with by_cable(tmp_path) as (a, b, cable):
+        await part(cable, a)
         name = bytes(range(16))
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(a.send(bob.key, b"first", identity=name), 0.01)
+            await asyncio.wait_for(a.send(b.identity.key, b"first", identity=name), 0.01)
         sending = asyncio.gather(
-            a.send(bob.key, b"second"), a.send(bob.key, b"first", identity=name), a.send(bob.key, b"third")
+            a.send(b.identity.key, b"second"), a.send(b.identity.key, b"first", identity=name), a.send(b.identity.key, b"third")
         )
         await asyncio.sleep(0)
         cable.is_down = False
@@ -260,21 +262,15 @@ async def test_what_is_sent_again_after_it_was_given_up_keeps_its_place_in_the_o
 
 async def test_what_was_given_up_on_its_way_keeps_its_place(tmp_path: Path) -> None:
     """Two sends were cancelled after they were written: the third waits until the server has settled them, and all arrive."""
-    ann, bob = Identity.new(), Identity.new()
-    async with (
-        cloud(tmp_path) as here,
-        connect(here.url, bob) as b,
-        Cable(here.port).plugged() as cable,
-        connect(cable.url, ann, outbox=2) as a,
-    ):
+    async with by_cable(tmp_path, outbox=2) as (a, b, cable):
         cable.hold()
         for body in (b"one", b"two"):
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(a.send(bob.key, body), 0.3)
+                await asyncio.wait_for(a.send(b.identity.key, body), 0.3)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(a.send(bob.key, b"without a place"), 0.3)
+            await asyncio.wait_for(a.send(b.identity.key, b"without a place"), 0.3)
         assert a._courier.under_way == 2
-        sending = asyncio.create_task(a.send(bob.key, b"three"))
+        sending = asyncio.create_task(a.send(b.identity.key, b"three"))
         cable.release()
         assert await take(b, 3) == [b"one", b"two", b"three"]
         await asyncio.wait_for(sending, 10)
