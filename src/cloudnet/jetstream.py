@@ -37,6 +37,8 @@ CONNECT_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
 PUTTING = 64
 """Entries put into the bucket at the same time."""
+_ALL = ""
+"""Among the keys seen: all of them are."""
 WAITING_BYTES = 64 << 20
 """What may wait for NATS while it is away, before the rest is given up."""
 
@@ -227,12 +229,15 @@ class JetStream:
         while not self._is_over:
             self._came_back.clear()
             seen: set[str] = set()
+            taken = [0]  # the last one's place in this consumer's order
 
-            async def take(message: Msg, seen: set[str] = seen) -> None:
+            async def take(message: Msg, seen: set[str] = seen, taken: list[int] = taken) -> None:
+                taken[0] = message.metadata.sequence.consumer
                 self._learn(message, seen, ear)
                 if message.metadata.num_pending == 0:
                     self._learnt_all(seen, ready)
 
+            subscription = None
             try:
                 await self._bucket(client)
                 subscription = await client.jetstream().subscribe(
@@ -242,16 +247,22 @@ class JetStream:
                     ordered_consumer=True,
                     deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
                 )
-                info = await subscription.consumer_info()
-                if info.num_pending == 0 and not subscription.delivered:
-                    self._learnt_all(seen, ready)
+                # Not by the messages alone: an empty bucket has none, and what they say is still to come may be gone by then.
+                while not self._came_back.is_set() and _ALL not in seen:
+                    info = await subscription.consumer_info()
+                    delivered = info.delivered.consumer_seq if info.delivered else 0
+                    if info.num_pending == 0 and delivered <= taken[0]:
+                        self._learnt_all(seen, ready)
+                    else:
+                        await asyncio.sleep(AGAIN_SECONDS)
             except Exception as fault:  # noqa: BLE001  # NATS may be away again
                 logger.warning("the network's bucket cannot be watched: %s", str(fault) or type(fault).__name__)
                 await asyncio.sleep(AGAIN_SECONDS)
-                continue
-            await self._came_back.wait()
-            with suppress(Exception):  # NATS may be away
-                await subscription.unsubscribe()
+            else:
+                await self._came_back.wait()
+            if subscription is not None:
+                with suppress(Exception):  # NATS may be away
+                    await subscription.unsubscribe()
 
     def _learn(self, message: Msg, seen: set[str], ear: Ear) -> None:
         """One key of the bucket."""
@@ -262,11 +273,11 @@ class JetStream:
 
     def _learnt_all(self, seen: set[str], ready: asyncio.Event) -> None:
         """Everything that stood in the bucket is known; what of ours did not stand there was lost with it."""
-        if "" in seen:
+        if _ALL in seen:
             return
         for key in self._mine.keys() - seen:
             self._keep(key, self._mine[key])
-        seen.add("")  # from now on it is news, not what was there
+        seen.add(_ALL)  # from now on it is news, not what was there
         ready.set()
 
     def _understood(self, data: bytes) -> list[Anything]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from nats.aio.msg import Msg
 
 from cloudnet.backbone import Beat, Carry, Published, ToNode, encode
 from cloudnet.client import connect
@@ -301,6 +303,17 @@ async def test_a_server_that_starts_while_nats_is_away_serves_its_own_clients(tm
                 await asyncio.gather(b.send(ann.key, b"back", wait=True), take(a, 1))
     finally:
         nats.kill()
+
+
+async def test_a_server_joins_though_no_message_says_that_it_is_the_last(
+    tmp_path: Path, nats: NatsProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each tells of those still to come may be gone by then: the consumer itself is asked what it has left."""
+    monkeypatch.setattr(
+        Msg, "metadata", property(lambda one: dataclasses.replace(Msg.Metadata._from_reply(one.reply), num_pending=1))
+    )
+    async with cloud(tmp_path / "a", nats=nats.url) as here:
+        await figure(here, "cloud_ready", 1)
 
 
 class Silent:

@@ -135,7 +135,11 @@ class CloudProgram(Cloud):
             return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *self.arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        until(self.is_ready, "the cloud server", 60)
+        try:
+            until(self.is_ready, "the cloud server", 60)
+        except AssertionError as late:
+            said = self.log.read_text(errors="replace")[-2000:]
+            raise AssertionError(f"{late}; it ended with {self.process.poll()} and said: {said}") from None
 
     def is_ready(self) -> bool:
         """Whether it answers."""
