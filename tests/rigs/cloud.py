@@ -139,7 +139,10 @@ class CloudProgram(Cloud):
             until(self.is_ready, "the cloud server", 60)
         except AssertionError as late:
             said = self.log.read_text(errors="replace")[-2000:]
-            raise AssertionError(f"{late}; it ended with {self.process.poll()} and said: {said}") from None
+            ended = self.process.poll()
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"{late}; it ended with {ended} and said: {said}") from None
 
     def is_ready(self) -> bool:
         """Whether it answers."""
