@@ -17,6 +17,7 @@ BANNED = re.compile(r"(^|_)(manager|helpers?|utils?|common|base|misc|handler|pro
 LONGEST_ROOM = 400
 LEAF_MAY_IMPORT = {
     "argv",
+    "cron",
     "model",
     "config",
     "quantities",

@@ -458,9 +458,18 @@ def test_steps_that_the_configuration_has_no_more(make_alert: MakeAlert) -> None
     """A group that waits for a step which has gone goes on without it."""
     alert = make_alert("A", at=BEGIN)
     group = Group(
-        "root:i", "root", {"incident": "i"}, "i", "i", due_at=BEGIN + MINUTE, told_at=BEGIN, number=2, escalated=1,
-        escalate_at=BEGIN + 1, firing={alert.fingerprint: alert.id},
-    )  # fmt: skip
+        "root:i",
+        "root",
+        {"incident": "i"},
+        "i",
+        "i",
+        due_at=BEGIN + MINUTE,
+        told_at=BEGIN,
+        number=2,
+        escalated=1,
+        escalate_at=BEGIN + 1,
+        firing={alert.fingerprint: alert.id},
+    )
     teller = Teller(Routing(RouteSettings()))
     teller.restore(group, [alert])
     assert teller.flush(BEGIN + 1, {}, frozenset(), {}) == []

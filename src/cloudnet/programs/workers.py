@@ -38,8 +38,6 @@ END_SECONDS = 15.0
 ASK_SECONDS = 1.0
 STALE_SECONDS = 5.0
 """Figures older than this are not shown: their process does not answer."""
-
-
 HUNG_SECONDS = 20.0
 """A process that has answered nothing for so long hangs, and is killed: its clients wait for it, and so do the other ones;"""
 HUNG_QUESTIONS = 4

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Literal
 
+from watchkeeper import cron
 from watchkeeper.config import Part
 
 LATE = 90.0
@@ -39,11 +40,7 @@ class ScheduleSettings(Part, frozen=True, kw_only=True):
 
 def next_after(settings: ScheduleSettings, at: float) -> float:
     """The first instant of the schedule after `at` (Unix seconds). In a night when clocks are set, once and not twice."""
-    from cronsim import CronSim  # noqa: PLC0415  # as above
-
-    here = datetime.fromtimestamp(at, _zone(settings.zone))
-    # In the hour that a clock which is set back repeats, instants of the first time round are named, too.
-    return next(found for one in CronSim(settings.restart, here) if (found := one.timestamp()) > at)
+    return cron.next_after(settings.restart, _zone(settings.zone), at)
 
 
 def due(settings: ScheduleSettings, last: float, now: float) -> Literal["", "due", "missed"]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from cronsim import CronSim, CronSimError
 
 from watchkeeper.config import Part
+from watchkeeper.cron import next_after
 from watchkeeper.outward import time_zone
 from watchkeeper.quantities import Duration
 
@@ -50,6 +51,4 @@ class DrillSettings(Part, frozen=True, kw_only=True):
         """When the next one is due after `at` (both in ms); 0: never."""
         if not self.schedule:
             return 0
-        began = datetime.fromtimestamp(at / 1000, time_zone(self.zone))
-        # In the hour that a clock which is set back repeats, instants of the first time round are named, too.
-        return next(due for one in CronSim(self.schedule, began) if (due := round(one.timestamp() * 1000)) > at)
+        return round(next_after(self.schedule, time_zone(self.zone), at / 1000) * 1000)

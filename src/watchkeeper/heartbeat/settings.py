@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from cronsim import CronSim, CronSimError
 
 from watchkeeper.config import Part
+from watchkeeper.cron import next_after
 from watchkeeper.outward import check_address, time_zone
 from watchkeeper.quantities import Duration, Secret
 
@@ -71,9 +72,7 @@ class Expected(Part, frozen=True, kw_only=True):
         """When the next one is due after one at `at` (ms)."""
         if not self.cron:
             return at + round((self.period or Duration(86400)) * 1000)
-        began = datetime.fromtimestamp(at / 1000, time_zone(self.zone))
-        # In the hour that a clock which is set back repeats, instants of the first time round are named, too.
-        return next(due for one in CronSim(self.cron, began) if (due := round(one.timestamp() * 1000)) > at)
+        return round(next_after(self.cron, time_zone(self.zone), at / 1000) * 1000)
 
     def told(self) -> str:
         """How it is expected, in words."""

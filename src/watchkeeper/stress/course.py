@@ -25,8 +25,6 @@ from watchkeeper.stress.search import Result, search, word_of
 MEANT_TO_BREAK = {"overload", "spike"}
 WAITED_FOR = {"slow-readers"}
 """Kinds in which some of what is due is bound to be late: who does not read is waited for."""
-
-
 CONNECTED = {"hold", "storm"}
 """Kinds that are about connections: they break without them."""
 FEW_MISSING = 0.001
